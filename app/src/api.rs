@@ -1,0 +1,132 @@
+//! Server functions: data for server rendering and the key-share lookup. Nothing else goes through them.
+//!
+//! The server crate implements [`Backend`] and puts it into the context; `app` itself knows no chain and no node.
+
+use healthsync_core::{Person, RoomId};
+use leptos::prelude::*;
+use serde::{Deserialize, Serialize};
+
+/// What a failing server function tells the page. Never carries internals.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+pub enum ApiError {
+    /// The caller sent something that is not right.
+    #[error("{0}")]
+    BadRequest(String),
+    /// Chain, key nodes or storage do not answer.
+    #[error("{0}")]
+    Unavailable(String),
+    /// The request did not get through.
+    #[error("the server could not be reached: {0}")]
+    Transport(String),
+}
+
+impl leptos::server_fn::error::FromServerFnError for ApiError {
+    type Encoder = leptos::server_fn::codec::JsonEncoding;
+
+    fn from_server_fn_error(error: leptos::server_fn::error::ServerFnErrorErr) -> Self {
+        ApiError::Transport(error.to_string())
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ChainRole {
+    Member,
+    Moderator,
+    Owner,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MemberFact {
+    pub person: Person,
+    pub role: ChainRole,
+}
+
+/// What the registry says of a room, read at `block`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RoomFacts {
+    pub exists: bool,
+    pub owner: Option<Person>,
+    pub members: Vec<MemberFact>,
+    pub block: u64,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RoomFact {
+    pub room: RoomId,
+    pub owner: Person,
+    pub members: u32,
+}
+
+/// One lookup at all key nodes. `bearer` is a device token bound to `cid` and `seal_to`, so neither this server
+/// nor a node can turn it into another request.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeyShareRequest {
+    pub cid: String,
+    pub bearer: String,
+    /// X25519 public key made for this lookup, 64 hex characters.
+    pub seal_to: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum NodeResult {
+    /// HPKE: encapsulated key ‖ ciphertext, base64.
+    Share { sealed: String },
+    Denied { reason: String },
+    Failed { reason: String },
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NodeAnswer {
+    pub node: u8,
+    pub name: String,
+    pub ms: u32,
+    pub result: NodeResult,
+}
+
+/// What the server crate provides.
+#[cfg(feature = "ssr")]
+#[async_trait::async_trait]
+pub trait Backend: Send + Sync {
+    async fn room_facts(&self, room: RoomId) -> Result<RoomFacts, ApiError>;
+    async fn rooms_of(&self, person: Person) -> Result<Vec<RoomFact>, ApiError>;
+    async fn key_shares(&self, request: KeyShareRequest) -> Result<Vec<NodeAnswer>, ApiError>;
+    /// The same JSON as `/api/bootstrap`.
+    fn bootstrap(&self) -> crate::client::model::Bootstrap;
+}
+
+/// The backend as it lies in the context.
+#[cfg(feature = "ssr")]
+#[derive(Clone)]
+pub struct SharedBackend(pub std::sync::Arc<dyn Backend>);
+
+#[cfg(feature = "ssr")]
+impl std::fmt::Debug for SharedBackend {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("SharedBackend")
+    }
+}
+
+#[cfg(feature = "ssr")]
+fn backend() -> Result<SharedBackend, ApiError> {
+    use_context::<SharedBackend>().ok_or_else(|| ApiError::Unavailable("the server is still starting".into()))
+}
+
+/// Who is in a room, as the registry says.
+#[server(endpoint = "room_facts")]
+pub async fn room_facts(room: RoomId) -> Result<RoomFacts, ApiError> {
+    backend()?.0.room_facts(room).await
+}
+
+/// The rooms a person is in. Public on chain, so nothing is proved for it.
+#[server(endpoint = "rooms_of")]
+pub async fn rooms_of(person: Person) -> Result<Vec<RoomFact>, ApiError> {
+    backend()?.0.rooms_of(person).await
+}
+
+/// Asks all key nodes at the same time and returns what each said.
+#[server(endpoint = "key_shares", input = leptos::server_fn::codec::Json)]
+pub async fn key_shares(request: KeyShareRequest) -> Result<Vec<NodeAnswer>, ApiError> {
+    backend()?.0.key_shares(request).await
+}
