@@ -1,0 +1,130 @@
+// Bad input and parts that are down, slow or lying: one sentence each, and nothing lost.
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import { file, hugePng, png } from '../lib/pictures.mjs';
+import * as p from '../lib/people.mjs';
+import { startStack } from '../stack.mjs';
+
+describe('bad input and broken parts', { timeout: 300_000 }, () => {
+  let stack, browser, ada, ben, room;
+  const error = (me, text) => me.page.getByTestId('error').filter({ hasText: text }).first().waitFor();
+
+  before(async () => {
+    stack = await startStack();
+    browser = await p.launch();
+    [ada, ben] = await Promise.all([p.person(browser, stack), p.person(browser, stack)]);
+    await p.connect(ada);
+    await p.connect(ben);
+    room = await p.createRoom(ada, 'Faults');
+    await p.addMember(ada, ben.address);
+    await p.enterRoom(ben, room);
+  });
+  after(async () => {
+    await browser?.close();
+    await stack?.stop();
+  });
+
+  for (const [what, bad, says] of [
+    ['a file that is no image', file('notes.png', Buffer.from('these are notes, not pixels')), /image/i],
+    ['an empty file', file('empty.png', Buffer.alloc(0)), /empty|0 bytes/i],
+    ['a truncated image', file('cut.png', png().subarray(0, 9000)), /cut|truncated|ends/i],
+    ['20,000 × 20,000 pixels', file('huge.png', hugePng()), /pixels|20.?000/i],
+  ]) {
+    it(`names what is wrong with ${what}, and still shares the good one beside it`, async () => {
+      const caption = `Beside ${what}`;
+      await ada.page.getByTestId('attach').setInputFiles([bad, file('good.png', png({ seed: what.length }))]);
+      await error(ada, says);
+      await ada.page.getByTestId('composer').fill(caption);
+      await ada.page.getByTestId('send').click();
+      await ada.page.getByTestId('case').filter({ hasText: caption }).waitFor();
+      await ada.page.getByRole('button', { name: `Take out ${bad.name}` }).click();
+    });
+  }
+
+  it('says how long a text may be, and keeps the text', async () => {
+    const text = 'a'.repeat(1_000_000);
+    await ada.page.getByTestId('composer').fill(text);
+    await ada.page.getByTestId('send').click();
+    await error(ada, /characters/i);
+    assert.equal((await ada.page.getByTestId('composer').inputValue()).length, text.length);
+    await ada.page.getByTestId('composer').fill('');
+  });
+
+  it('says what is wrong with an address', async () => {
+    await ada.page.getByTestId('member-add-address').fill('0x1234');
+    await ada.page.getByTestId('member-add').click();
+    await error(ada, /42/);
+    assert.equal(await ada.page.getByTestId('member-add-address').inputValue(), '0x1234');
+  });
+
+  it('answers 404 with a page for a room that does not exist', async () => {
+    const answer = await ada.page.request.get(`${stack.url}/rooms/0x${'ab'.repeat(32)}`);
+    assert.equal(answer.status(), 404);
+    assert.match(await answer.text(), /no such room|doesn't exist|no room/i);
+    assert.equal((await ada.page.request.get(`${stack.url}/rooms/nonsense`)).status(), 404);
+  });
+
+  it('refuses an image whose bytes do not match its id, and opens it when they do', async () => {
+    await p.share(ada, 'Swapped in storage', [file('real.png', png({ seed: 77 }))]);
+    await ben.page.getByRole('link', { name: /Swapped in storage/ }).or(ben.page.getByTestId('case').filter({ hasText: 'Swapped in storage' })).first().click();
+    await ben.page.route('**/ipfs/**', async (route) => {
+      const answer = await route.fetch();
+      const body = Buffer.from(await answer.body());
+      body[100] ^= 1;
+      await route.fulfill({ response: answer, body });
+    });
+    await ben.page.getByTestId('unlock').click();
+    await error(ben, /does not match|doesn't match/i);
+    await ben.page.unroute('**/ipfs/**');
+    await p.unlock(ben);
+  });
+
+  it('opens with two key nodes down, and says so when three are', async () => {
+    await p.share(ada, 'With nodes down', [file('nodes.png', png({ seed: 78 }))]);
+    await ben.page.getByRole('link', { name: /With nodes down/ }).or(ben.page.getByTestId('case').filter({ hasText: 'With nodes down' })).first().click();
+    const down = async (n) => {
+      await ben.page.unroute('**/api/key_shares*');
+      await ben.page.route('**/api/key_shares*', async (route) => {
+        const answer = await route.fetch();
+        const nodes = await answer.json();
+        for (const node of nodes.slice(0, n)) node.result = { failed: { reason: 'connection refused' } };
+        await route.fulfill({ response: answer, json: nodes });
+      });
+    };
+    await down(3);
+    await ben.page.getByTestId('unlock').click();
+    await error(ben, /key share|key node/i);
+    await down(2);
+    await p.unlock(ben);
+    await ben.page.unroute('**/api/key_shares*');
+  });
+
+  it('says that the upload failed, keeps caption and image, and shares on the second try', async () => {
+    await ada.page.route('**/api/v0/add*', (route) => route.abort());
+    await ada.page.getByTestId('attach').setInputFiles([file('kept.png', png({ seed: 79 }))]);
+    await ada.page.getByTestId('composer').fill('Kept after a failed upload');
+    await ada.page.getByTestId('send').click();
+    await error(ada, /upload|storage/i);
+    assert.equal(await ada.page.getByTestId('composer').inputValue(), 'Kept after a failed upload');
+    await ada.page.unroute('**/api/v0/add*');
+    await ada.page.getByTestId('send').click();
+    await ada.page.getByTestId('case').filter({ hasText: 'Kept after a failed upload' }).waitFor();
+  });
+
+  it('refuses a storage that answers with another content id', async () => {
+    await ada.page.route('**/api/v0/add*', async (route) => {
+      const answer = await route.fetch();
+      const files = await answer.json();
+      files[0].Hash = 'bafkreigh2akiscaildcqabsyg3dfr6chu3fgpregiymsck7e7aqa4s52zy';
+      await route.fulfill({ response: answer, json: files });
+    });
+    await ada.page.getByTestId('attach').setInputFiles([file('liar.png', png({ seed: 80 }))]);
+    await ada.page.getByTestId('composer').fill('Stored by a liar');
+    await ada.page.getByTestId('send').click();
+    await error(ada, /content id|storage/i);
+    await ada.page.unroute('**/api/v0/add*');
+    assert.equal(await ada.page.getByTestId('composer').inputValue(), 'Stored by a liar');
+  });
+
+  it('broke nothing behind the scenes', () => p.clean(ada, ben));
+});
