@@ -1,1 +1,37 @@
-//! crates/core
+//! HealthSync's rules as pure functions: who may say what in a room, how it is signed and sealed,
+//! and what a set of events means.
+//!
+//! Nothing here does I/O, reads a clock or draws random numbers: time and random bytes are passed in.
+//! Browser, relay and key nodes run exactly this code, so that they accept and refuse the same things.
+//!
+//! Start with [`room::RoomLog`] (events in, [`room::RoomState`] out), [`event`] (what is signed) and
+//! [`seal`] (what travels).
+
+mod bytes;
+pub mod delegation;
+pub mod device;
+pub mod eth;
+pub mod event;
+pub mod ids;
+pub mod limits;
+pub mod registry;
+pub mod room;
+pub mod seal;
+pub mod sync;
+pub mod token;
+
+pub use delegation::{Delegation, DelegationError, SignedDelegation};
+pub use device::DeviceSecret;
+pub use eth::{Signature65, SignatureError};
+pub use event::{Event, EventError, ImageRef, Kind, OptionId, SignedEvent};
+pub use ids::{DeviceKey, EnvelopeId, EventId, Millis, ParseIdError, Person, RoomId};
+pub use limits::LimitError;
+pub use room::{
+    CaseView, Closed, DeviceView, Fork, Gap, Inserted, MessageView, OptionView, PendingView,
+    PersonView, PollView, Rejected, RoomLog, RoomState,
+};
+pub use seal::{
+    Envelope, Ephemeral, EphemeralKind, RoomKey, SealError, open_ephemeral, seal_ephemeral,
+};
+pub use sync::{RefusalCode, Request, Response, SyncError, VersionVector, join_message};
+pub use token::{DeviceToken, Scope, TokenError};

@@ -1,0 +1,331 @@
+//! Events: everything that is said in a room. A device signs an event's exact JSON bytes; their SHA-256
+//! is the event's id. `seq` and `prev` make each device's events a hash chain, so that a dropped or
+//! forked history is seen.
+
+use std::{fmt, str::FromStr};
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use sha2::{Digest, Sha256};
+
+use crate::{
+    delegation::SignedDelegation,
+    device::{self, DeviceSecret},
+    ids::{DeviceKey, EventId, Millis, ParseIdError, Person, RoomId},
+    limits::{self, LimitError},
+};
+
+/// The version of the event format.
+pub const VERSION: u32 = 1;
+
+const DOMAIN: &[u8] = b"healthsync/event/1\0";
+
+/// One thing said by one device for one person in one room.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Event {
+    /// Format version, [`VERSION`].
+    pub v: u32,
+    /// Where it is said; an event of one room is refused in every other.
+    pub room: RoomId,
+    /// Who says it.
+    pub person: Person,
+    /// On which device; signs the event.
+    pub device: DeviceKey,
+    /// Number of this event among the device's events in this room, from 1.
+    pub seq: u64,
+    /// The device's event before this one; `None` exactly when `seq` is 1.
+    pub prev: Option<EventId>,
+    /// One more than the largest Lamport clock that the device had seen in the room.
+    pub lamport: u64,
+    /// When, by the device's clock. Shown to people; never decides an order.
+    pub at: Millis,
+    /// What is said.
+    pub kind: Kind,
+}
+
+/// What can be said. A kind that this version does not know is kept and forwarded, and means nothing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum Kind {
+    /// The person's wallet lets this device speak for it: a device's first event in a room, and again
+    /// when renewed.
+    Delegation {
+        /// Of the event's person and device.
+        delegation: SignedDelegation,
+    },
+    /// The room's name. Only the owner's counts.
+    Room {
+        /// The new name.
+        name: String,
+    },
+    /// A message.
+    Message {
+        /// Plain text.
+        text: String,
+    },
+    /// Images to look at together.
+    Case {
+        /// Plain text, may be empty.
+        caption: String,
+        /// At least one.
+        images: Vec<ImageRef>,
+    },
+    /// A question on a case.
+    Poll {
+        /// The case's event.
+        case: EventId,
+        /// What is asked.
+        question: String,
+        /// The options that it starts with.
+        options: Vec<String>,
+        /// Whether anybody may add options.
+        open_options: bool,
+    },
+    /// One more option for a poll with open options.
+    Option {
+        /// The poll's event.
+        poll: EventId,
+        /// The option.
+        text: String,
+    },
+    /// A vote, or a changed vote.
+    Vote {
+        /// The poll's event.
+        poll: EventId,
+        /// The choice.
+        option: OptionId,
+    },
+    /// The asker ends a poll and certifies which votes count.
+    Close {
+        /// The poll's event.
+        poll: EventId,
+        /// The votes that count.
+        counted: Vec<EventId>,
+    },
+    /// A kind of a later version.
+    #[serde(other)]
+    Unknown,
+}
+
+/// An image of a case: where its ciphertext is, and what to expect inside.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ImageRef {
+    /// CID of the encrypted file.
+    pub cid: String,
+    /// File name to show and to save under.
+    pub name: String,
+    /// Media type of the plain file.
+    pub mime: String,
+    /// Bytes of the plain file.
+    pub size: u64,
+    /// Pixels.
+    pub width: u32,
+    /// Pixels.
+    pub height: u32,
+}
+
+/// An option of a poll: the `index`-th of the poll event, or 0 of the event that added it.
+/// Text form `0x…/3`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct OptionId {
+    /// The poll, or the event of kind [`Kind::Option`].
+    pub event: EventId,
+    /// Position in the poll's own options; 0 for an added one.
+    pub index: u16,
+}
+
+impl fmt::Display for OptionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.event, self.index)
+    }
+}
+
+impl FromStr for OptionId {
+    type Err = ParseIdError;
+
+    fn from_str(text: &str) -> Result<Self, ParseIdError> {
+        let parsed = text.split_once('/').and_then(|(event, index)| {
+            Some(Self {
+                event: event.parse().ok()?,
+                index: index.parse().ok()?,
+            })
+        });
+        match parsed {
+            Some(id) if id.to_string() == text => Ok(id),
+            _ => Err(ParseIdError::new(
+                "An option is an event id, a slash and a number.",
+            )),
+        }
+    }
+}
+
+impl Serialize for OptionId {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for OptionId {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(from)?;
+        text.parse().map_err(de::Error::custom)
+    }
+}
+
+/// Why an event is refused. Always the fault of whoever made it.
+#[derive(Debug, thiserror::Error)]
+pub enum EventError {
+    /// Something in it is too long, too many or empty.
+    #[error(transparent)]
+    Limit(#[from] LimitError),
+    /// No event of a form that this version reads.
+    #[error("the event cannot be read: {0}")]
+    Form(#[from] serde_json::Error),
+    /// A format of another version.
+    #[error("the event has version {0}; this program reads version {VERSION}")]
+    Version(u32),
+    /// `seq` is 0 or too large, or `prev` does not fit it, or `lamport` is 0 or too large.
+    #[error("the event's place in its device's history is impossible")]
+    Place,
+    /// A delegation for another person or device than the event's.
+    #[error("the delegation in the event is not for the event's person and device")]
+    Delegation,
+    /// Not signed by the event's device.
+    #[error("the event's signature is wrong")]
+    Signature,
+}
+
+impl Event {
+    /// The bytes to sign: compact UTF-8 JSON, fields in the order of the struct.
+    pub fn encode(&self) -> Vec<u8> {
+        serde_json::to_vec(self).expect("an event has only text keys and finite numbers")
+    }
+
+    /// Checks everything that needs neither the signature nor the room.
+    pub fn check(&self) -> Result<(), EventError> {
+        if self.v != VERSION {
+            return Err(EventError::Version(self.v));
+        }
+        let numbers = 1..=limits::CLOCK;
+        if !numbers.contains(&self.seq)
+            || !numbers.contains(&self.lamport)
+            || self.prev.is_none() != (self.seq == 1)
+        {
+            return Err(EventError::Place);
+        }
+        if let Kind::Delegation { delegation } = &self.kind
+            && (delegation.delegation.person != self.person
+                || delegation.delegation.device != self.device)
+        {
+            return Err(EventError::Delegation);
+        }
+        Ok(self.kind.check()?)
+    }
+}
+
+impl Kind {
+    /// Checks lengths and counts; run it before signing, the error is a sentence for the writer.
+    pub fn check(&self) -> Result<(), LimitError> {
+        match self {
+            Kind::Delegation { .. } | Kind::Vote { .. } | Kind::Unknown => Ok(()),
+            Kind::Room { name } => limits::check_name(name),
+            Kind::Message { text } => limits::check_message(text),
+            Kind::Case { caption, images } => {
+                limits::check_caption(caption)?;
+                limits::check_images(images.len())?;
+                images.iter().try_for_each(ImageRef::check)
+            }
+            Kind::Poll {
+                question, options, ..
+            } => {
+                limits::check_question(question)?;
+                limits::check_options(options)
+            }
+            Kind::Option { text, .. } => limits::check_option(text),
+            Kind::Close { counted, .. } => {
+                limits::check_count("The result", "votes", counted.len(), limits::COUNTED_VOTES)
+            }
+        }
+    }
+}
+
+impl ImageRef {
+    fn check(&self) -> Result<(), LimitError> {
+        limits::check_count(
+            "The image's CID",
+            "bytes",
+            self.cid.len(),
+            limits::CID_BYTES,
+        )?;
+        limits::check_chars("The file's name", &self.name, limits::NAME_CHARS)?;
+        limits::check_count(
+            "The file's type",
+            "bytes",
+            self.mime.len(),
+            limits::MIME_BYTES,
+        )
+    }
+}
+
+/// An event with its exact bytes and a signature that has been checked: it can only be made by
+/// [`Self::sign`] and [`Self::decode`].
+#[derive(Clone, PartialEq, Eq)]
+pub struct SignedEvent {
+    /// What was signed.
+    pub bytes: Vec<u8>,
+    /// By `event.device`, over the domain separator and `bytes`.
+    pub signature: [u8; 64],
+    /// `bytes`, decoded.
+    pub event: Event,
+    id: EventId,
+}
+
+impl SignedEvent {
+    /// Signs `event`. The caller has run [`Event::check`]; peers refuse what does not pass it.
+    pub fn sign(event: Event, secret: &DeviceSecret) -> Self {
+        let bytes = event.encode();
+        Self {
+            signature: secret.sign(&signed_message(&bytes)),
+            id: id_of(&bytes),
+            bytes,
+            event,
+        }
+    }
+
+    /// Reads and checks an event: size, form, version, limits, signature.
+    pub fn decode(bytes: Vec<u8>, signature: [u8; 64]) -> Result<Self, EventError> {
+        limits::check_count("The event", "bytes", bytes.len(), limits::EVENT_BYTES)?;
+        let event: Event = serde_json::from_slice(&bytes)?;
+        event.check()?;
+        if !device::verify(&event.device, &signed_message(&bytes), &signature) {
+            return Err(EventError::Signature);
+        }
+        Ok(Self {
+            signature,
+            id: id_of(&bytes),
+            bytes,
+            event,
+        })
+    }
+
+    /// SHA-256 of the bytes.
+    pub fn id(&self) -> EventId {
+        self.id
+    }
+}
+
+impl fmt::Debug for SignedEvent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SignedEvent")
+            .field("id", &self.id)
+            .field("event", &self.event)
+            .finish_non_exhaustive()
+    }
+}
+
+fn signed_message(bytes: &[u8]) -> Vec<u8> {
+    [DOMAIN, bytes].concat()
+}
+
+fn id_of(bytes: &[u8]) -> EventId {
+    EventId(Sha256::digest(bytes).into())
+}

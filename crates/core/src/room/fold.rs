@@ -1,0 +1,298 @@
+//! The fold from events to [`RoomState`], one event at a time, each of which can be taken back. It holds
+//! what the state alone does not say: names that are not the latest, polls whose case has not come yet.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{
+    poll::{Ask, Key, Poll},
+    state::{CaseView, DeviceView, Fork, Gap, MessageView, PendingView, PersonView, RoomState},
+};
+use crate::{
+    delegation::Delegation,
+    event::{Event, Kind, SignedEvent},
+    ids::{DeviceKey, EventId, Millis, Person},
+};
+
+#[derive(Debug, Clone)]
+pub(super) struct Fold {
+    owner: Person,
+    pub(super) state: RoomState,
+    names: BTreeMap<Key, String>,
+    cases: BTreeMap<EventId, u64>,
+    polls: BTreeMap<EventId, Poll>,
+    polls_of: BTreeMap<EventId, BTreeSet<EventId>>,
+}
+
+impl Fold {
+    pub(super) fn new(owner: Person) -> Self {
+        Self {
+            owner,
+            state: RoomState::default(),
+            names: BTreeMap::new(),
+            cases: BTreeMap::new(),
+            polls: BTreeMap::new(),
+            polls_of: BTreeMap::new(),
+        }
+    }
+
+    pub(super) fn apply(&mut self, signed: &SignedEvent) {
+        let (event, id) = (&signed.event, signed.id());
+        let key = (event.lamport, id);
+        match &event.kind {
+            Kind::Delegation { .. } | Kind::Unknown => {}
+            Kind::Room { name } => {
+                if event.person == self.owner {
+                    self.names.insert(key, name.clone());
+                    self.refresh_name();
+                }
+            }
+            Kind::Message { text } => {
+                let view = message(event, id, text);
+                put(&mut self.state.messages, view, |m| (m.lamport, m.id));
+            }
+            Kind::Case { caption, images } => {
+                let view = CaseView {
+                    id,
+                    person: event.person,
+                    device: event.device,
+                    lamport: event.lamport,
+                    at: event.at,
+                    caption: caption.clone(),
+                    images: images.clone(),
+                    polls: Vec::new(),
+                };
+                put(&mut self.state.cases, view, |c| (c.lamport, c.id));
+                self.cases.insert(id, event.lamport);
+                for poll in self.polls_of.get(&id).cloned().unwrap_or_default() {
+                    self.show(&poll);
+                }
+            }
+            Kind::Poll {
+                case,
+                question,
+                options,
+                open_options,
+            } => {
+                self.polls_of.entry(*case).or_default().insert(id);
+                self.poll(id).ask = Some(Ask {
+                    id,
+                    case: *case,
+                    asker: event.person,
+                    lamport: event.lamport,
+                    at: event.at,
+                    question: question.clone(),
+                    options: options.clone(),
+                    open_options: *open_options,
+                });
+                self.show(&id);
+            }
+            Kind::Option { poll, text } => {
+                self.poll(*poll)
+                    .added
+                    .insert(key, (event.person, text.clone()));
+                self.show(poll);
+            }
+            Kind::Vote { poll, option } => {
+                self.poll(*poll).vote(event.person, key, *option);
+                self.recount(poll, event.person);
+            }
+            Kind::Close { poll, counted } => {
+                self.poll(*poll)
+                    .closes
+                    .insert(key, (event.person, event.at, counted.clone()));
+                self.show(poll);
+            }
+        }
+    }
+
+    /// Undoes [`Self::apply`] of the same event.
+    pub(super) fn unapply(&mut self, signed: &SignedEvent) {
+        let (event, id) = (&signed.event, signed.id());
+        let key = (event.lamport, id);
+        match &event.kind {
+            Kind::Delegation { .. } | Kind::Unknown => {}
+            Kind::Room { .. } => {
+                self.names.remove(&key);
+                self.refresh_name();
+            }
+            Kind::Message { .. } => drop_at(&mut self.state.messages, key, |m| (m.lamport, m.id)),
+            Kind::Case { .. } => {
+                self.cases.remove(&id);
+                drop_at(&mut self.state.cases, key, |c| (c.lamport, c.id));
+            }
+            Kind::Poll { case, .. } => {
+                self.hide(&id);
+                if let Some(polls) = self.polls_of.get_mut(case) {
+                    polls.remove(&id);
+                }
+                self.poll(id).ask = None;
+            }
+            Kind::Option { poll, .. } => {
+                self.poll(*poll).added.remove(&key);
+                self.show(poll);
+            }
+            Kind::Vote { poll, .. } => {
+                self.poll(*poll).unvote(event.person, key);
+                self.recount(poll, event.person);
+            }
+            Kind::Close { poll, .. } => {
+                self.poll(*poll).closes.remove(&key);
+                self.show(poll);
+            }
+        }
+    }
+
+    pub(super) fn wait(&mut self, signed: &SignedEvent) {
+        let view = PendingView {
+            id: signed.id(),
+            person: signed.event.person,
+            device: signed.event.device,
+            lamport: signed.event.lamport,
+            at: signed.event.at,
+        };
+        put(&mut self.state.pending, view, |p| (p.lamport, p.id));
+    }
+
+    pub(super) fn wait_no_more(&mut self, signed: &SignedEvent) {
+        let key = (signed.event.lamport, signed.id());
+        drop_at(&mut self.state.pending, key, |p| (p.lamport, p.id));
+    }
+
+    pub(super) fn person(&mut self, delegation: &Delegation) {
+        let person = self.state.people.entry(delegation.person);
+        let PersonView { devices } = person.or_default();
+        let until = Millis::from_seconds(delegation.expires_at);
+        let view = devices
+            .entry(delegation.device)
+            .or_insert(DeviceView { until });
+        view.until = view.until.max(until);
+    }
+
+    pub(super) fn note_fork(
+        &mut self,
+        device: DeviceKey,
+        seq: u64,
+        kept: EventId,
+        other: Option<EventId>,
+    ) {
+        drop_at(&mut self.state.forks, (device, seq), |f| (f.device, f.seq));
+        if let Some(other) = other {
+            let fork = Fork {
+                device,
+                seq,
+                kept,
+                other,
+            };
+            put(&mut self.state.forks, fork, |f| (f.device, f.seq));
+        }
+    }
+
+    /// Number `seq` has come; `before` and `after` are its nearest neighbours (0: none before).
+    pub(super) fn split_gap(
+        &mut self,
+        device: DeviceKey,
+        before: u64,
+        seq: u64,
+        after: Option<u64>,
+    ) {
+        let gaps = &mut self.state.gaps;
+        let at = |gap: &Gap| (gap.device, gap.from);
+        drop_at(gaps, (device, before + 1), at);
+        let left = (before + 1, seq - 1);
+        let right = after.map_or((1, 0), |after| (seq + 1, after - 1));
+        for (from, to) in [left, right] {
+            if from <= to {
+                put(gaps, Gap { device, from, to }, at);
+            }
+        }
+    }
+
+    fn refresh_name(&mut self) {
+        self.state.name = self.names.last_key_value().map(|(_, name)| name.clone());
+    }
+
+    fn poll(&mut self, id: EventId) -> &mut Poll {
+        self.polls.entry(id).or_default()
+    }
+
+    /// Puts the poll, counted anew, into its case, if both are there.
+    fn show(&mut self, id: &EventId) {
+        let Some(poll) = self.polls.get_mut(id) else {
+            return;
+        };
+        let Some(view) = poll.view() else { return };
+        let Some(lamport) = self.cases.get(&view.case) else {
+            return;
+        };
+        if let Ok(at) =
+            (self.state.cases).binary_search_by_key(&(*lamport, view.case), |c| (c.lamport, c.id))
+        {
+            let polls = &mut self.state.cases[at].polls;
+            drop_at(polls, (view.lamport, view.id), |p| (p.lamport, p.id));
+            put(polls, view, |p| (p.lamport, p.id));
+        }
+    }
+
+    /// Takes the poll out of its case.
+    fn hide(&mut self, id: &EventId) {
+        let Some(ask) = self.polls.get(id).and_then(|poll| poll.ask.as_ref()) else {
+            return;
+        };
+        let Some(lamport) = self.cases.get(&ask.case) else {
+            return;
+        };
+        if let Ok(at) =
+            (self.state.cases).binary_search_by_key(&(*lamport, ask.case), |c| (c.lamport, c.id))
+        {
+            let polls = &mut self.state.cases[at].polls;
+            drop_at(polls, (ask.lamport, ask.id), |p| (p.lamport, p.id));
+        }
+    }
+
+    /// Brings one person's vote in the shown poll up to date.
+    fn recount(&mut self, id: &EventId, person: Person) {
+        let Some(poll) = self.polls.get(id) else {
+            return;
+        };
+        let Some(ask) = &poll.ask else { return };
+        let Some(lamport) = self.cases.get(&ask.case) else {
+            return;
+        };
+        let case =
+            (self.state.cases).binary_search_by_key(&(*lamport, ask.case), |c| (c.lamport, c.id));
+        let Ok(case) = case else { return };
+        let polls = &mut self.state.cases[case].polls;
+        if let Ok(at) = polls.binary_search_by_key(&(ask.lamport, ask.id), |p| (p.lamport, p.id)) {
+            poll.recount(&mut polls[at], person);
+        }
+    }
+}
+
+fn message(event: &Event, id: EventId, text: &str) -> MessageView {
+    MessageView {
+        id,
+        person: event.person,
+        device: event.device,
+        lamport: event.lamport,
+        at: event.at,
+        text: text.to_owned(),
+    }
+}
+
+/// Puts `item` at its place in an ordered list.
+pub(super) fn put<T, K: Ord>(list: &mut Vec<T>, item: T, key: impl Fn(&T) -> K) {
+    let place = key(&item);
+    // New things mostly belong at the end.
+    if list.last().is_none_or(|last| key(last) < place) {
+        list.push(item);
+    } else if let Err(at) = list.binary_search_by_key(&place, key) {
+        list.insert(at, item);
+    }
+}
+
+/// Takes the item with this key out of an ordered list, if it is there.
+pub(super) fn drop_at<T, K: Ord>(list: &mut Vec<T>, place: K, key: impl Fn(&T) -> K) {
+    if let Ok(at) = list.binary_search_by_key(&place, key) {
+        list.remove(at);
+    }
+}

@@ -1,0 +1,214 @@
+//! What a set of events means, as plain data for views and for comparing. Everything that is listed is
+//! in order of (Lamport clock, event id) unless it says otherwise.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use crate::{
+    event::{ImageRef, OptionId},
+    ids::{DeviceKey, EventId, Millis, Person},
+};
+
+/// The state of a room: a pure function of the set of its events.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct RoomState {
+    /// The owner's latest name for the room.
+    pub name: Option<String>,
+    /// All messages.
+    pub messages: Vec<MessageView>,
+    /// All cases, each with its polls.
+    pub cases: Vec<CaseView>,
+    /// Everybody who has brought a delegation.
+    pub people: BTreeMap<Person, PersonView>,
+    /// Events that are kept and do not count yet, because no delegation covers them.
+    pub pending: Vec<PendingView>,
+    /// Devices that signed two different events with one number, by device and number.
+    pub forks: Vec<Fork>,
+    /// Events that are missing although later ones of the same device are there, by device and number.
+    pub gaps: Vec<Gap>,
+}
+
+impl RoomState {
+    /// A canonical form: equal exactly when the states are equal.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        serde_json::to_vec(self).expect("all keys are text")
+    }
+
+    /// The case with this id.
+    pub fn case(&self, id: &EventId) -> Option<&CaseView> {
+        self.cases.iter().find(|case| case.id == *id)
+    }
+
+    /// The poll with this id, in whichever case it is.
+    pub fn poll(&self, id: &EventId) -> Option<&PollView> {
+        let mut polls = self.cases.iter().flat_map(|case| &case.polls);
+        polls.find(|poll| poll.id == *id)
+    }
+}
+
+/// A message.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct MessageView {
+    /// The event.
+    pub id: EventId,
+    /// Who wrote it.
+    pub person: Person,
+    /// On which device.
+    pub device: DeviceKey,
+    /// Place in the room's order.
+    pub lamport: u64,
+    /// By the device's clock.
+    pub at: Millis,
+    /// Plain text.
+    pub text: String,
+}
+
+/// A case: images, and the polls on them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct CaseView {
+    /// The event.
+    pub id: EventId,
+    /// Who brought it.
+    pub person: Person,
+    /// On which device.
+    pub device: DeviceKey,
+    /// Place in the room's order.
+    pub lamport: u64,
+    /// By the device's clock.
+    pub at: Millis,
+    /// Plain text, may be empty.
+    pub caption: String,
+    /// At least one.
+    pub images: Vec<ImageRef>,
+    /// Questions on this case.
+    pub polls: Vec<PollView>,
+}
+
+/// A poll with its count.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct PollView {
+    /// The event.
+    pub id: EventId,
+    /// The case that it is about.
+    pub case: EventId,
+    /// Who asks, and may close.
+    pub asker: Person,
+    /// Place in the room's order.
+    pub lamport: u64,
+    /// By the asker's device's clock.
+    pub at: Millis,
+    /// What is asked.
+    pub question: String,
+    /// First those that the poll began with, then the added ones.
+    pub options: Vec<OptionView>,
+    /// Per person the one vote that counts: the vote's event, and its choice.
+    pub votes: BTreeMap<Person, (EventId, OptionId)>,
+    /// People who have voted, and none of whose votes is among those certified by the close.
+    pub uncounted: Vec<Person>,
+    /// Set once the asker has closed it.
+    pub closed: Option<Closed>,
+    /// Whether anybody may add options (while it is open).
+    pub open_options: bool,
+}
+
+impl PollView {
+    /// Votes that count; at most one for each person.
+    pub fn total(&self) -> usize {
+        self.votes.len()
+    }
+
+    /// People who have voted, whether or not it counts after the close.
+    pub fn voted(&self) -> usize {
+        self.votes.len() + self.uncounted.len()
+    }
+
+    /// What `person` has voted for, as it counts.
+    pub fn vote_of(&self, person: &Person) -> Option<OptionId> {
+        self.votes.get(person).map(|(_, option)| *option)
+    }
+
+    /// The events of the votes that count: what a close certifies.
+    pub fn counted(&self) -> Vec<EventId> {
+        self.votes.values().map(|(event, _)| *event).collect()
+    }
+}
+
+/// An option of a poll.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct OptionView {
+    /// What a vote names.
+    pub id: OptionId,
+    /// Plain text.
+    pub text: String,
+    /// Who put it there.
+    pub by: Person,
+    /// Votes that count.
+    pub count: u32,
+    /// Whose votes they are, by address.
+    pub voters: Vec<Person>,
+}
+
+/// The end of a poll.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Closed {
+    /// The event.
+    pub id: EventId,
+    /// By the asker's device's clock.
+    pub at: Millis,
+    /// The votes that it certifies.
+    pub counted: Vec<EventId>,
+}
+
+/// A person who has brought a delegation into the room.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct PersonView {
+    /// Devices that speak, or spoke, for the person, by key.
+    pub devices: BTreeMap<DeviceKey, DeviceView>,
+}
+
+/// A device of a person.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct DeviceView {
+    /// When its last delegation ends.
+    pub until: Millis,
+}
+
+/// An event that is kept and does not count yet.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct PendingView {
+    /// The event.
+    pub id: EventId,
+    /// Whom it claims to speak for.
+    pub person: Person,
+    /// The device that signed it.
+    pub device: DeviceKey,
+    /// Place in the room's order.
+    pub lamport: u64,
+    /// By the device's clock.
+    pub at: Millis,
+}
+
+/// A device that signed two different events with one number.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Fork {
+    /// The device.
+    pub device: DeviceKey,
+    /// The number.
+    pub seq: u64,
+    /// The event that counts: the lowest id.
+    pub kept: EventId,
+    /// Another one: the next lowest id, or the one that the device's next event follows.
+    pub other: EventId,
+}
+
+/// Missing events of a device.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Gap {
+    /// The device.
+    pub device: DeviceKey,
+    /// First number that is missing.
+    pub from: u64,
+    /// Last number that is missing.
+    pub to: u64,
+}

@@ -1,0 +1,125 @@
+//! Ephemeral messages: who is here, who is typing. They go by gossip only, sealed with the room's key,
+//! and are never stored, so they have no place in a history.
+//!
+//! Layout: `version u8 = 1 ‖ room 32 ‖ nonce 12 ‖ ciphertext`, AES-256-GCM over the postcard form of
+//! [`Ephemeral`], with `healthsync/ephemeral/1\0 ‖ version ‖ room` as associated data.
+
+use serde::{Deserialize, Serialize};
+
+use super::{NONCE, RoomKey, SealError, take};
+use crate::{
+    device::{self, DeviceSecret},
+    ids::{DeviceKey, Millis, Person, RoomId},
+    limits,
+};
+
+const VERSION: u8 = 1;
+const DOMAIN: &[u8] = b"healthsync/ephemeral/1\0";
+
+/// A passing sign of life. The receiver checks with [`crate::RoomLog::delegated`] that the device
+/// speaks for the person, and drops what is old.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ephemeral {
+    /// The device that signs.
+    pub device: DeviceKey,
+    /// For whom.
+    pub person: Person,
+    /// When, by the device's clock.
+    pub at: Millis,
+    /// What.
+    pub kind: EphemeralKind,
+    /// By `device`, over the domain separator, the room and everything above.
+    #[serde(with = "crate::bytes")]
+    pub signature: [u8; 64],
+}
+
+/// What an ephemeral message says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum EphemeralKind {
+    /// In the room; with `ask`, others answer with theirs.
+    Here {
+        /// Whether the sender has just come and wants to know who is here.
+        ask: bool,
+    },
+    /// Writing.
+    Typing,
+    /// Leaving.
+    Bye,
+    /// The registry's list has changed: read it again.
+    MembersChanged,
+}
+
+impl Ephemeral {
+    /// Signs one for `room`.
+    pub fn sign(
+        room: &RoomId,
+        person: Person,
+        at: Millis,
+        kind: EphemeralKind,
+        secret: &DeviceSecret,
+    ) -> Self {
+        let mut ephemeral = Self {
+            device: secret.public(),
+            person,
+            at,
+            kind,
+            signature: [0; 64],
+        };
+        ephemeral.signature = secret.sign(&ephemeral.signed_message(room));
+        ephemeral
+    }
+
+    fn signed_message(&self, room: &RoomId) -> Vec<u8> {
+        let mut message = [DOMAIN, &room.0].concat();
+        let said = (self.device, self.person, self.at, self.kind);
+        message.extend(postcard::to_allocvec(&said).expect("plain values always encode"));
+        message
+    }
+}
+
+/// Seals an ephemeral message for gossip. `nonce` is random and used once.
+pub fn seal_ephemeral(
+    ephemeral: &Ephemeral,
+    room: &RoomId,
+    key: &RoomKey,
+    nonce: [u8; 12],
+) -> Vec<u8> {
+    let plain = postcard::to_allocvec(ephemeral).expect("plain values always encode");
+    let mut bytes = vec![VERSION];
+    bytes.extend_from_slice(&room.0);
+    bytes.extend_from_slice(&nonce);
+    bytes.extend(key.encrypt(&nonce, &plain, &aad(room)));
+    bytes
+}
+
+/// Opens an ephemeral message of `room` and checks its signature.
+pub fn open_ephemeral(bytes: &[u8], room: &RoomId, key: &RoomKey) -> Result<Ephemeral, SealError> {
+    limits::check_count("The message", "bytes", bytes.len(), limits::EPHEMERAL_BYTES)?;
+    let mut rest = bytes;
+    let [version] = take(&mut rest)?;
+    if version != VERSION {
+        return Err(SealError::Version(version));
+    }
+    if RoomId(take(&mut rest)?) != *room {
+        return Err(SealError::Mismatch);
+    }
+    let nonce: [u8; NONCE] = take(&mut rest)?;
+    let plain = key.decrypt(&nonce, rest, &aad(room))?;
+    let (ephemeral, after) =
+        postcard::take_from_bytes::<Ephemeral>(&plain).map_err(|_| SealError::Form)?;
+    if !after.is_empty() {
+        return Err(SealError::Length);
+    }
+    if !device::verify(
+        &ephemeral.device,
+        &ephemeral.signed_message(room),
+        &ephemeral.signature,
+    ) {
+        return Err(SealError::Signature);
+    }
+    Ok(ephemeral)
+}
+
+fn aad(room: &RoomId) -> Vec<u8> {
+    [DOMAIN, &[VERSION], &room.0].concat()
+}
