@@ -1,1 +1,57 @@
-fn main() {}
+//! The heavy half of the site build, called by xtask only:
+//!
+//! - `xtask-bindgen bind KIND INPUT.wasm FOLDER`: the JavaScript glue and the WebAssembly that fits it.
+//! - `xtask-bindgen pack KIND FOLDER SITE`: names the files by their content, compresses them, writes the manifest.
+//!
+//! KIND is `release` or `dev`; `dev` keeps names for readable stacks and does not compress.
+
+mod pack;
+
+use std::error::Error;
+use std::path::Path;
+use std::process::ExitCode;
+
+use wasm_bindgen_cli_support::Bindgen;
+
+fn main() -> ExitCode {
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    let outcome = match words.as_slice() {
+        ["bind", kind @ ("release" | "dev"), input, folder] => {
+            bind(*kind == "release", Path::new(input), Path::new(folder))
+        }
+        ["pack", kind @ ("release" | "dev"), folder, site] => {
+            pack::pack(*kind == "release", Path::new(folder), Path::new(site))
+        }
+        _ => Err("xtask-bindgen is called by `cargo xtask`; it has no other use.".into()),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("xtask-bindgen: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Writes `healthsync.js`, `healthsync_bg.wasm` and, when a crate brings JavaScript of its own, `snippets/`.
+fn bind(release: bool, input: &Path, folder: &Path) -> Result<(), Box<dyn Error>> {
+    let snippets = folder.join("snippets");
+    if snippets.exists() {
+        std::fs::remove_dir_all(&snippets)?;
+    }
+    let mut bindgen = Bindgen::new();
+    bindgen
+        .input_path(input)
+        .out_name("healthsync")
+        .web(true)?
+        .typescript(false)
+        // Names are a third of what would travel; wasm-opt and browsers do not need them.
+        .remove_name_section(release)
+        .remove_producers_section(release)
+        .debug(!release)
+        .keep_debug(false);
+    bindgen
+        .generate(folder)
+        .map_err(|error| format!("{error:#}").into())
+}

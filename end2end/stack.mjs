@@ -1,0 +1,255 @@
+// A private instance for one test file or benchmark: its own local chain, contracts, server, data folder and ports.
+// `cargo xtask test` and `cargo xtask bench` build everything and name it in HEALTHSYNC_BIN, HEALTHSYNC_SITE_ROOT and
+// ANVIL; started by hand, the usual places are taken.
+import { spawn } from 'node:child_process';
+import { randomInt } from 'node:crypto';
+import { createSocket } from 'node:dgram';
+import { once } from 'node:events';
+import { closeSync, openSync, readFileSync } from 'node:fs';
+import { mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+
+const ROOT = fileURLToPath(new URL('..', import.meta.url));
+const TARGET = process.env.CARGO_TARGET_DIR ?? path.join(ROOT, 'target');
+const SERVER = process.env.HEALTHSYNC_BIN ?? path.join(TARGET, 'debug/healthsync');
+const SITE = process.env.HEALTHSYNC_SITE_ROOT ?? path.join(TARGET, 'site');
+const ANVIL = process.env.ANVIL ?? path.join(ROOT, 'contracts/node_modules/.bin/anvil');
+
+export const CHAIN_ID = 31337;
+// The first of anvil's accounts: public knowledge, worth nothing anywhere else.
+const DEPLOYER_KEY = '0xac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80';
+const READY_WITHIN = 60_000;
+const STOPPED_WITHIN = 15_000;
+
+/** Every process started here and not yet gone; none outlives this one. */
+const alive = new Set();
+process.on('exit', () => { for (const child of alive) child.kill('SIGKILL'); });
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.once(signal, () => process.exit(1));
+
+/**
+ * Starts everything and answers when the server is ready.
+ *
+ * @param {object} [options]
+ * @param {Record<string, string>} [options.env] settings of the server beside the usual ones, e.g. HEALTHSYNC_MAX_UPLOAD
+ * @param {string[]} [options.anvilArgs] e.g. ['--block-time', '2']
+ */
+export async function startStack({ env = {}, anvilArgs = [] } = {}) {
+  const root = await mkdtemp(path.join(tmpdir(), 'healthsync-'));
+  const stack = new Stack(root, env, anvilArgs);
+  try {
+    await mkdir(stack.dataDir);
+    await mkdir(stack.logDir);
+    await stack.startChain();
+    stack.registry = await deploy(stack.rpcUrl);
+    await stack.startServer();
+    return stack;
+  } catch (error) {
+    await stack.stop().catch(() => {});
+    throw error;
+  }
+}
+
+class Stack {
+  #root; #env; #anvilArgs; #chain; #server; #port; #webrtcPort; #crashes = [];
+
+  constructor(root, env, anvilArgs) {
+    this.#root = root;
+    this.#env = env;
+    this.#anvilArgs = anvilArgs;
+    this.dataDir = path.join(root, 'data');
+    this.logDir = path.join(root, 'logs');
+  }
+
+  get url() { return `http://127.0.0.1:${this.#port}`; }
+  get serverPid() { return this.#server?.pid; }
+  get serverLog() { return path.join(this.logDir, 'server.log'); }
+
+  async startChain() {
+    for (let attempt = 1; ; attempt++) {
+      const port = await freePort();
+      const rpcUrl = `http://127.0.0.1:${port}`;
+      const args = ['--host', '127.0.0.1', '--port', port, '--chain-id', CHAIN_ID, '--hardfork', 'cancun', '--silent', ...this.#anvilArgs];
+      const chain = new Service('anvil', ANVIL, args.map(String), {}, path.join(this.logDir, 'anvil.log'), this.#root);
+      try {
+        await chain.ready(async () => (await rpc(rpcUrl, 'eth_chainId')) === `0x${CHAIN_ID.toString(16)}`);
+        this.#chain = chain;
+        this.rpcUrl = rpcUrl;
+        return;
+      } catch (error) {
+        await chain.stop('SIGKILL');
+        // Somebody else may have taken the port between the look and the start.
+        if (attempt === 3 || !chain.endedByItself) throw error;
+      }
+    }
+  }
+
+  /** Starts the server, on the same ports and data as before when it has run before. */
+  async startServer() {
+    if (this.#server?.running) throw new Error('The server is running already.');
+    if (this.#server?.endedByItself) this.#crashes.push(this.#server.obituary());
+    const first = this.#port === undefined;
+    for (let attempt = 1; ; attempt++) {
+      if (first) {
+        this.#port = await freePort();
+        this.#webrtcPort = await freePort();
+      }
+      const server = new Service('the server', SERVER, [], {
+        HEALTHSYNC_ADDR: `127.0.0.1:${this.#port}`,
+        HEALTHSYNC_DATA_DIR: this.dataDir,
+        HEALTHSYNC_SITE_ROOT: SITE,
+        HEALTHSYNC_CHAIN_RPC: this.rpcUrl,
+        HEALTHSYNC_CHAIN_ID: String(CHAIN_ID),
+        HEALTHSYNC_CHAIN_NAME: 'Local',
+        HEALTHSYNC_REGISTRY: this.registry,
+        HEALTHSYNC_P2P_WEBRTC_PORT: String(this.#webrtcPort),
+        ...this.#env,
+      }, this.serverLog, this.#root);
+      try {
+        await server.ready(async () => (await fetch(`${this.url}/healthz`, { signal: AbortSignal.timeout(2_000) })).ok);
+        this.#server = server;
+        return;
+      } catch (error) {
+        await server.stop('SIGKILL');
+        if (!first || attempt === 3 || !/in use/i.test(server.lastLines())) {
+          if (first) this.#port = undefined;
+          throw error;
+        }
+      }
+    }
+  }
+
+  /** Asks the server to stop, as an operator does, and waits until it has. */
+  stopServer() { return this.#server.stop('SIGTERM'); }
+
+  /** Ends the server without warning, as a crash or a power cut does. */
+  killServer() { return this.#server.stop('SIGKILL'); }
+
+  async restartServer() {
+    await this.stopServer();
+    await this.startServer();
+  }
+
+  /** Ends everything and removes the data. Throws when a process had ended by itself: a crash is not to be missed. */
+  async stop() {
+    for (const service of [this.#server, this.#chain]) if (service?.endedByItself) this.#crashes.push(service.obituary());
+    await this.#server?.stop('SIGTERM');
+    await this.#chain?.stop('SIGTERM');
+    if (this.#crashes.length) throw new Error(this.#crashes.join('\n'));
+    await rm(this.#root, { recursive: true, force: true });
+  }
+}
+
+/** One process, with its output in a log. */
+class Service {
+  #child; #name; #log; #asked = false; #exited; #failure;
+
+  constructor(name, program, args, env, log, cwd) {
+    this.#name = name;
+    this.#log = log;
+    const output = openSync(log, 'a');
+    this.#child = spawn(program, args, { cwd, env: { ...process.env, ...env }, stdio: ['ignore', output, output] });
+    closeSync(output);
+    alive.add(this.#child);
+    this.#exited = new Promise((done) => {
+      this.#child.once('error', (error) => { this.#failure = error; alive.delete(this.#child); done(); });
+      this.#child.once('exit', () => { alive.delete(this.#child); done(); });
+    });
+  }
+
+  get pid() { return this.#child.pid; }
+  get running() { return alive.has(this.#child); }
+  get endedByItself() { return !this.running && !this.#asked; }
+
+  /** Waits until `answers` gives true; a refused connection counts as "not yet". */
+  async ready(answers) {
+    const deadline = Date.now() + READY_WITHIN;
+    for (;;) {
+      if (await answers().catch(() => false)) return;
+      if (!this.running) throw new Error(this.obituary());
+      if (Date.now() > deadline) throw new Error(`${this.#name} does not answer after ${READY_WITHIN / 1000} s:\n${this.lastLines()}`);
+      await Promise.race([this.#exited, pause(25)]);
+    }
+  }
+
+  async stop(signal) {
+    if (!this.running) return;
+    this.#asked = true;
+    this.#child.kill(signal);
+    const late = new AbortController();
+    const gone = await Promise.race([
+      this.#exited.then(() => true),
+      pause(STOPPED_WITHIN, false, { signal: late.signal }).catch(() => true),
+    ]);
+    late.abort();
+    if (!gone) {
+      this.#child.kill('SIGKILL');
+      await this.#exited;
+      throw new Error(`${this.#name} had not stopped ${STOPPED_WITHIN / 1000} s after ${signal}:\n${this.lastLines()}`);
+    }
+  }
+
+  obituary() {
+    const { exitCode, signalCode } = this.#child;
+    const how = this.#failure?.message ?? signalCode ?? `exit code ${exitCode}`;
+    return `${this.#name} has stopped by itself (${how}):\n${this.lastLines()}`;
+  }
+
+  lastLines(count = 20) {
+    return readFileSync(this.#log, 'utf8').trimEnd().split('\n').slice(-count).map((line) => `    ${line}`).join('\n');
+  }
+}
+
+async function deploy(rpcUrl) {
+  const child = spawn(process.execPath, ['deploy.mjs'], {
+    cwd: path.join(ROOT, 'contracts'),
+    env: { PATH: process.env.PATH, CHAIN_RPC: rpcUrl, CHAIN_ID: String(CHAIN_ID), DEPLOYER_KEY },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  alive.add(child);
+  let [out, errors] = ['', ''];
+  child.stdout.on('data', (data) => { out += data; });
+  child.stderr.on('data', (data) => { errors += data; });
+  const [code] = await once(child, 'close');
+  alive.delete(child);
+  if (code !== 0) throw new Error(`The contracts could not be deployed:\n${errors}`);
+  return JSON.parse(out).registry;
+}
+
+export async function rpc(url, method, params = []) {
+  const answer = await fetch(url, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ jsonrpc: '2.0', id: 1, method, params }),
+    signal: AbortSignal.timeout(10_000),
+  });
+  const { result, error } = await answer.json();
+  if (error) throw new Error(`${method}: ${error.message}`);
+  return result;
+}
+
+/** A port free for TCP and UDP, below the range from which systems take ports for outgoing connections. */
+async function freePort() {
+  for (;;) {
+    const port = randomInt(20_000, 32_000);
+    if (await binds(createServer(), (server) => server.listen(port, '127.0.0.1'), 'listening')
+      && await binds(createSocket('udp4'), (socket) => socket.bind(port), 'listening')) return port;
+  }
+}
+
+async function binds(socket, bind, event) {
+  try {
+    bind(socket);
+    await once(socket, event);
+  } catch {
+    try { socket.close(); } catch { /* it never opened */ }
+    return false;
+  }
+  const closed = once(socket, 'close');
+  socket.close();
+  await closed;
+  return true;
+}

@@ -1,0 +1,210 @@
+//! From built files to what is served: names by digest, brotli and gzip beside each file, one manifest. Files of
+//! earlier builds stay for a week, because a page that is still open may ask for them.
+
+use std::error::Error;
+use std::fmt::Write as _;
+use std::fs;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use sha2::{Digest, Sha256};
+
+const KEPT: Duration = Duration::from_secs(7 * 24 * 3600);
+
+/// Fills `site/pkg` from `folder` and writes `site/manifest.json`.
+pub(crate) fn pack(release: bool, folder: &Path, site: &Path) -> Result<(), Box<dyn Error>> {
+    let pkg = site.join("pkg");
+    fs::create_dir_all(&pkg)?;
+    let mut js = fs::read_to_string(folder.join("healthsync.js"))?;
+    let mut files: Vec<(PathBuf, Vec<u8>)> = Vec::new();
+
+    let mut snippets = Vec::new();
+    list(&folder.join("snippets"), &mut snippets)?;
+    if !snippets.is_empty() {
+        snippets.sort();
+        let mut all = Sha256::new();
+        for path in &snippets {
+            all.update(path.strip_prefix(folder)?.to_string_lossy().as_bytes());
+            all.update(fs::read(path)?);
+        }
+        let named = format!("snippets-{}", short(&all.finalize()));
+        js = js.replace("./snippets/", &format!("./{named}/"));
+        for path in &snippets {
+            files.push((
+                pkg.join(&named)
+                    .join(path.strip_prefix(folder.join("snippets"))?),
+                fs::read(path)?,
+            ));
+        }
+    }
+
+    let mut manifest = String::from("{");
+    let built = [
+        ("js", js.into_bytes()),
+        ("wasm", fs::read(folder.join("healthsync.wasm"))?),
+        ("css", fs::read(folder.join("healthsync.css"))?),
+    ];
+    for (kind, bytes) in built {
+        let name = format!("healthsync.{}.{kind}", short(&Sha256::digest(&bytes)));
+        let comma = if manifest.len() > 1 { "," } else { "" };
+        write!(manifest, "{comma}\"{kind}\":\"/pkg/{name}\"")?;
+        files.push((pkg.join(name), bytes));
+    }
+    manifest.push_str("}\n");
+
+    let current: Vec<PathBuf> = files.iter().map(|(path, _)| path.clone()).collect();
+    std::thread::scope(|scope| {
+        let writers: Vec<_> = files
+            .into_iter()
+            .map(|(path, bytes)| scope.spawn(move || put(release, &path, &bytes)))
+            .collect();
+        writers.into_iter().try_for_each(|writer| {
+            writer
+                .join()
+                .unwrap_or_else(|_| Err(std::io::Error::other("a writer has panicked")))
+        })
+    })?;
+    forget_old(&pkg, &current)?;
+    // Last and in one step, so that a server never reads of files that are not there yet.
+    let fresh = site.join("manifest.json.new");
+    fs::write(&fresh, manifest)?;
+    fs::rename(fresh, site.join("manifest.json"))?;
+    Ok(())
+}
+
+/// 80 bits of a digest, as text that fits a file name.
+fn short(digest: &[u8]) -> String {
+    digest
+        .iter()
+        .take(10)
+        .fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
+}
+
+/// Writes a file, and its compressed forms in a release. The name stands for the content, so what is there is right.
+fn put(release: bool, path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    if let Some(folder) = path.parent() {
+        fs::create_dir_all(folder)?;
+    }
+    if !path.exists() {
+        write_whole(path, bytes)?;
+    }
+    let beside = |ending: &str| PathBuf::from(format!("{}.{ending}", path.display()));
+    if release && !beside("gz").exists() {
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
+        encoder.write_all(bytes)?;
+        write_whole(&beside("gz"), &encoder.finish()?)?;
+    }
+    if release && !beside("br").exists() {
+        let parameters = brotli::enc::BrotliEncoderParams {
+            quality: 11,
+            lgwin: 22,
+            size_hint: bytes.len(),
+            ..Default::default()
+        };
+        let mut compressed = Vec::new();
+        brotli::BrotliCompress(&mut &bytes[..], &mut compressed, &parameters)?;
+        write_whole(&beside("br"), &compressed)?;
+    }
+    Ok(())
+}
+
+/// A file that exists is complete: written beside and renamed.
+fn write_whole(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    let fresh = PathBuf::from(format!("{}.new", path.display()));
+    fs::write(&fresh, bytes)?;
+    fs::rename(fresh, path)
+}
+
+/// Removes files of builds that no open page can still want.
+fn forget_old(pkg: &Path, current: &[PathBuf]) -> std::io::Result<()> {
+    let now = SystemTime::now();
+    let mut present = Vec::new();
+    list(pkg, &mut present)?;
+    for path in present {
+        let is_current = current
+            .iter()
+            .any(|kept| path.to_string_lossy().starts_with(&*kept.to_string_lossy()));
+        let age = now
+            .duration_since(path.metadata()?.modified()?)
+            .unwrap_or_default();
+        if !is_current && age > KEPT {
+            fs::remove_file(path)?;
+        }
+    }
+    Ok(())
+}
+
+fn list(folder: &Path, found: &mut Vec<PathBuf>) -> std::io::Result<()> {
+    if !folder.is_dir() {
+        return Ok(());
+    }
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.is_dir() {
+            list(&path, found)?
+        } else {
+            found.push(path)
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn packs_by_content_compresses_and_keeps_the_earlier_build() {
+        let root = std::env::temp_dir().join(format!("healthsync-pack-{}", std::process::id()));
+        let (folder, site) = (root.join("built"), root.join("site"));
+        fs::create_dir_all(folder.join("snippets/a-1")).unwrap();
+        fs::write(
+            folder.join("snippets/a-1/inline0.js"),
+            "export const a = 1;",
+        )
+        .unwrap();
+        fs::write(
+            folder.join("healthsync.js"),
+            "import { a } from './snippets/a-1/inline0.js';",
+        )
+        .unwrap();
+        fs::write(folder.join("healthsync.wasm"), "wasm ".repeat(100)).unwrap();
+        fs::write(folder.join("healthsync.css"), "p {}").unwrap();
+        pack(true, &folder, &site).unwrap();
+        let first = fs::read_to_string(site.join("manifest.json")).unwrap();
+
+        let url = |manifest: &str, kind: &str| {
+            manifest
+                .split(&format!("\"{kind}\":\"/"))
+                .nth(1)
+                .unwrap()
+                .split('"')
+                .next()
+                .unwrap()
+                .to_owned()
+        };
+        let js = fs::read_to_string(site.join(url(&first, "js"))).unwrap();
+        let snippet = js.split("'./").nth(1).unwrap().trim_end_matches("';");
+        assert!(site.join("pkg").join(snippet).is_file(), "{js}");
+        let wasm = site.join(url(&first, "wasm"));
+        let mut plain = Vec::new();
+        brotli::BrotliDecompress(
+            &mut &fs::read(format!("{}.br", wasm.display())).unwrap()[..],
+            &mut plain,
+        )
+        .unwrap();
+        assert_eq!(plain, fs::read(&wasm).unwrap());
+        assert!(Path::new(&format!("{}.gz", wasm.display())).is_file());
+
+        fs::write(folder.join("healthsync.css"), "q {}").unwrap();
+        pack(true, &folder, &site).unwrap();
+        let second = fs::read_to_string(site.join("manifest.json")).unwrap();
+        assert_eq!(url(&first, "wasm"), url(&second, "wasm"));
+        assert_ne!(url(&first, "css"), url(&second, "css"));
+        assert!(site.join(url(&first, "css")).is_file());
+        fs::remove_dir_all(&root).unwrap();
+    }
+}

@@ -1,0 +1,325 @@
+//! The browser's files: WebAssembly with its glue, the stylesheet, and `public/`, in `<target>/site`. Names carry a
+//! digest of the content, so files of earlier builds stay for pages that are still open. Every step is skipped when
+//! what it reads has not changed.
+
+use std::fs;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
+
+use crate::arguments::Arguments;
+use crate::process::{Failure, Supervisor, say};
+use crate::workspace::Workspace;
+use crate::{setup, stylesheet};
+
+/// What the page is built for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Kind {
+    /// Small: optimised for size and compressed.
+    Release,
+    /// Quick to build; names are kept, so that a panic's stack can be read.
+    Dev,
+}
+
+impl Kind {
+    fn profile(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Release => ("wasm-release", "wasm-release"),
+            Self::Dev => ("dev", "debug"),
+        }
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Release => "release",
+            Self::Dev => "dev",
+        }
+    }
+}
+
+/// `cargo xtask site [--dev]`.
+pub(crate) fn command(mut arguments: Arguments) -> Result<ExitCode, Failure> {
+    let kind = if arguments.flag("--dev") {
+        Kind::Dev
+    } else {
+        Kind::Release
+    };
+    arguments.finish()?;
+    let workspace = Workspace::find();
+    let supervisor = Supervisor::start(None)?;
+    setup::wasm_target(&workspace, &supervisor)?;
+    build(&workspace, &supervisor, kind)?;
+    say(format!("the site is in {}", workspace.site().display()));
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Builds what is out of date.
+pub(crate) fn build(
+    workspace: &Workspace,
+    supervisor: &Supervisor,
+    kind: Kind,
+) -> Result<(), Failure> {
+    let staging = workspace.target(&format!("xtask/{}", kind.name()));
+    fs::create_dir_all(&staging)
+        .map_err(|error| Failure::new(format!("{} cannot be made: {error}.", staging.display())))?;
+    compile(workspace, supervisor, kind, &staging)?;
+    let css = stylesheet::bundle(&workspace.path("style/main.css"))?;
+    write(&staging.join("healthsync.css"), css.as_bytes())?;
+    pack(workspace, supervisor, kind, &staging)?;
+    copy_public(&workspace.path("public"), &workspace.site())
+}
+
+/// The built files as the server is told of them.
+#[derive(Debug)]
+pub(crate) struct Manifest {
+    pub(crate) js: PathBuf,
+    pub(crate) wasm: PathBuf,
+    pub(crate) css: PathBuf,
+}
+
+impl Manifest {
+    /// Reads `manifest.json`, when there is one and all its files are there.
+    pub(crate) fn read(site: &Path) -> Option<Self> {
+        let text = fs::read_to_string(site.join("manifest.json")).ok()?;
+        let file = |key: &str| {
+            let url = text
+                .split(&format!("\"{key}\""))
+                .nth(1)?
+                .split('"')
+                .nth(1)?;
+            let path = site.join(url.strip_prefix('/')?);
+            path.is_file().then_some(path)
+        };
+        Some(Self {
+            js: file("js")?,
+            wasm: file("wasm")?,
+            css: file("css")?,
+        })
+    }
+}
+
+/// frontend → wasm-bindgen → wasm-opt, into `staging`.
+fn compile(
+    workspace: &Workspace,
+    supervisor: &Supervisor,
+    kind: Kind,
+    staging: &Path,
+) -> Result<(), Failure> {
+    let (profile, folder) = kind.profile();
+    say("building the page (WebAssembly)");
+    let mut cargo = workspace.cargo();
+    cargo.args([
+        "build",
+        "-p",
+        "frontend",
+        "--target",
+        "wasm32-unknown-unknown",
+        "--profile",
+        profile,
+    ]);
+    supervisor.step("Building the page", cargo)?;
+    let mut cargo = workspace.cargo();
+    cargo.args(["build", "-p", "xtask-bindgen"]);
+    supervisor.step("Building xtask-bindgen", cargo)?;
+
+    let linked = workspace.target(&format!("wasm32-unknown-unknown/{folder}/frontend.wasm"));
+    let optimiser = if kind == Kind::Release {
+        wasm_opt(workspace, supervisor)
+    } else {
+        None
+    };
+    let (js, wasm) = (
+        staging.join("healthsync.js"),
+        staging.join("healthsync.wasm"),
+    );
+    let stamp = Stamp::new(
+        staging.join("compile.stamp"),
+        &(
+            kind,
+            read(&linked)?,
+            age(&bindgen(workspace)),
+            optimiser.as_deref().map(age),
+        ),
+    );
+    if js.is_file() && wasm.is_file() && stamp.is_current() {
+        return Ok(());
+    }
+    say("generating the JavaScript glue");
+    let mut command = Command::new(bindgen(workspace));
+    command
+        .args(["bind", kind.name()])
+        .arg(&linked)
+        .arg(staging);
+    supervisor.step("wasm-bindgen", command)?;
+    let bound = staging.join("healthsync_bg.wasm");
+    match optimiser {
+        Some(optimiser) => {
+            say("optimising the WebAssembly for size");
+            let mut command = Command::new(optimiser);
+            command.arg("-Oz").arg(&bound).arg("-o").arg(&wasm);
+            supervisor.step("wasm-opt", command)?;
+        }
+        None => {
+            fs::copy(&bound, &wasm).map_err(|error| {
+                Failure::new(format!("{} cannot be written: {error}.", wasm.display()))
+            })?;
+        }
+    }
+    stamp.write()
+}
+
+/// Names by digest, compresses, writes the manifest.
+fn pack(
+    workspace: &Workspace,
+    supervisor: &Supervisor,
+    kind: Kind,
+    staging: &Path,
+) -> Result<(), Failure> {
+    let site = workspace.site();
+    let mut inputs = Vec::new();
+    for name in ["healthsync.js", "healthsync.wasm", "healthsync.css"] {
+        inputs.push(read(&staging.join(name))?);
+    }
+    // One stamp for both kinds: the manifest in the site is of one of them.
+    let stamp = Stamp::new(
+        workspace.target("xtask/pack.stamp"),
+        &(kind, inputs, age(&bindgen(workspace)), &site),
+    );
+    if Manifest::read(&site).is_some() && stamp.is_current() {
+        return Ok(());
+    }
+    if kind == Kind::Release {
+        say("compressing");
+    }
+    let mut command = Command::new(bindgen(workspace));
+    command.args(["pack", kind.name()]).arg(staging).arg(&site);
+    supervisor.step("Packing the site", command)?;
+    stamp.write()
+}
+
+/// npm's binaryen. Without it the page works as well and is a little larger.
+fn wasm_opt(workspace: &Workspace, supervisor: &Supervisor) -> Option<PathBuf> {
+    if let Err(failure) = setup::npm_packages(workspace, supervisor, "xtask") {
+        say(format!("going on without wasm-opt: {failure}"));
+    }
+    Some(workspace.path("xtask/node_modules/.bin/wasm-opt")).filter(|path| path.is_file())
+}
+
+fn bindgen(workspace: &Workspace) -> PathBuf {
+    workspace.target("debug/xtask-bindgen")
+}
+
+/// Makes the site's other files equal to `public`.
+fn copy_public(public: &Path, site: &Path) -> Result<(), Failure> {
+    let mut wanted = Vec::new();
+    list_files(public, Path::new(""), &mut wanted)?;
+    for file in &wanted {
+        let bytes = read(&public.join(file))?;
+        if fs::read(site.join(file)).ok().as_ref() != Some(&bytes) {
+            write(&site.join(file), &bytes)?;
+        }
+    }
+    let mut present = Vec::new();
+    list_files(site, Path::new(""), &mut present)?;
+    for file in present {
+        if !file.starts_with("pkg") && file != Path::new("manifest.json") && !wanted.contains(&file)
+        {
+            let _ = fs::remove_file(site.join(file));
+        }
+    }
+    Ok(())
+}
+
+fn list_files(root: &Path, below: &Path, found: &mut Vec<PathBuf>) -> Result<(), Failure> {
+    let folder = root.join(below);
+    let unreadable = |error| Failure::new(format!("{} cannot be read: {error}.", folder.display()));
+    for entry in fs::read_dir(&folder).map_err(unreadable)? {
+        let entry = entry.map_err(unreadable)?;
+        let path = below.join(entry.file_name());
+        if entry.path().is_dir() {
+            list_files(root, &path, found)?;
+        } else {
+            found.push(path);
+        }
+    }
+    Ok(())
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, Failure> {
+    fs::read(path)
+        .map_err(|error| Failure::new(format!("{} cannot be read: {error}.", path.display())))
+}
+
+fn write(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
+    let folder = path.parent().unwrap_or(Path::new("."));
+    fs::create_dir_all(folder)
+        .and_then(|()| fs::write(path, bytes))
+        .map_err(|error| Failure::new(format!("{} cannot be written: {error}.", path.display())))
+}
+
+/// Enough of a tool to notice that it was replaced.
+fn age(tool: &Path) -> Option<(u64, std::time::SystemTime)> {
+    let metadata = tool.metadata().ok()?;
+    Some((metadata.len(), metadata.modified().ok()?))
+}
+
+/// Remembers what a step has read, so that it need not be done again.
+#[derive(Debug)]
+struct Stamp {
+    file: PathBuf,
+    value: String,
+}
+
+impl Stamp {
+    fn new(file: PathBuf, inputs: &impl Hash) -> Self {
+        let mut hasher = DefaultHasher::new();
+        inputs.hash(&mut hasher);
+        Self {
+            file,
+            value: format!("{:016x}", hasher.finish()),
+        }
+    }
+
+    fn is_current(&self) -> bool {
+        fs::read_to_string(&self.file).is_ok_and(|text| text == self.value)
+    }
+
+    fn write(&self) -> Result<(), Failure> {
+        write(&self.file, self.value.as_bytes())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_manifest_counts_only_with_all_its_files() {
+        let site = std::env::temp_dir().join(format!("healthsync-site-{}", std::process::id()));
+        write(
+            &site.join("manifest.json"),
+            br#"{"js":"/pkg/a.js","wasm":"/pkg/a.wasm","css":"/pkg/a.css"}"#,
+        )
+        .unwrap();
+        write(&site.join("pkg/a.js"), b"").unwrap();
+        write(&site.join("pkg/a.wasm"), b"").unwrap();
+        assert!(Manifest::read(&site).is_none());
+        write(&site.join("pkg/a.css"), b"").unwrap();
+        assert_eq!(Manifest::read(&site).unwrap().js, site.join("pkg/a.js"));
+        fs::remove_dir_all(&site).unwrap();
+    }
+
+    #[test]
+    fn the_site_follows_public() {
+        let root = std::env::temp_dir().join(format!("healthsync-public-{}", std::process::id()));
+        let (public, site) = (root.join("public"), root.join("site"));
+        write(&public.join("icons/a.svg"), b"one").unwrap();
+        write(&site.join("old.txt"), b"gone").unwrap();
+        write(&site.join("pkg/kept.js"), b"kept").unwrap();
+        copy_public(&public, &site).unwrap();
+        assert_eq!(fs::read(site.join("icons/a.svg")).unwrap(), b"one");
+        assert!(!site.join("old.txt").exists());
+        assert!(site.join("pkg/kept.js").exists());
+        fs::remove_dir_all(&root).unwrap();
+    }
+}
