@@ -1,1 +1,26 @@
-//! crates/lighthouse
+//! Lighthouse and Kavach in Rust.
+//!
+//! - [`shares`]: a file key as 5 shares of which any 3 give it back (Shamir over the BLS12-381 scalar field);
+//! - [`cipher`]: the encrypted file, byte for byte as Lighthouse writes it;
+//! - [`cid`]: content ids as Kubo computes them;
+//! - [`seal`]: a share encrypted to one browser, so that whoever carries it cannot read it;
+//! - [`conditions`]: who may have a key, in Lighthouse's condition language;
+//! - `node` (feature `node`): what a key node answers, as a function of the call, the store, the chain, the time
+//!   and random bytes that are passed in.
+//!
+//! No HTTP here, no clock, no source of randomness.
+
+pub mod cid;
+pub mod cipher;
+pub mod conditions;
+#[cfg(feature = "node")]
+pub mod node;
+mod platform;
+pub mod seal;
+pub mod shares;
+
+pub use cid::{Cid, CidBuilder, CidError, cid_of, cid_v1, parse_cid, room_key_cid};
+pub use cipher::{CipherError, OVERHEAD, decrypt, encrypt};
+pub use conditions::room_member_condition;
+pub use seal::{SealError, SealKeyPair};
+pub use shares::{MasterKey, Recovered, Share, ShareError, generate, recover, recover_consistent};

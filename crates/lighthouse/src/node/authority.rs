@@ -1,0 +1,247 @@
+//! Who is calling. One authority serves all nodes of a process, because they share the texts that wallets sign;
+//! what has been used is still counted per node.
+
+use std::fmt;
+use std::sync::{Mutex, PoisonError};
+
+use healthsync_core::{DeviceKey, DeviceToken, Millis, Person, Scope};
+use serde_json::{Value, json};
+use zeroize::Zeroizing;
+
+use super::answer::Answer;
+use super::jwt::{self, Use};
+use super::messages::{Messages, Purpose};
+use super::used::{Marked, Used};
+
+/// Device tokens and refresh tokens that are remembered as used.
+const REMEMBERED: usize = 200_000;
+/// A device token is fresh for five minutes either way; it is remembered a little longer.
+const TOKEN_MEMORY: u64 = 11 * 60 * 1000;
+/// Longest text of a bearer that is looked at.
+const MAX_BEARER: usize = 8192;
+/// The calls for web tokens belong to no node.
+const NO_NODE: u8 = 0;
+
+/// What an [`Authority`] is set up with.
+pub struct AuthorityConfig {
+    /// Signs our own web tokens; keep it across restarts, or the tokens end.
+    pub jwt_key: [u8; 32],
+    /// The chain whose id delegations carry.
+    pub chain_id: u64,
+}
+
+impl fmt::Debug for AuthorityConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AuthorityConfig")
+            .field("chain_id", &self.chain_id)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Checks who calls, and remembers what has been used.
+pub struct Authority {
+    jwt_key: Zeroizing<[u8; 32]>,
+    chain_id: u64,
+    messages: Mutex<Messages>,
+    tokens: Mutex<Used<(u8, DeviceKey, [u8; 16])>>,
+    refreshed: Mutex<Used<String>>,
+}
+
+impl fmt::Debug for Authority {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Authority")
+            .field("chain_id", &self.chain_id)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What a caller wants to do with a key, as far as the proof of identity depends on it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Wish {
+    /// Save, or set conditions.
+    Save,
+    /// Get the share, sealed to this key if one was named.
+    Get { seal_to: Option<[u8; 32]> },
+    /// Anything else.
+    Other,
+}
+
+/// A caller whose address is proved.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Caller {
+    pub(super) person: Person,
+    /// Device tokens bind the answer to this key.
+    pub(super) seal_to: Option<[u8; 32]>,
+}
+
+/// One call as the proof of identity sees it.
+pub(super) struct Claim<'a> {
+    pub(super) authorization: Option<&'a str>,
+    /// The address that the body claims.
+    pub(super) person: Person,
+    pub(super) operation: &'static str,
+    /// Canonical.
+    pub(super) cid: &'a str,
+    pub(super) wish: Wish,
+    pub(super) node: u8,
+    pub(super) now: Millis,
+}
+
+impl Authority {
+    /// An authority without any open texts.
+    pub fn new(config: AuthorityConfig) -> Self {
+        Self {
+            jwt_key: Zeroizing::new(config.jwt_key),
+            chain_id: config.chain_id,
+            messages: Mutex::default(),
+            tokens: Mutex::new(Used::new(REMEMBERED)),
+            refreshed: Mutex::new(Used::new(REMEMBERED)),
+        }
+    }
+
+    /// `GET /api/message/{address}`: a new text to sign, in a list as Lighthouse has it.
+    pub fn message(&self, address: &str, now: Millis, random: [u8; 16]) -> Answer {
+        let Ok(person) = address.parse() else {
+            return Answer::bad_request("Invalid address");
+        };
+        match lock(&self.messages).issue(person, now, random) {
+            Some(text) => Answer::ok(json!([{ "message": text }])),
+            None => Answer::busy(),
+        }
+    }
+
+    /// `POST /api/message/get-jwt`, body `{address, signature, chain}`: tokens for many calls.
+    pub fn get_jwt(&self, body: &[u8], now: Millis, random: [u8; 32]) -> Answer {
+        let Some((person, signature)) = address_and(body, "signature") else {
+            return Answer::invalid_signature();
+        };
+        let purpose = Purpose {
+            operation: "jwt",
+            cid: String::new(),
+        };
+        let accepted = signature.parse().is_ok_and(|signature| {
+            lock(&self.messages).accept(person, &signature, &purpose, NO_NODE, now)
+        });
+        if accepted {
+            self.jwt_pair(person, now, random)
+        } else {
+            Answer::invalid_signature()
+        }
+    }
+
+    /// `PUT /api/message/get-jwt`, body `{address, refreshToken}`: a new pair; the old refresh token ends.
+    pub fn refresh_jwt(&self, body: &[u8], now: Millis, random: [u8; 32]) -> Answer {
+        let Some((person, token)) = address_and(body, "refreshToken") else {
+            return Answer::invalid_signature();
+        };
+        let valid = jwt::read(&self.jwt_key, Use::Refresh, &token, now)
+            .filter(|valid| valid.person == person);
+        let Some(valid) = valid else {
+            return Answer::invalid_signature();
+        };
+        match lock(&self.refreshed).mark(valid.id, valid.until, now) {
+            Marked::New => self.jwt_pair(person, now, random),
+            Marked::Again => Answer::invalid_signature(),
+            Marked::Full => Answer::busy(),
+        }
+    }
+
+    fn jwt_pair(&self, person: Person, now: Millis, random: [u8; 32]) -> Answer {
+        let (access, refresh) = random.split_at(16);
+        Answer::ok(json!({
+            "token": jwt::issue(&self.jwt_key, Use::Access, person, now, access),
+            "refreshToken": jwt::issue(&self.jwt_key, Use::Refresh, person, now, refresh),
+        }))
+    }
+
+    /// Proves that the caller is the person that the body claims, for this call.
+    pub(super) fn prove(&self, claim: &Claim<'_>) -> Result<Caller, Answer> {
+        let bearer = bearer(claim.authorization).ok_or_else(Answer::invalid_signature)?;
+        if bearer.starts_with("device:") {
+            return self.prove_device(bearer, claim);
+        }
+        let proved = if bearer.starts_with("jwt:") {
+            let valid = jwt::read(&self.jwt_key, Use::Access, bearer, claim.now);
+            valid.is_some_and(|valid| valid.person == claim.person)
+        } else {
+            let purpose = Purpose {
+                operation: claim.operation,
+                cid: claim.cid.to_owned(),
+            };
+            let accept = |signature| {
+                lock(&self.messages).accept(
+                    claim.person,
+                    &signature,
+                    &purpose,
+                    claim.node,
+                    claim.now,
+                )
+            };
+            bearer.starts_with("0x") && bearer.parse().is_ok_and(accept)
+        };
+        let seal_to = match claim.wish {
+            Wish::Get { seal_to } => seal_to,
+            Wish::Save | Wish::Other => None,
+        };
+        if proved {
+            Ok(Caller {
+                person: claim.person,
+                seal_to,
+            })
+        } else {
+            Err(Answer::invalid_signature())
+        }
+    }
+
+    /// A token that a device signed for exactly this wish. Each node takes it once.
+    fn prove_device(&self, bearer: &str, claim: &Claim<'_>) -> Result<Caller, Answer> {
+        let token = DeviceToken::from_bearer(bearer).map_err(|_| Answer::invalid_signature())?;
+        let seal_to = match (&token.scope, claim.wish) {
+            (Scope::SaveKey { cid }, Wish::Save) if same_cid(cid, claim.cid) => None,
+            (Scope::GetKey { cid, seal_to }, Wish::Get { seal_to: asked })
+                if same_cid(cid, claim.cid) && asked.is_none_or(|asked| asked == *seal_to) =>
+            {
+                Some(*seal_to)
+            }
+            _ => return Err(Answer::wrong_scope()),
+        };
+        let person = token
+            .verify(self.chain_id, claim.now)
+            .map_err(|_| Answer::invalid_signature())?;
+        if person != claim.person {
+            return Err(Answer::invalid_signature());
+        }
+        let used = (claim.node, token.delegation.delegation.device, token.nonce);
+        match lock(&self.tokens).mark(used, Millis(claim.now.0 + TOKEN_MEMORY), claim.now) {
+            Marked::New => Ok(Caller { person, seal_to }),
+            Marked::Again => Err(Answer::invalid_signature()),
+            Marked::Full => Err(Answer::busy()),
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn same_cid(token: &str, canonical: &str) -> bool {
+    crate::cid::parse_cid(token).is_ok_and(|cid| cid.to_string() == canonical)
+}
+
+fn bearer(authorization: Option<&str>) -> Option<&str> {
+    let (scheme, token) = authorization?.trim().split_once(' ')?;
+    let token = token.trim();
+    let usable =
+        scheme.eq_ignore_ascii_case("bearer") && !token.is_empty() && token.len() <= MAX_BEARER;
+    usable.then_some(token)
+}
+
+/// The address and one text field of a small JSON body.
+fn address_and(body: &[u8], field: &str) -> Option<(Person, String)> {
+    if body.len() > MAX_BEARER {
+        return None;
+    }
+    let body: Value = serde_json::from_slice(body).ok()?;
+    let person = body.get("address")?.as_str()?.parse().ok()?;
+    Some((person, body.get(field)?.as_str()?.to_owned()))
+}

@@ -1,0 +1,29 @@
+//! What one of the five key nodes answers.
+//!
+//! A node keeps one share per content id and gives it to the owner, to people it was shared with, and to whoever
+//! meets the conditions. Calls, bodies and answers are those of Lighthouse's nodes, so that its official client works
+//! unchanged; the `device:` token and the sealed answer are ours. HTTP is a thin shell around [`KeyNode::handle`]
+//! and [`Authority`]; time and random bytes come with each call.
+
+mod answer;
+mod authority;
+mod call;
+mod jwt;
+mod messages;
+mod store;
+mod used;
+
+pub use answer::Answer;
+pub use authority::{Authority, AuthorityConfig};
+pub use call::{KeyCall, KeyNode, Request};
+pub use store::{MemoryStore, Record, ShareStore, StoreError};
+
+/// Longest body of a call, in bytes.
+pub const MAX_BODY: usize = 65_536;
+/// Most addresses in one call.
+pub const MAX_ADDRESSES: usize = 256;
+/// Most people that one key is shared with by name; larger groups use conditions.
+pub const MAX_SHARED: usize = 1024;
+
+#[cfg(test)]
+mod tests;
