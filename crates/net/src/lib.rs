@@ -1,1 +1,33 @@
-//! crates/net
+//! The libp2p node: one set of protocols, a client actor (the browser tab) and a relay actor (the
+//! server), each the single owner of its swarm.
+//!
+//! Shared by both sides: [`gossip`] (what travels live), [`sync`] (history by request and response),
+//! [`address`] and the [`client`] actor, which knows nothing of browsers and therefore runs in native
+//! tests as well. What differs by platform lives in one folder each: `browser` (transports made of
+//! `web-sys` objects) and `native` (the relay and its listeners).
+
+pub mod address;
+mod behaviour;
+pub mod client;
+pub mod gossip;
+pub mod sync;
+
+#[cfg(target_arch = "wasm32")]
+pub mod browser;
+#[cfg(not(target_arch = "wasm32"))]
+pub mod native;
+
+pub use address::{Transport, websocket_multiaddr};
+pub use client::{
+    Joined, NetError, NetEvent, NodeConfig, NodeHandle, Page, Prefer, State, Status, Stored,
+};
+pub use gossip::GossipKind;
+pub use libp2p::{Multiaddr, PeerId, identity::Keypair};
+
+#[cfg(target_arch = "wasm32")]
+pub use browser::Node;
+#[cfg(not(target_arch = "wasm32"))]
+pub use native::{
+    Admission, Certificate, Outcome, PeerIdBytes, Policy, Refusal, Relay, RelayConfig, RelayError,
+    RelayHandle, RelayMetrics,
+};

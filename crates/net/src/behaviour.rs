@@ -1,0 +1,82 @@
+//! The protocols that every HealthSync node speaks, as one libp2p behaviour.
+
+use std::time::Duration;
+
+use libp2p::{
+    connection_limits::{self, ConnectionLimits},
+    identify,
+    identity::Keypair,
+    ping,
+    request_response::ProtocolSupport,
+    swarm::NetworkBehaviour,
+};
+
+use crate::{
+    gossip::{self, Gossip, Profile},
+    sync,
+};
+
+/// How often each side asks the other whether it is there.
+pub(crate) const PING_INTERVAL: Duration = Duration::from_secs(4);
+const PING_TIMEOUT: Duration = Duration::from_secs(5);
+/// The swarm's idle timeout must never cut a waiting room; 20 days still fit a browser timer.
+pub(crate) const NEVER_IDLE: Duration = Duration::from_secs(20 * 24 * 60 * 60);
+/// Streams a peer may be opening at once on one connection.
+pub(crate) const MAX_NEGOTIATING_STREAMS: usize = 32;
+/// Streams one multiplexed connection may hold open.
+pub(crate) const MAX_STREAMS: usize = 96;
+
+/// Gossip, history, liveness and limits. The generated event type is `BehaviourEvent`.
+#[derive(NetworkBehaviour)]
+pub(crate) struct Behaviour {
+    pub(crate) limits: connection_limits::Behaviour,
+    pub(crate) ping: ping::Behaviour,
+    pub(crate) identify: identify::Behaviour,
+    pub(crate) gossip: Gossip,
+    pub(crate) sync: sync::History,
+}
+
+impl Behaviour {
+    pub(crate) fn client(keypair: &Keypair) -> Self {
+        let limits = ConnectionLimits::default()
+            .with_max_pending_outgoing(Some(2))
+            .with_max_established_per_peer(Some(2))
+            .with_max_established_incoming(Some(0));
+        Self::new(Profile::Client, ProtocolSupport::Outbound, limits, keypair)
+    }
+
+    #[cfg_attr(target_arch = "wasm32", allow(dead_code))]
+    pub(crate) fn relay(keypair: &Keypair, max_connections: u32) -> Self {
+        let limits = ConnectionLimits::default()
+            .with_max_pending_incoming(Some(64))
+            .with_max_established_per_peer(Some(2))
+            .with_max_established(Some(max_connections));
+        Self::new(Profile::Relay, ProtocolSupport::Inbound, limits, keypair)
+    }
+
+    fn new(
+        profile: Profile,
+        support: ProtocolSupport,
+        limits: ConnectionLimits,
+        keypair: &Keypair,
+    ) -> Self {
+        // Identify tells everybody these texts and would tell listen addresses: say nothing more
+        // than the protocol.
+        let identify = identify::Config::new("healthsync/1".to_owned(), keypair.public())
+            .with_agent_version("healthsync".to_owned())
+            .with_interval(Duration::from_secs(3_600))
+            .with_cache_size(0)
+            .with_hide_listen_addrs(true);
+        Self {
+            limits: connection_limits::Behaviour::new(limits),
+            ping: ping::Behaviour::new(
+                ping::Config::new()
+                    .with_interval(PING_INTERVAL)
+                    .with_timeout(PING_TIMEOUT),
+            ),
+            identify: identify::Behaviour::new(identify),
+            gossip: gossip::behaviour(profile, keypair),
+            sync: sync::behaviour(support),
+        }
+    }
+}

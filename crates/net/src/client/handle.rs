@@ -1,0 +1,195 @@
+//! What the rest of the page holds: typed requests to the actor, each with its own answer.
+
+use futures::{
+    SinkExt,
+    channel::{mpsc, oneshot},
+};
+use healthsync_core::{
+    DeviceSecret, RefusalCode, Request, Response, RoomId, SignedDelegation, VersionVector,
+    join_message, limits,
+};
+use libp2p::PeerId;
+
+use super::{Joined, NetError, Page, Stored};
+use crate::{GossipKind, gossip};
+
+/// Bytes of a push that are not envelopes: version, tag, room, count, and a length for each.
+const PUSH_OVERHEAD: usize = 64;
+const ENVELOPE_OVERHEAD: usize = 4;
+
+pub(super) type Reply = oneshot::Sender<Result<Response, NetError>>;
+
+#[derive(Debug)]
+pub(super) enum Command {
+    Request(Request, Reply),
+    Leave(RoomId),
+    Publish(RoomId, Vec<u8>),
+    Wake,
+    Close,
+}
+
+/// How the page talks to its node. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct NodeHandle {
+    pub(super) peer_id: PeerId,
+    pub(super) commands: mpsc::Sender<Command>,
+}
+
+impl NodeHandle {
+    /// This node's peer id: a fresh one for each tab, so that two tabs never share it.
+    pub fn peer_id(&self) -> PeerId {
+        self.peer_id
+    }
+
+    /// Enters a room. Returns once the relay has let the device in and listens to the room, so that
+    /// what is published next is heard. The node joins again by itself after each reconnect, until
+    /// [`NodeHandle::leave`]; ask [`NodeHandle::pull`] then, because gossip meanwhile is gone.
+    pub async fn join(
+        &self,
+        room: RoomId,
+        delegation: SignedDelegation,
+        device: &DeviceSecret,
+    ) -> Result<Joined, NetError> {
+        let device_signature = device.sign(&join_message(&room, &self.peer_id.to_bytes()));
+        let request = Request::Join {
+            room,
+            delegation,
+            device_signature,
+        };
+        match self.request(request).await? {
+            Response::Joined { topic, have } => Ok(Joined { topic, have }),
+            other => Err(unexpected("join", other)),
+        }
+    }
+
+    /// Hands envelopes to the relay's mailbox. `Ok` is the acknowledgement that they are durable,
+    /// apart from those in `rejected`. Asks for nothing when they do not fit into one request; see
+    /// [`NodeHandle::fitting`].
+    pub async fn push(&self, room: RoomId, envelopes: Vec<Vec<u8>>) -> Result<Stored, NetError> {
+        if Self::fitting(&envelopes) < envelopes.len() {
+            return Err(NetError::Refused {
+                code: RefusalCode::TooLarge,
+                message: format!("{} envelopes do not fit into one request.", envelopes.len()),
+            });
+        }
+        match self.request(Request::Push { room, envelopes }).await? {
+            Response::Stored { have, rejected } => Ok(Stored { have, rejected }),
+            other => Err(unexpected("push", other)),
+        }
+    }
+
+    /// How many of `envelopes`, from the first on, fit into one push.
+    pub fn fitting(envelopes: &[Vec<u8>]) -> usize {
+        let mut left = limits::REQUEST_BYTES - PUSH_OVERHEAD;
+        envelopes
+            .iter()
+            .take(limits::ENVELOPES)
+            .take_while(|envelope| {
+                let size = envelope.len() + ENVELOPE_OVERHEAD;
+                let fits = envelope.len() <= limits::ENVELOPE_BYTES && size <= left;
+                left = left.saturating_sub(size);
+                fits
+            })
+            .count()
+    }
+
+    /// Asks for envelopes that `have` misses, at most `limit`.
+    pub async fn pull(
+        &self,
+        room: RoomId,
+        have: VersionVector,
+        limit: u32,
+    ) -> Result<Page, NetError> {
+        match self.request(Request::Pull { room, have, limit }).await? {
+            Response::Page { envelopes, more } => Ok(Page { envelopes, more }),
+            other => Err(unexpected("pull", other)),
+        }
+    }
+
+    /// Leaves a room; the node no longer joins it after a reconnect.
+    pub async fn leave(&self, room: RoomId) -> Result<(), NetError> {
+        self.send(Command::Leave(room)).await
+    }
+
+    /// Sends to everybody in a joined room, without promise: `Ok` even when nobody hears it. An
+    /// error means that it is too long, or that so much waits already that it was dropped.
+    pub fn publish(&self, room: RoomId, kind: GossipKind, bytes: &[u8]) -> Result<(), NetError> {
+        let data = gossip::encode(kind, bytes).ok_or_else(|| NetError::Refused {
+            code: RefusalCode::TooLarge,
+            message: format!("{} bytes are too many to send at once.", bytes.len()),
+        })?;
+        self.commands
+            .clone()
+            .try_send(Command::Publish(room, data))
+            .map_err(|_| NetError::Offline)
+    }
+
+    /// Tries to connect at once, or makes sure that the connection still lives: for when the
+    /// browser says that it is online or that the page is shown again.
+    pub fn wake(&self) {
+        // A full queue is being worked on, which wakes the actor just as well.
+        let _ = self.commands.clone().try_send(Command::Wake);
+    }
+
+    /// Closes the connection and ends the actor: for `pagehide`.
+    pub fn close(&self) {
+        let _ = self.commands.clone().try_send(Command::Close);
+    }
+
+    async fn request(&self, request: Request) -> Result<Response, NetError> {
+        let (reply, answer) = oneshot::channel();
+        self.send(Command::Request(request, reply)).await?;
+        match answer.await {
+            Ok(Ok(Response::Refused { code, message })) => Err(NetError::Refused { code, message }),
+            Ok(result) => result,
+            Err(oneshot::Canceled) => Err(NetError::Offline),
+        }
+    }
+
+    async fn send(&self, command: Command) -> Result<(), NetError> {
+        self.commands
+            .clone()
+            .send(command)
+            .await
+            .map_err(|_| NetError::Offline)
+    }
+}
+
+fn unexpected(request: &str, response: Response) -> NetError {
+    let what = match response {
+        Response::Joined { .. } => "Joined",
+        Response::Stored { .. } => "Stored",
+        Response::Page { .. } => "Page",
+        Response::Left => "Left",
+        Response::Refused { .. } => "Refused",
+    };
+    NetError::Protocol(format!("{request} was answered with {what}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_push_is_cut_where_the_request_is_full() {
+        let room = RoomId([0; 32]);
+        let envelopes = vec![vec![7; limits::ENVELOPE_BYTES]; 10];
+        let fitting = NodeHandle::fitting(&envelopes);
+        assert_eq!(fitting, 6);
+        let request = |n: usize| {
+            Request::Push {
+                room,
+                envelopes: envelopes[..n].to_vec(),
+            }
+            .encode()
+        };
+        assert!(request(fitting).len() <= limits::REQUEST_BYTES);
+        assert!(request(fitting + 1).len() > limits::REQUEST_BYTES);
+        assert_eq!(
+            NodeHandle::fitting(&[vec![0; limits::ENVELOPE_BYTES + 1]]),
+            0
+        );
+        let many = vec![vec![0; 1]; 300_000];
+        assert!(NodeHandle::fitting(&many) <= limits::ENVELOPES);
+    }
+}

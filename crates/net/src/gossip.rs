@@ -1,0 +1,153 @@
+//! What travels live: one byte of kind, then the sealed bytes. The relay and the client speak
+//! gossipsub with different profiles, because a room is a star around the relay.
+//!
+//! Gossip is the fast path only: nothing here promises delivery, the mailbox and `sync` do.
+
+use std::time::Duration;
+
+use healthsync_core::limits;
+use libp2p::{
+    gossipsub::{
+        self, AllowAllSubscriptionFilter, IdentityTransform, MaxCountSubscriptionFilter, MessageId,
+        ValidationMode,
+    },
+    identity::Keypair,
+};
+use sha2::{Digest, Sha256};
+
+/// Gossipsub with a bound on how many topics a peer may name.
+pub(crate) type Gossip =
+    gossipsub::Behaviour<IdentityTransform, MaxCountSubscriptionFilter<AllowAllSubscriptionFilter>>;
+
+/// Topics one side may announce. Gossipsub puts all of them into one hello message, so this and
+/// [`MAX_RPC`] belong together: 80 bytes are enough for each.
+pub const MAX_TOPICS: usize = 3_000;
+/// Longest gossipsub message on the wire; only a relay's hello with many topics comes near it.
+const MAX_RPC: usize = MAX_TOPICS * 80 + 16 * 1024;
+
+/// What a gossip message carries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum GossipKind {
+    /// A sealed event: stored by the relay before it is passed on.
+    Envelope,
+    /// A sealed ephemeral: passed on, never stored.
+    Ephemeral,
+}
+
+impl GossipKind {
+    fn byte(self) -> u8 {
+        match self {
+            Self::Envelope => 1,
+            Self::Ephemeral => 2,
+        }
+    }
+
+    /// Longest content of this kind in bytes.
+    pub fn limit(self) -> usize {
+        match self {
+            Self::Envelope => limits::ENVELOPE_BYTES,
+            Self::Ephemeral => limits::EPHEMERAL_BYTES,
+        }
+    }
+}
+
+/// Kind byte and content as one gossip message; `None` when the content is too long.
+pub(crate) fn encode(kind: GossipKind, content: &[u8]) -> Option<Vec<u8>> {
+    (content.len() <= kind.limit()).then(|| {
+        let mut data = Vec::with_capacity(content.len() + 1);
+        data.push(kind.byte());
+        data.extend_from_slice(content);
+        data
+    })
+}
+
+/// Splits a gossip message; `None` for an unknown kind, nothing inside, or too much.
+pub(crate) fn decode(data: &[u8]) -> Option<(GossipKind, &[u8])> {
+    let (kind, content) = data.split_first()?;
+    let kind = match kind {
+        1 => GossipKind::Envelope,
+        2 => GossipKind::Ephemeral,
+        _ => return None,
+    };
+    (!content.is_empty() && content.len() <= kind.limit()).then_some((kind, content))
+}
+
+/// The id of a message is the hash of its data: the same envelope, sent by gossip and published
+/// again by the relay, is one message.
+pub(crate) fn message_id(data: &[u8]) -> MessageId {
+    MessageId::new(&Sha256::digest(data))
+}
+
+/// Which end of the star this node is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Profile {
+    Client,
+    Relay,
+}
+
+/// Gossipsub for one end of the star.
+///
+/// With the defaults (mesh of 6, at most 12) everyone beyond the twelfth member would get messages
+/// only as lazy IHAVE/IWANT, a second or more late; so the relay keeps the whole room in its mesh.
+pub(crate) fn behaviour(profile: Profile, keypair: &Keypair) -> Gossip {
+    let mut config = gossipsub::ConfigBuilder::default();
+    config
+        .validation_mode(ValidationMode::Strict)
+        .validate_messages()
+        .message_id_fn(|message| message_id(&message.data))
+        .max_transmit_size(MAX_RPC)
+        .duplicate_cache_time(Duration::from_secs(120))
+        .heartbeat_interval(Duration::from_secs(1))
+        .heartbeat_initial_delay(Duration::from_millis(200))
+        .flood_publish(true)
+        .mesh_outbound_min(0)
+        // Leaving and joining a room again must not leave it deaf for the default 10 seconds.
+        .unsubscribe_backoff(Duration::from_secs(1))
+        // 5,000 waiting messages for one slow peer would be a third of a gigabyte.
+        .connection_handler_queue_len(1_024);
+    match profile {
+        Profile::Relay => config.mesh_n_low(1).mesh_n(256).mesh_n_high(512),
+        Profile::Client => config.mesh_n_low(1).mesh_n(4).mesh_n_high(8),
+    };
+    let config = config
+        .build()
+        .expect("the numbers above obey gossipsub's rules");
+    let filter = MaxCountSubscriptionFilter {
+        filter: AllowAllSubscriptionFilter {},
+        max_subscribed_topics: MAX_TOPICS,
+        max_subscriptions_per_request: MAX_TOPICS,
+    };
+    gossipsub::Behaviour::new_with_subscription_filter(
+        gossipsub::MessageAuthenticity::Signed(keypair.clone()),
+        config,
+        filter,
+    )
+    .expect("signing agrees with strict validation")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_profiles_are_accepted_by_gossipsub() {
+        let keypair = Keypair::generate_ed25519();
+        behaviour(Profile::Client, &keypair);
+        behaviour(Profile::Relay, &keypair);
+    }
+
+    #[test]
+    fn messages_survive_encoding_and_odd_ones_are_refused() {
+        for kind in [GossipKind::Envelope, GossipKind::Ephemeral] {
+            let data = encode(kind, b"sealed").unwrap();
+            assert_eq!(decode(&data), Some((kind, &b"sealed"[..])));
+            assert!(encode(kind, &vec![0; kind.limit()]).is_some());
+            assert!(encode(kind, &vec![0; kind.limit() + 1]).is_none());
+        }
+        assert_eq!(decode(b""), None);
+        assert_eq!(decode(&[1]), None);
+        assert_eq!(decode(&[3, 0]), None);
+        assert_eq!(decode(&vec![2; limits::EPHEMERAL_BYTES + 2]), None);
+        assert_eq!(decode(&vec![1; limits::ENVELOPE_BYTES + 2]), None);
+    }
+}

@@ -1,0 +1,15 @@
+//! The relay: a libp2p node inside the server that forwards gossip, answers history requests and
+//! asks the server's [`Policy`] about everything that needs the chain or the mailbox.
+//!
+//! Incoming connections are WebSockets that axum has upgraded ([`RelayHandle::upgrade`]) and, when
+//! an address is configured, WebRTC-direct over UDP.
+
+mod policy;
+mod relay;
+mod websocket;
+
+pub use policy::{Admission, Outcome, Page, PeerIdBytes, Policy, Refusal};
+pub use relay::{
+    Certificate, Overloaded, Relay, RelayConfig, RelayError, RelayHandle, RelayMetrics,
+};
+pub use websocket::{MAX_WEBSOCKET_MESSAGE, WebSocketStream};

@@ -1,0 +1,83 @@
+//! What the relay asks of the server: who may enter a room, and the mailbox of sealed events.
+
+use async_trait::async_trait;
+use healthsync_core::{DeviceKey, Person, RefusalCode, RoomId, SignedDelegation, VersionVector};
+
+/// A libp2p peer id in its binary form, as it goes into `join_message`.
+pub type PeerIdBytes = Vec<u8>;
+
+pub use crate::client::Page;
+
+/// The server's side of the relay. Calls of one peer come one after another, in the order in which
+/// the peer sent them; calls of different peers overlap.
+#[async_trait]
+pub trait Policy: Send + Sync + 'static {
+    /// Decides whether the device may enter: the delegation and `device_signature` over
+    /// `join_message(room, peer)` hold, and the registry allows the person.
+    async fn join(
+        &self,
+        peer: PeerIdBytes,
+        room: RoomId,
+        delegation: &SignedDelegation,
+        device_signature: &[u8; 64],
+    ) -> Result<Admission, Refusal>;
+
+    /// Verifies and keeps one encoded envelope; returns only once it is durable. The relay has
+    /// checked its size and that it names this room.
+    async fn store(
+        &self,
+        admitted: (Person, DeviceKey),
+        room: RoomId,
+        envelope: Vec<u8>,
+    ) -> Result<Outcome, Refusal>;
+
+    /// The newest sequence number of each device in the mailbox of `room`.
+    async fn heads(&self, room: RoomId) -> Result<VersionVector, Refusal>;
+
+    /// Envelopes that `have` misses, each device's in order, at most `limit`. The relay cuts a page
+    /// that would not fit into one response.
+    async fn page(&self, room: RoomId, have: VersionVector, limit: u32) -> Result<Page, Refusal>;
+}
+
+/// A device that may enter.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Admission {
+    /// The wallet behind the device.
+    pub person: Person,
+    /// The device itself.
+    pub device: DeviceKey,
+    /// The room's gossip topic: the same for everybody in the room, not guessable from outside, at
+    /// most 64 bytes.
+    pub topic: String,
+    /// What the mailbox holds.
+    pub have: VersionVector,
+}
+
+/// What became of an envelope.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// It is stored now.
+    New,
+    /// It was stored before.
+    Known,
+}
+
+/// Why the relay refuses, in a sentence for a person.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct Refusal {
+    /// The kind of refusal, for code.
+    pub code: RefusalCode,
+    /// What happened and what to do.
+    pub message: String,
+}
+
+impl Refusal {
+    /// A refusal of this kind with this text.
+    pub fn new(code: RefusalCode, message: impl Into<String>) -> Self {
+        Self {
+            code,
+            message: message.into(),
+        }
+    }
+}

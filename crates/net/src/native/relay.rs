@@ -1,0 +1,309 @@
+//! The relay's outside: how to start it, and the handle with which the server talks to it.
+
+mod actor;
+mod jobs;
+mod rate;
+mod rooms;
+
+use std::{
+    net::SocketAddr,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use axum::{
+    extract::ws::{WebSocket, WebSocketUpgrade},
+    response::Response,
+};
+use futures::channel::mpsc;
+use healthsync_core::{Person, RoomId};
+use libp2p::{
+    Multiaddr, PeerId, Swarm, Transport as _,
+    core::{
+        muxing::StreamMuxerBox,
+        transport::{OptionalTransport, timeout::TransportTimeout},
+        upgrade::Version,
+    },
+    identity::Keypair,
+    multiaddr::Protocol,
+    noise, yamux,
+};
+pub use libp2p_webrtc::tokio::Certificate;
+use tokio::{sync::oneshot, task::JoinHandle};
+
+use super::{
+    Policy,
+    websocket::{HandedOver, MAX_WEBSOCKET_MESSAGE},
+};
+use crate::{
+    GossipKind,
+    behaviour::{Behaviour, MAX_NEGOTIATING_STREAMS, MAX_STREAMS, NEVER_IDLE},
+};
+use actor::Actor;
+
+/// Connections that one relay holds.
+const MAX_CONNECTIONS: u32 = 2_048;
+/// From the first byte to a proved peer id.
+const HANDSHAKE: Duration = Duration::from_secs(10);
+/// Upgraded sockets that may wait for the swarm to take them.
+const WAITING_SOCKETS: usize = 32;
+/// Commands that may wait for the actor.
+const WAITING_COMMANDS: usize = 256;
+
+/// What a relay needs to start.
+#[derive(Debug)]
+pub struct RelayConfig {
+    /// The relay's identity; keep it, so that its peer id survives a restart.
+    pub keypair: Keypair,
+    /// A concrete address for WebRTC-direct and the certificate as PEM
+    /// ([`Certificate::serialize_pem`]); keep it, so that published addresses survive a restart.
+    pub webrtc: Option<(SocketAddr, String)>,
+}
+
+/// Why a relay cannot start. All but the last are the operator's to mend.
+#[derive(Debug, thiserror::Error)]
+pub enum RelayError {
+    /// The certificate is not what [`Certificate::serialize_pem`] writes.
+    #[error("the WebRTC certificate cannot be read: {0}")]
+    Certificate(String),
+    /// WebRTC needs to know which address browsers reach.
+    #[error("WebRTC needs a concrete address to listen on, not {0}")]
+    Unspecified(SocketAddr),
+    /// The address is taken or does not exist.
+    #[error("WebRTC cannot listen on {address}: {reason}")]
+    Listen {
+        /// What was asked for.
+        address: SocketAddr,
+        /// What the system said.
+        reason: String,
+    },
+    /// The identity cannot be used for encryption.
+    #[error("the relay's identity key cannot be used: {0}")]
+    Identity(String),
+}
+
+/// The relay is full; the socket was dropped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("too many connections are waiting; this one was closed")]
+pub struct Overloaded;
+
+/// Numbers for `/metrics`. Counters only grow; `connections`, `webrtc`, `websocket`, `rooms` and
+/// `admissions` are what is there now.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct RelayMetrics {
+    /// Connections that have proved a peer id.
+    pub connections: u64,
+    /// Of these, over WebRTC.
+    pub webrtc: u64,
+    /// Of these, over WebSocket.
+    pub websocket: u64,
+    /// Rooms with somebody in them.
+    pub rooms: u64,
+    /// Devices in rooms, each room counted.
+    pub admissions: u64,
+    /// Gossip that was passed on.
+    pub gossip_accepted: u64,
+    /// Gossip that was dropped without blame: known, or too much of it.
+    pub gossip_ignored: u64,
+    /// Gossip that was wrong.
+    pub gossip_rejected: u64,
+    /// Requests answered.
+    pub requests: u64,
+    /// Requests refused.
+    pub refused: u64,
+    /// Connections closed for cause: silence, strangers in a topic, wrong messages.
+    pub cut: u64,
+}
+
+enum Command {
+    Kick(RoomId, Person),
+    Publish(RoomId, Vec<u8>),
+    Stop,
+}
+
+/// The relay. See [`Relay::start`].
+#[derive(Debug)]
+pub struct Relay;
+
+/// How the server talks to the relay. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct RelayHandle {
+    peer_id: PeerId,
+    addresses: Vec<Multiaddr>,
+    sockets: mpsc::Sender<WebSocket>,
+    commands: tokio::sync::mpsc::Sender<Command>,
+    metrics: Arc<Mutex<RelayMetrics>>,
+}
+
+impl Relay {
+    /// Starts the relay on the current tokio runtime. Returns once it listens; the task ends after
+    /// [`RelayHandle::stop`] or when all handles are gone.
+    pub async fn start(
+        config: RelayConfig,
+        policy: Arc<dyn Policy>,
+    ) -> Result<(RelayHandle, JoinHandle<()>), RelayError> {
+        let RelayConfig { keypair, webrtc } = config;
+        let (sockets, waiting) = mpsc::channel(WAITING_SOCKETS);
+        let listen = webrtc
+            .as_ref()
+            .map(|(address, _)| webrtc_address(*address))
+            .transpose()?;
+        let mut swarm = swarm(
+            &keypair,
+            waiting,
+            webrtc.as_ref().map(|(_, pem)| pem.as_str()),
+        )?;
+        let peer_id = *swarm.local_peer_id();
+        swarm
+            .listen_on(HandedOver::address())
+            .expect("our own transport takes its own address");
+        let cannot_listen = |reason: String| match webrtc {
+            Some((address, _)) => RelayError::Listen { address, reason },
+            None => RelayError::Identity(reason),
+        };
+        if let Some(listen) = listen.clone() {
+            swarm
+                .listen_on(listen)
+                .map_err(|e| cannot_listen(e.to_string()))?;
+        }
+
+        let metrics = Arc::new(Mutex::new(RelayMetrics::default()));
+        let (commands, command_queue) = tokio::sync::mpsc::channel(WAITING_COMMANDS);
+        let (listening, addresses) = oneshot::channel();
+        let actor = Actor::new(swarm, policy, command_queue, metrics.clone(), listening);
+        let task = tokio::spawn(actor.run());
+        let addresses = match listen {
+            Some(_) => {
+                let address = addresses
+                    .await
+                    .map_err(|_| cannot_listen("the listener closed at once".to_owned()))?;
+                vec![address.with(Protocol::P2p(peer_id))]
+            }
+            None => Vec::new(),
+        };
+        let handle = RelayHandle {
+            peer_id,
+            addresses,
+            sockets,
+            commands,
+            metrics,
+        };
+        Ok((handle, task))
+    }
+}
+
+impl RelayHandle {
+    /// The relay's peer id.
+    pub fn peer_id(&self) -> PeerId {
+        self.peer_id
+    }
+
+    /// WebRTC-direct addresses with certificate hash and `/p2p`; none when it is not configured.
+    /// The WebSocket has no address of its own: browsers use the page's.
+    pub fn addresses(&self) -> &[Multiaddr] {
+        &self.addresses
+    }
+
+    /// What the relay counts.
+    pub fn metrics(&self) -> RelayMetrics {
+        *lock(&self.metrics)
+    }
+
+    /// The whole of `GET /p2p`: bounds the socket, upgrades it and hands it to the relay.
+    pub fn upgrade(&self, upgrade: WebSocketUpgrade) -> Response {
+        let relay = self.clone();
+        upgrade
+            .max_message_size(MAX_WEBSOCKET_MESSAGE)
+            .max_frame_size(MAX_WEBSOCKET_MESSAGE)
+            .write_buffer_size(32 * 1024)
+            .max_write_buffer_size(MAX_WEBSOCKET_MESSAGE)
+            .on_upgrade(async move |socket| {
+                if let Err(full) = relay.accept_websocket(socket) {
+                    tracing::warn!("{full}");
+                }
+            })
+    }
+
+    /// Hands over a WebSocket that axum has upgraded. Prefer [`RelayHandle::upgrade`], which sets
+    /// its limits as well.
+    pub fn accept_websocket(&self, socket: WebSocket) -> Result<(), Overloaded> {
+        self.sockets
+            .clone()
+            .try_send(socket)
+            .map_err(|_| Overloaded)
+    }
+
+    /// Closes the connections of `person` that are in `room`, because the registry no longer allows
+    /// it. They may come back; the policy then decides anew.
+    pub async fn kick(&self, room: RoomId, person: Person) {
+        // The actor is gone only when the relay has stopped, and then nobody is connected.
+        let _ = self.commands.send(Command::Kick(room, person)).await;
+    }
+
+    /// Sends to everybody in `room`. Returns false when it is too long to send.
+    pub async fn publish(&self, room: RoomId, kind: GossipKind, content: &[u8]) -> bool {
+        let Some(data) = crate::gossip::encode(kind, content) else {
+            return false;
+        };
+        let _ = self.commands.send(Command::Publish(room, data)).await;
+        true
+    }
+
+    /// Closes all connections and ends the relay's task.
+    pub async fn stop(&self) {
+        let _ = self.commands.send(Command::Stop).await;
+    }
+}
+
+/// A lock whose holder only copies numbers and cannot panic.
+fn lock(metrics: &Mutex<RelayMetrics>) -> std::sync::MutexGuard<'_, RelayMetrics> {
+    metrics
+        .lock()
+        .unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
+fn webrtc_address(address: SocketAddr) -> Result<Multiaddr, RelayError> {
+    if address.ip().is_unspecified() {
+        return Err(RelayError::Unspecified(address));
+    }
+    Ok(Multiaddr::from(address.ip())
+        .with(Protocol::Udp(address.port()))
+        .with(Protocol::WebRTCDirect))
+}
+
+fn swarm(
+    keypair: &Keypair,
+    sockets: mpsc::Receiver<WebSocket>,
+    certificate: Option<&str>,
+) -> Result<Swarm<Behaviour>, RelayError> {
+    let noise = noise::Config::new(keypair).map_err(|e| RelayError::Identity(e.to_string()))?;
+    let mut yamux = yamux::Config::default();
+    yamux.set_max_num_streams(MAX_STREAMS);
+    let websocket = HandedOver::new(sockets)
+        .upgrade(Version::V1)
+        .authenticate(noise)
+        .multiplex(yamux)
+        .map(|(peer, muxer), _| (peer, StreamMuxerBox::new(muxer)));
+    let webrtc = match certificate {
+        Some(pem) => {
+            let certificate =
+                Certificate::from_pem(pem).map_err(|e| RelayError::Certificate(e.to_string()))?;
+            OptionalTransport::some(
+                libp2p_webrtc::tokio::Transport::new(keypair.clone(), certificate)
+                    .map(|(peer, connection), _| (peer, StreamMuxerBox::new(connection))),
+            )
+        }
+        None => OptionalTransport::none(),
+    };
+    let transport = TransportTimeout::new(websocket.or_transport(webrtc), HANDSHAKE)
+        .map(|either, _| either.into_inner())
+        .boxed();
+    Ok(Swarm::new(
+        transport,
+        Behaviour::relay(keypair, MAX_CONNECTIONS),
+        keypair.public().to_peer_id(),
+        libp2p::swarm::Config::with_tokio_executor()
+            .with_idle_connection_timeout(NEVER_IDLE)
+            .with_max_negotiating_inbound_streams(MAX_NEGOTIATING_STREAMS),
+    ))
+}

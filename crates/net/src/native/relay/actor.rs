@@ -1,0 +1,621 @@
+//! The one owner of the relay's swarm. Order of work for anything that a peer sends: size and form
+//! (the codecs), room and membership, rate, then the policy with its signatures and storage.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    sync::{Arc, Mutex},
+    time::{Duration, Instant},
+};
+
+use futures::{FutureExt, StreamExt, future::BoxFuture, stream::FuturesUnordered};
+use healthsync_core::{Person, RefusalCode, Request, Response, RoomId};
+use libp2p::{
+    Multiaddr, PeerId, Swarm,
+    gossipsub::{self, IdentTopic, MessageAcceptance, MessageId, PublishError},
+    request_response::{self, ResponseChannel},
+    swarm::{ConnectionId, SwarmEvent},
+};
+use tokio::sync::{mpsc, oneshot};
+
+use super::{
+    Command, RelayMetrics,
+    jobs::{Done, Job, names_room, refused},
+    lock,
+    rate::Bucket,
+    rooms::Rooms,
+};
+use crate::{
+    GossipKind, Transport,
+    behaviour::{Behaviour, BehaviourEvent},
+    gossip,
+    native::{Outcome, Policy, Refusal},
+};
+
+/// A connection that has not answered for this long is closed.
+const SILENCE: Duration = Duration::from_secs(20);
+const SWEEP: Duration = Duration::from_secs(4);
+/// Jobs of one peer that may wait.
+const WAITING_JOBS: usize = 256;
+/// Gossip per peer: a burst, then so many per second.
+const GOSSIP_RATE: (u32, u32) = (400, 100);
+/// Requests per peer: a burst, then so many per second.
+const REQUEST_RATE: (u32, u32) = (200, 50);
+/// Wrong messages after which a peer is cut off.
+const STRIKES: u32 = 3;
+
+struct Peer {
+    connections: HashMap<ConnectionId, Connection>,
+    waiting: VecDeque<Job>,
+    busy: bool,
+    gossip: Bucket,
+    requests: Bucket,
+    strikes: u32,
+}
+
+struct Connection {
+    transport: Option<Transport>,
+    heard: Instant,
+}
+
+pub(super) struct Actor {
+    swarm: Swarm<Behaviour>,
+    policy: Arc<dyn Policy>,
+    commands: mpsc::Receiver<Command>,
+    metrics: Arc<Mutex<RelayMetrics>>,
+    listening: Option<oneshot::Sender<Multiaddr>>,
+    peers: HashMap<PeerId, Peer>,
+    rooms: Rooms,
+    jobs: FuturesUnordered<BoxFuture<'static, (PeerId, u64, Done)>>,
+    /// Gossip that waits for the mailbox, and who brought it.
+    undecided: HashMap<MessageId, PeerId>,
+    /// Number of kicks so far, and who was kicked at which of them while jobs were running: an
+    /// admission that was asked for before a kick must not undo it.
+    kicks: u64,
+    kicked: HashMap<(RoomId, Person), u64>,
+}
+
+impl Actor {
+    pub(super) fn new(
+        swarm: Swarm<Behaviour>,
+        policy: Arc<dyn Policy>,
+        commands: mpsc::Receiver<Command>,
+        metrics: Arc<Mutex<RelayMetrics>>,
+        listening: oneshot::Sender<Multiaddr>,
+    ) -> Self {
+        Self {
+            swarm,
+            policy,
+            commands,
+            metrics,
+            listening: Some(listening),
+            peers: HashMap::new(),
+            rooms: Rooms::default(),
+            jobs: FuturesUnordered::new(),
+            undecided: HashMap::new(),
+            kicks: 0,
+            kicked: HashMap::new(),
+        }
+    }
+
+    pub(super) async fn run(mut self) {
+        let mut sweep = tokio::time::interval(SWEEP);
+        sweep.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                event = self.swarm.select_next_some() => self.on_swarm(event),
+                Some((peer, kicks, done)) = self.jobs.next() => self.on_done(peer, kicks, done),
+                command = self.commands.recv() => match command {
+                    Some(Command::Kick(room, person)) => self.kick(room, person),
+                    Some(Command::Publish(room, data)) => self.publish(room, data),
+                    Some(Command::Stop) | None => return,
+                },
+                _ = sweep.tick() => self.cut_the_silent(),
+            }
+        }
+    }
+
+    fn on_swarm(&mut self, event: SwarmEvent<BehaviourEvent>) {
+        match event {
+            SwarmEvent::Behaviour(BehaviourEvent::Gossip(event)) => self.on_gossip(event),
+            SwarmEvent::Behaviour(BehaviourEvent::Sync(event)) => self.on_sync(event),
+            SwarmEvent::Behaviour(BehaviourEvent::Ping(event)) => {
+                if event.result.is_ok() {
+                    self.heard(event.peer, event.connection);
+                }
+            }
+            SwarmEvent::ConnectionEstablished {
+                peer_id,
+                connection_id,
+                endpoint,
+                ..
+            } => {
+                // A listener of several transports reports which one by its own address.
+                let local = match &endpoint {
+                    libp2p::core::ConnectedPoint::Listener { local_addr, .. } => local_addr,
+                    libp2p::core::ConnectedPoint::Dialer { address, .. } => address,
+                };
+                self.connected(peer_id, connection_id, Transport::of(local));
+            }
+            SwarmEvent::ConnectionClosed {
+                peer_id,
+                connection_id,
+                cause,
+                ..
+            } => {
+                tracing::debug!(peer = %peer_id, ?cause, "connection closed");
+                self.disconnected(peer_id, connection_id);
+            }
+            SwarmEvent::NewListenAddr { address, .. }
+                if Transport::of(&address) == Some(Transport::WebRtc) =>
+            {
+                if let Some(listening) = self.listening.take() {
+                    // The receiver waits in `Relay::start`; if that was cancelled, nobody asks.
+                    let _ = listening.send(address);
+                }
+            }
+            SwarmEvent::IncomingConnectionError { error, .. } => {
+                tracing::debug!(%error, "an incoming connection did not come about");
+            }
+            SwarmEvent::ListenerError { error, .. } => {
+                tracing::warn!(%error, "a listener reports an error");
+            }
+            SwarmEvent::ListenerClosed {
+                addresses, reason, ..
+            } => {
+                tracing::error!(?addresses, ?reason, "a listener closed");
+                self.listening = None;
+            }
+            _ => {}
+        }
+    }
+
+    fn connected(&mut self, peer: PeerId, id: ConnectionId, transport: Option<Transport>) {
+        let now = Instant::now();
+        let entry = self.peers.entry(peer).or_insert_with(|| Peer {
+            connections: HashMap::new(),
+            waiting: VecDeque::new(),
+            busy: false,
+            gossip: Bucket::new(GOSSIP_RATE.0, GOSSIP_RATE.1, now),
+            requests: Bucket::new(REQUEST_RATE.0, REQUEST_RATE.1, now),
+            strikes: 0,
+        });
+        entry.connections.insert(
+            id,
+            Connection {
+                transport,
+                heard: now,
+            },
+        );
+        self.count_connections();
+    }
+
+    fn disconnected(&mut self, peer: PeerId, id: ConnectionId) {
+        if let Some(entry) = self.peers.get_mut(&peer) {
+            entry.connections.remove(&id);
+            if entry.connections.is_empty() {
+                self.peers.remove(&peer);
+                self.undecided.retain(|_, from| *from != peer);
+                for topic in self.rooms.leave_all(peer) {
+                    self.unsubscribe(&topic);
+                }
+                self.count_rooms();
+            }
+        }
+        self.count_connections();
+    }
+
+    fn heard(&mut self, peer: PeerId, id: ConnectionId) {
+        if let Some(connection) = self
+            .peers
+            .get_mut(&peer)
+            .and_then(|peer| peer.connections.get_mut(&id))
+        {
+            connection.heard = Instant::now();
+        }
+    }
+
+    /// Neither WebRTC nor a half-open TCP connection tells reliably that the other side is gone
+    /// (rust-libp2p issue 5213), so silence decides.
+    fn cut_the_silent(&mut self) {
+        let silent: Vec<ConnectionId> = self
+            .peers
+            .values()
+            .flat_map(|peer| &peer.connections)
+            .filter(|(_, connection)| connection.heard.elapsed() > SILENCE)
+            .map(|(id, _)| *id)
+            .collect();
+        for id in silent {
+            self.swarm.close_connection(id);
+            lock(&self.metrics).cut += 1;
+        }
+        if self.jobs.is_empty() {
+            self.kicked.clear();
+        }
+    }
+
+    fn cut(&mut self, peer: PeerId, why: &str) {
+        tracing::debug!(%peer, why, "closing a connection for cause");
+        lock(&self.metrics).cut += 1;
+        // Err means that it is gone already.
+        let _ = self.swarm.disconnect_peer_id(peer);
+    }
+
+    // Gossip
+
+    fn on_gossip(&mut self, event: gossipsub::Event) {
+        match event {
+            gossipsub::Event::Message {
+                propagation_source,
+                message_id,
+                message,
+            } => self.on_message(propagation_source, message_id, message),
+            gossipsub::Event::Subscribed { peer_id, topic } => {
+                let joined = self
+                    .rooms
+                    .of_topic(&topic)
+                    .is_some_and(|room| self.rooms.admitted(peer_id, room).is_some());
+                if !joined {
+                    self.cut(peer_id, "subscribed to a topic that it has not joined");
+                }
+            }
+            gossipsub::Event::GossipsubNotSupported { peer_id } => {
+                self.cut(peer_id, "does not speak gossipsub");
+            }
+            gossipsub::Event::SlowPeer { peer_id, .. } => {
+                tracing::debug!(peer = %peer_id, "a peer takes its messages too slowly");
+            }
+            gossipsub::Event::Unsubscribed { .. } => {}
+        }
+    }
+
+    fn on_message(&mut self, from: PeerId, id: MessageId, message: gossipsub::Message) {
+        let room = self.rooms.of_topic(&message.topic);
+        let Some(room) = room.filter(|room| self.rooms.admitted(from, *room).is_some()) else {
+            self.decide(&id, from, MessageAcceptance::Reject);
+            self.cut(from, "sent to a room that it has not joined");
+            return;
+        };
+        // A room is a star: members send what they wrote themselves, others' only by push.
+        if message.source != Some(from) {
+            return self.blame(&id, from, "passed on somebody else's message");
+        }
+        let Some((kind, content)) = gossip::decode(&message.data) else {
+            return self.blame(&id, from, "sent gossip of no known form");
+        };
+        if kind == GossipKind::Envelope && !names_room(content, room) {
+            return self.blame(&id, from, "sent an envelope of another room");
+        }
+        let Some(peer) = self.peers.get_mut(&from) else {
+            return self.decide(&id, from, MessageAcceptance::Ignore);
+        };
+        if !peer.gossip.take(Instant::now()) || peer.waiting.len() >= WAITING_JOBS {
+            return self.decide(&id, from, MessageAcceptance::Ignore);
+        }
+        match kind {
+            GossipKind::Ephemeral => self.decide(&id, from, MessageAcceptance::Accept),
+            GossipKind::Envelope => {
+                self.undecided.insert(id.clone(), from);
+                let envelope = content.to_vec();
+                self.enqueue(
+                    from,
+                    Job::Gossip {
+                        room,
+                        message: id,
+                        envelope,
+                    },
+                );
+            }
+        }
+    }
+
+    fn decide(&mut self, id: &MessageId, from: PeerId, acceptance: MessageAcceptance) {
+        {
+            let mut metrics = lock(&self.metrics);
+            match acceptance {
+                MessageAcceptance::Accept => metrics.gossip_accepted += 1,
+                MessageAcceptance::Ignore => metrics.gossip_ignored += 1,
+                MessageAcceptance::Reject => metrics.gossip_rejected += 1,
+            }
+        }
+        self.swarm
+            .behaviour_mut()
+            .gossip
+            .report_message_validation_result(id, &from, acceptance);
+    }
+
+    /// Rejects a message; the third time the connection goes as well.
+    fn blame(&mut self, id: &MessageId, from: PeerId, why: &str) {
+        self.decide(id, from, MessageAcceptance::Reject);
+        self.strike(from, why);
+    }
+
+    fn strike(&mut self, peer: PeerId, why: &str) {
+        let Some(entry) = self.peers.get_mut(&peer) else {
+            return;
+        };
+        entry.strikes += 1;
+        if entry.strikes >= STRIKES {
+            self.cut(peer, why);
+        }
+    }
+
+    fn publish(&mut self, room: RoomId, data: Vec<u8>) {
+        let Some(topic) = self.rooms.topic(room).map(IdentTopic::new) else {
+            return; // Nobody is there to hear it.
+        };
+        let id = gossip::message_id(&data);
+        match self.swarm.behaviour_mut().gossip.publish(topic, data) {
+            Ok(_) | Err(PublishError::NoPeersSubscribedToTopic) => {}
+            // It came by gossip too and waits for the mailbox, which knows it by now.
+            Err(PublishError::Duplicate) => {
+                if let Some(from) = self.undecided.remove(&id) {
+                    self.decide(&id, from, MessageAcceptance::Accept);
+                }
+            }
+            Err(error) => tracing::debug!(%error, "an envelope was not published"),
+        }
+    }
+
+    // Requests
+
+    fn on_sync(&mut self, event: request_response::Event<Request, Response>) {
+        match event {
+            request_response::Event::Message {
+                peer,
+                connection_id,
+                message:
+                    request_response::Message::Request {
+                        request, channel, ..
+                    },
+            } => {
+                self.heard(peer, connection_id);
+                self.on_request(peer, request, channel);
+            }
+            request_response::Event::InboundFailure { peer, error, .. } => {
+                tracing::debug!(%peer, %error, "a request was not answered");
+                // Too long or not decodable: the codec has closed the stream.
+                if let request_response::InboundFailure::Io(error) = error
+                    && error.kind() == std::io::ErrorKind::InvalidData
+                {
+                    self.strike(peer, "sent requests that cannot be read");
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn on_request(&mut self, peer: PeerId, request: Request, channel: ResponseChannel<Response>) {
+        let now = Instant::now();
+        let Some(entry) = self.peers.get_mut(&peer) else {
+            return; // Disconnected meanwhile; the channel leads nowhere.
+        };
+        if !entry.requests.take(now) || entry.waiting.len() >= WAITING_JOBS {
+            let refusal = Refusal::new(
+                RefusalCode::RateLimited,
+                "Too many requests in a short time. Nothing is lost; wait a moment.",
+            );
+            return self.answer(refused(refusal), channel);
+        }
+        let job = match request {
+            Request::Join {
+                room,
+                delegation,
+                device_signature,
+            } => {
+                if !self.rooms.contains(room) && self.rooms.len() >= gossip::MAX_TOPICS {
+                    let refusal = Refusal::new(
+                        RefusalCode::Unavailable,
+                        "This relay has too many rooms open. Try again later.",
+                    );
+                    return self.answer(refused(refusal), channel);
+                }
+                Job::Join {
+                    room,
+                    delegation,
+                    signature: device_signature,
+                    channel,
+                }
+            }
+            Request::Push { room, envelopes } => Job::Push {
+                room,
+                envelopes,
+                channel,
+            },
+            Request::Pull { room, have, limit } => Job::Pull {
+                room,
+                have,
+                limit,
+                channel,
+            },
+            Request::Leave { room } => Job::Leave { room, channel },
+        };
+        self.enqueue(peer, job);
+    }
+
+    fn answer(&mut self, response: Response, channel: ResponseChannel<Response>) {
+        {
+            let mut metrics = lock(&self.metrics);
+            metrics.requests += 1;
+            if matches!(response, Response::Refused { .. }) {
+                metrics.refused += 1;
+            }
+        }
+        // Err means that the asker is gone.
+        let _ = self
+            .swarm
+            .behaviour_mut()
+            .sync
+            .send_response(channel, response);
+    }
+
+    // Jobs
+
+    fn enqueue(&mut self, peer: PeerId, job: Job) {
+        if let Some(entry) = self.peers.get_mut(&peer) {
+            entry.waiting.push_back(job);
+            self.start_next(peer);
+        }
+    }
+
+    fn start_next(&mut self, peer: PeerId) {
+        let Some(entry) = self.peers.get_mut(&peer) else {
+            return;
+        };
+        if entry.busy {
+            return;
+        }
+        let Some(job) = entry.waiting.pop_front() else {
+            return;
+        };
+        entry.busy = true;
+        // Looked up when the job starts, not when it came: a kick may lie between.
+        let admitted = job
+            .needs_admission()
+            .and_then(|room| self.rooms.admitted(peer, room));
+        let kicks = self.kicks;
+        let run = job.run(peer, admitted, self.policy.clone());
+        self.jobs
+            .push(run.map(move |done| (peer, kicks, done)).boxed());
+    }
+
+    fn on_done(&mut self, peer: PeerId, kicks: u64, done: Done) {
+        match done {
+            Done::Join {
+                room,
+                result,
+                channel,
+            } => self.joined(peer, kicks, room, result, channel),
+            Done::Push {
+                room,
+                new,
+                response,
+                channel,
+            } => {
+                for envelope in new {
+                    if let Some(data) = gossip::encode(GossipKind::Envelope, &envelope) {
+                        self.publish(room, data);
+                    }
+                }
+                self.answer(response, channel);
+            }
+            Done::Answer { response, channel } => self.answer(response, channel),
+            Done::Leave { room, channel } => {
+                if let Some(topic) = self.rooms.leave(peer, room) {
+                    self.unsubscribe(&topic);
+                }
+                self.count_rooms();
+                self.answer(Response::Left, channel);
+            }
+            Done::Gossip { message, result } => self.stored(peer, &message, result),
+        }
+        if let Some(entry) = self.peers.get_mut(&peer) {
+            entry.busy = false;
+            self.start_next(peer);
+        }
+    }
+
+    fn joined(
+        &mut self,
+        peer: PeerId,
+        kicks: u64,
+        room: RoomId,
+        result: Result<crate::native::Admission, Refusal>,
+        channel: ResponseChannel<Response>,
+    ) {
+        let admission = match result {
+            Ok(admission) => admission,
+            Err(refusal) => return self.answer(refused(refusal), channel),
+        };
+        if !self.peers.contains_key(&peer) {
+            return; // Gone while the chain was asked.
+        }
+        if self
+            .kicked
+            .get(&(room, admission.person))
+            .is_some_and(|at| *at > kicks)
+        {
+            let refusal = Refusal::new(
+                RefusalCode::NotAllowed,
+                "The room's owner has just removed this person.",
+            );
+            return self.answer(refused(refusal), channel);
+        }
+        let who = (admission.person, admission.device);
+        let (topic, first) = self.rooms.admit(peer, room, who, admission.topic);
+        if first
+            && let Err(error) = self
+                .swarm
+                .behaviour_mut()
+                .gossip
+                .subscribe(&IdentTopic::new(topic.clone()))
+        {
+            tracing::error!(%error, "the relay cannot subscribe to a room");
+        }
+        self.count_rooms();
+        let response = Response::Joined {
+            topic,
+            have: admission.have,
+        };
+        self.answer(response, channel);
+    }
+
+    fn stored(&mut self, from: PeerId, id: &MessageId, result: Result<Outcome, Refusal>) {
+        // Not there any more: a push of the same envelope was quicker and has passed it on.
+        if self.undecided.remove(id).is_none() {
+            return;
+        }
+        match result {
+            Ok(Outcome::New) => self.decide(id, from, MessageAcceptance::Accept),
+            Ok(Outcome::Known) => self.decide(id, from, MessageAcceptance::Ignore),
+            Err(refusal) => match refusal.code {
+                RefusalCode::Unavailable
+                | RefusalCode::RateLimited
+                | RefusalCode::NotJoined
+                | RefusalCode::NotAllowed
+                | RefusalCode::NoSuchRoom => self.decide(id, from, MessageAcceptance::Ignore),
+                RefusalCode::BadDelegation | RefusalCode::TooLarge => {
+                    self.blame(id, from, "sent an envelope that does not hold");
+                }
+            },
+        }
+    }
+
+    fn kick(&mut self, room: RoomId, person: Person) {
+        self.kicks += 1;
+        self.kicked.insert((room, person), self.kicks);
+        for peer in self.rooms.peers_of(room, person) {
+            if let Some(topic) = self.rooms.leave(peer, room) {
+                self.unsubscribe(&topic);
+            }
+            // Gossipsub cannot be told to drop one topic of a peer, so the connection goes.
+            self.cut(peer, "removed from a room");
+        }
+        self.count_rooms();
+    }
+
+    fn unsubscribe(&mut self, topic: &str) {
+        self.swarm
+            .behaviour_mut()
+            .gossip
+            .unsubscribe(&IdentTopic::new(topic));
+    }
+
+    fn count_connections(&self) {
+        let mut metrics = lock(&self.metrics);
+        let all = || self.peers.values().flat_map(|p| p.connections.values());
+        let over = |transport| {
+            all()
+                .filter(|connection| connection.transport == Some(transport))
+                .count() as u64
+        };
+        metrics.connections = all().count() as u64;
+        metrics.webrtc = over(Transport::WebRtc);
+        metrics.websocket = over(Transport::WebSocket);
+    }
+
+    fn count_rooms(&self) {
+        let mut metrics = lock(&self.metrics);
+        metrics.rooms = self.rooms.len() as u64;
+        metrics.admissions = self.rooms.admissions() as u64;
+    }
+}
