@@ -2,11 +2,14 @@
 //!
 //! The picture's chunks stay, with its colour profile; Exif, XMP and unknown chunks go, also those
 //! inside animation frames, and the flags and lengths are written anew to agree.
+//!
+//! An Exif orientation goes, too: Chromium ignores it in this format, others follow it, and people in a
+//! room must not see the same picture in two ways.
 
 use std::ops::Range;
 
 use crate::walk::{Walk, kind};
-use crate::{Format, ImageError, check_size, exif, icc};
+use crate::{Format, ImageError, check_size, icc};
 
 /// RIFF, length, WEBP.
 const HEADER: usize = 12;
@@ -16,7 +19,6 @@ const FRAME_HEADER: usize = 16;
 /// Flags of VP8X.
 const ICC: u8 = 0x20;
 const ALPHA: u8 = 0x10;
-const EXIF: u8 = 0x08;
 const ANIMATION: u8 = 0x02;
 
 struct Chunk {
@@ -74,7 +76,6 @@ fn extended(walk: &mut Walk, bytes: &[u8], chunks: &[Chunk]) -> Result<(), Image
     let header = walk.reserve();
     let mut flags = flags & (ALPHA | ANIMATION);
     let mut pictures = 0;
-    let mut orientation = None;
     for chunk in &chunks[1..] {
         match &chunk.name {
             b"VP8 " | b"VP8L" if flags & ANIMATION == 0 && pictures == 0 => {
@@ -109,18 +110,6 @@ fn extended(walk: &mut Walk, bytes: &[u8], chunks: &[Chunk]) -> Result<(), Image
                     walk.remove(kind::BROKEN_PROFILE, chunk.whole.len());
                 }
             }
-            b"EXIF" if orientation.is_none() => {
-                let content = &bytes[chunk.content.clone()];
-                // Some writers put JPEG's prefix in front.
-                let value = exif::orientation(content.strip_prefix(b"Exif\0\0").unwrap_or(content));
-                let kept = if value == 1 {
-                    0
-                } else {
-                    8 + exif::minimal(value).len()
-                };
-                walk.remove(kind::EXIF, chunk.whole.len().saturating_sub(kept));
-                orientation = Some(value);
-            }
             _ => walk.remove(what(chunk), chunk.whole.len()),
         }
     }
@@ -130,11 +119,6 @@ fn extended(walk: &mut Walk, bytes: &[u8], chunks: &[Chunk]) -> Result<(), Image
             bytes: bytes.len(),
             missing: "the picture is missing",
         });
-    }
-    walk.orientation = orientation.unwrap_or(1);
-    if walk.orientation != 1 {
-        flags |= EXIF;
-        walk.make(made(b"EXIF", &exif::minimal(walk.orientation)));
     }
     walk.fill(
         header,

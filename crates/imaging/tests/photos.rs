@@ -80,13 +80,19 @@ fn a_picture_without_metadata_stays_as_it_is() {
 #[test]
 fn the_orientation_survives_and_decides_the_size() {
     for orientation in 1..=8 {
-        for before in [jpeg(orientation), png(orientation), webp(orientation)] {
+        for before in [jpeg(orientation), png(orientation)] {
             let photo = clean(&before).expect("clean").photo;
             assert_eq!(photo.orientation, orientation);
             let size = if orientation >= 5 { (61, 97) } else { (97, 61) };
             assert_eq!((photo.width, photo.height), size);
         }
     }
+}
+
+#[test]
+fn a_webp_is_shown_as_it_is_stored() {
+    let photo = clean(&webp(6)).expect("clean").photo;
+    assert_eq!((photo.width, photo.height, photo.orientation), (97, 61, 1));
 }
 
 #[test]
