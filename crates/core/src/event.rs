@@ -200,8 +200,13 @@ impl Event {
         serde_json::to_vec(self).expect("an event has only text keys and finite numbers")
     }
 
-    /// Checks everything that needs neither the signature nor the room.
+    /// Checks everything that needs neither the signature nor the room; run it before signing.
     pub fn check(&self) -> Result<(), EventError> {
+        self.check_fields()?;
+        Ok(check_size(&self.encode())?)
+    }
+
+    fn check_fields(&self) -> Result<(), EventError> {
         if self.v != VERSION {
             return Err(EventError::Version(self.v));
         }
@@ -293,9 +298,9 @@ impl SignedEvent {
 
     /// Reads and checks an event: size, form, version, limits, signature.
     pub fn decode(bytes: Vec<u8>, signature: [u8; 64]) -> Result<Self, EventError> {
-        limits::check_count("The event", "bytes", bytes.len(), limits::EVENT_BYTES)?;
+        check_size(&bytes)?;
         let event: Event = serde_json::from_slice(&bytes)?;
-        event.check()?;
+        event.check_fields()?;
         if !device::verify(&event.device, &signed_message(&bytes), &signature) {
             return Err(EventError::Signature);
         }
@@ -320,6 +325,10 @@ impl fmt::Debug for SignedEvent {
             .field("event", &self.event)
             .finish_non_exhaustive()
     }
+}
+
+fn check_size(bytes: &[u8]) -> Result<(), LimitError> {
+    limits::check_count("The event", "bytes", bytes.len(), limits::EVENT_BYTES)
 }
 
 fn signed_message(bytes: &[u8]) -> Vec<u8> {

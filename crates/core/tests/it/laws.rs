@@ -1,0 +1,305 @@
+//! Laws of the fold over rooms that proptest makes up: devices that do not see each other all the time,
+//! forks, missing events, devices of one person, votes from everywhere at once.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use healthsync_core::{EventId, Inserted, Kind, OptionId, Person, RoomLog, SignedEvent};
+use proptest::{collection::vec, prelude::*, sample::Index};
+
+use crate::people::{Device, ROOM, case, log, log_of, message, poll};
+
+#[derive(Debug, Clone)]
+enum Act {
+    See,
+    Name,
+    Message,
+    Case,
+    Poll,
+    Option,
+    Vote,
+    /// Certifies the votes that the closer sees.
+    Close,
+    /// Says something in place of its last event.
+    Fork,
+    /// Goes on without its last event ever being sent.
+    Lose,
+}
+
+type Script = Vec<(Index, Act, Index, Index)>;
+
+fn script() -> impl Strategy<Value = Script> {
+    let act = prop_oneof![
+        3 => Just(Act::See),
+        1 => Just(Act::Name),
+        1 => Just(Act::Message),
+        2 => Just(Act::Case),
+        3 => Just(Act::Poll),
+        3 => Just(Act::Option),
+        8 => Just(Act::Vote),
+        1 => Just(Act::Close),
+        1 => Just(Act::Fork),
+        1 => Just(Act::Lose),
+    ];
+    vec((any::<Index>(), act, any::<Index>(), any::<Index>()), 1..60)
+}
+
+fn pick<T: Copy>(from: &[T], index: Index) -> Option<T> {
+    (!from.is_empty()).then(|| from[index.index(from.len())])
+}
+
+/// All events that the script makes, in the order in which they were made.
+fn play(script: Script) -> Vec<SignedEvent> {
+    let mut devices: Vec<Device> = [(0, 0), (0, 1), (1, 0), (2, 0), (3, 0)]
+        .map(|(p, d)| Device::new(p, d))
+        .into();
+    let mut seen: Vec<RoomLog> = devices.iter().map(|_| log()).collect();
+    let mut all: Vec<SignedEvent> = devices.iter_mut().map(Device::enter).collect();
+    let (mut cases, mut polls, mut options) = (vec![], vec![], vec![]);
+    for (who, act, one, two) in script {
+        let who = who.index(devices.len());
+        let (device, seen) = (&mut devices[who], &mut seen[who]);
+        let before = device.clone();
+        let kind = match act {
+            Act::See => {
+                for event in &all {
+                    seen.insert(event.clone()).unwrap();
+                }
+                device.lamport = seen.next_lamport() - 1;
+                continue;
+            }
+            Act::Name => Kind::Room {
+                name: format!("Room {}", one.index(9)),
+            },
+            Act::Message | Act::Lose => message("Hilar nodes?"),
+            Act::Case => case(),
+            Act::Poll => match pick(&cases, one) {
+                Some(case) => poll(case, two.index(2) == 0),
+                None => continue,
+            },
+            Act::Option => match pick(&polls, one) {
+                Some(poll) => Kind::Option {
+                    poll,
+                    text: format!("Option {}", two.index(9)),
+                },
+                None => continue,
+            },
+            Act::Vote => match (pick(&polls, one), pick(&options, two)) {
+                (Some(poll), Some(option)) if one.index(9) == 0 => Kind::Vote { poll, option },
+                (Some(poll), _) => Kind::Vote {
+                    poll,
+                    option: OptionId {
+                        event: poll,
+                        index: two.index(3) as u16,
+                    },
+                },
+                _ => continue,
+            },
+            Act::Close => match pick(&polls, one) {
+                Some(poll) => Kind::Close {
+                    poll,
+                    counted: seen
+                        .state()
+                        .poll(&poll)
+                        .map_or(vec![], |poll| poll.counted()),
+                },
+                None => continue,
+            },
+            Act::Fork => match all.iter().rposition(|e| Some(e.id()) == device.prev) {
+                Some(last) if device.seq > 1 => {
+                    device.seq -= 1;
+                    device.prev = all[last].event.prev;
+                    Kind::Vote {
+                        poll: pick(&polls, one).unwrap_or(EventId([0; 32])),
+                        option: pick(&options, two).unwrap_or(OptionId {
+                            event: EventId([0; 32]),
+                            index: 0,
+                        }),
+                    }
+                }
+                _ => continue,
+            },
+        };
+        let event = device.say(kind);
+        match &event.event.kind {
+            Kind::Case { .. } => cases.push(event.id()),
+            Kind::Poll { .. } => polls.push(event.id()),
+            Kind::Option { .. } => options.push(OptionId {
+                event: event.id(),
+                index: 0,
+            }),
+            _ => {}
+        }
+        if matches!(act, Act::Lose) {
+            continue;
+        }
+        if matches!(act, Act::Fork) && one.index(2) == 0 {
+            // Goes on from the first of the two.
+            device.prev = before.prev;
+        }
+        all.push(event);
+    }
+    all
+}
+
+/// The counts as the rules say, from the whole list at once, with no regard to speed.
+fn recount(events: &[SignedEvent]) -> BTreeMap<EventId, BTreeMap<Person, OptionId>> {
+    let mut kept: BTreeMap<_, &SignedEvent> = BTreeMap::new();
+    for event in events {
+        let slot = kept
+            .entry((event.event.device, event.event.seq))
+            .or_insert(event);
+        if event.id() < slot.id() {
+            *slot = event;
+        }
+    }
+    let mut kept: Vec<_> = kept.into_values().collect();
+    kept.sort_by_key(|e| (e.event.lamport, e.id()));
+    let cases: BTreeSet<EventId> = kept
+        .iter()
+        .filter(|e| matches!(e.event.kind, Kind::Case { .. }))
+        .map(|e| e.id())
+        .collect();
+    let mut tallies = BTreeMap::new();
+    for ask in &kept {
+        let Kind::Poll {
+            case,
+            options,
+            open_options,
+            ..
+        } = &ask.event.kind
+        else {
+            continue;
+        };
+        if !cases.contains(case) {
+            continue;
+        }
+        let id = ask.id();
+        let close = kept.iter().find_map(|e| match &e.event.kind {
+            Kind::Close { poll, counted } if *poll == id && e.event.person == ask.event.person => {
+                Some(((e.event.lamport, e.id()), counted))
+            }
+            _ => None,
+        });
+        let known = |option: OptionId| {
+            if option.event == id {
+                return usize::from(option.index) < options.len();
+            }
+            *open_options
+                && option.index == 0
+                && kept.iter().any(|e| {
+                    e.id() == option.event
+                        && matches!(e.event.kind, Kind::Option { poll, .. } if poll == id)
+                        && close.is_none_or(|(end, _)| (e.event.lamport, e.id()) < end)
+                })
+        };
+        let mut tally = BTreeMap::new();
+        for vote in &kept {
+            if let Kind::Vote { poll, option } = vote.event.kind
+                && poll == id
+                && known(option)
+                && close.is_none_or(|(_, counted)| counted.contains(&vote.id()))
+            {
+                tally.insert(vote.event.person, option);
+            }
+        }
+        tallies.insert(id, tally);
+    }
+    tallies
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(128))]
+
+    #[test]
+    fn any_order_and_any_duplicates_give_the_same_bytes(
+        (events, again) in script().prop_map(play).prop_flat_map(|events| {
+            let again = vec(0..events.len(), 0..20);
+            (Just(events), again)
+        }),
+        seed in any::<u64>(),
+    ) {
+        let straight = log_of(&events);
+        let mut other: Vec<_> = events.iter().chain(again.iter().map(|i| &events[*i])).collect();
+        shuffle(&mut other, seed);
+        let shuffled = log_of(other.iter().copied());
+        prop_assert_eq!(straight.state().to_bytes(), shuffled.state().to_bytes());
+        prop_assert_eq!(straight.heads(), shuffled.heads());
+        prop_assert_eq!(straight.next_lamport(), shuffled.next_lamport());
+
+        // And the kept events alone give all but the evidence of forks.
+        let kept = log_of(shuffled.events());
+        let (mut a, mut b) = (kept.state().clone(), straight.state().clone());
+        a.forks.clear();
+        b.forks.clear();
+        prop_assert_eq!(a.to_bytes(), b.to_bytes());
+    }
+
+    #[test]
+    fn every_vote_counts_once_and_none_is_lost(events in script().prop_map(play), seed in any::<u64>()) {
+        let mut shuffled: Vec<_> = events.iter().collect();
+        shuffle(&mut shuffled, seed);
+        let log = log_of(shuffled);
+        let mut counted = BTreeMap::new();
+        for poll in log.state().cases.iter().flat_map(|case| &case.polls) {
+            let votes: BTreeMap<_, _> = poll.votes.iter().map(|(who, (_, o))| (*who, *o)).collect();
+            for option in &poll.options {
+                let voters: Vec<_> = votes.iter().filter(|(_, o)| **o == option.id).map(|(p, _)| *p).collect();
+                prop_assert_eq!(&option.voters, &voters);
+                prop_assert_eq!(option.count as usize, voters.len());
+            }
+            let sum: u32 = poll.options.iter().map(|option| option.count).sum();
+            prop_assert_eq!(sum as usize, poll.total());
+            counted.insert(poll.id, votes);
+        }
+        prop_assert_eq!(counted, recount(&events));
+    }
+
+    #[test]
+    fn heads_and_gaps_say_what_is_there(events in script().prop_map(play), keep in any::<u64>(), seed in any::<u64>()) {
+        let mut some: Vec<_> = events.iter().enumerate().filter(|(i, _)| keep >> (i % 64) & 1 == 1).map(|(_, e)| e).collect();
+        shuffle(&mut some, seed);
+        let log = log_of(some.iter().copied());
+        let mut there: BTreeMap<_, BTreeSet<u64>> = BTreeMap::new();
+        for event in some {
+            there.entry(event.event.device).or_default().insert(event.event.seq);
+        }
+        let mut missing = BTreeSet::new();
+        for (device, seqs) in &there {
+            let last = *seqs.last().unwrap();
+            let head = (1..).find(|seq| !seqs.contains(seq)).unwrap() - 1;
+            prop_assert_eq!(log.heads().get(device), head);
+            prop_assert_eq!(log.head_of(device).unwrap().0, last);
+            missing.extend((1..last).filter(|seq| !seqs.contains(seq)).map(|seq| (*device, seq)));
+        }
+        let gaps = &log.state().gaps;
+        let listed: Vec<_> = gaps.iter().flat_map(|g| (g.from..=g.to).map(|seq| (g.device, seq))).collect();
+        prop_assert_eq!(listed, missing.into_iter().collect::<Vec<_>>());
+        // Each gap is as long as it can be.
+        for pair in gaps.windows(2) {
+            prop_assert!(pair[0].device != pair[1].device || pair[0].to + 1 < pair[1].from);
+        }
+    }
+
+    #[test]
+    fn inserting_again_changes_nothing(events in script().prop_map(play)) {
+        let mut log = log_of(&events);
+        let before = log.state().to_bytes();
+        for event in &events {
+            let result = log.insert(event.clone()).unwrap();
+            prop_assert!(matches!(result, Inserted::Known | Inserted::Fork));
+            prop_assert_eq!(event.event.room, ROOM);
+        }
+        prop_assert_eq!(before, log.state().to_bytes());
+    }
+}
+
+/// Fisher-Yates with a small generator of its own, so that a seed says it all.
+fn shuffle<T>(list: &mut [T], seed: u64) {
+    let mut state = seed | 1;
+    for i in (1..list.len()).rev() {
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1);
+        list.swap(i, (state >> 33) as usize % (i + 1));
+    }
+}

@@ -1,0 +1,125 @@
+//! Limits say what is too long and by how much, and hold for what peers send.
+
+use healthsync_core::{EventError, Kind, LimitError, SignedEvent, limits};
+
+use crate::people::{Device, case, message, poll};
+
+#[test]
+fn limits_speak_in_sentences() {
+    let too_long = limits::check_message(&"ä".repeat(8_120)).unwrap_err();
+    insta::assert_snapshot!(too_long, @"The message has 8120 characters; the limit is 8000, so 120 too many.");
+    insta::assert_snapshot!(limits::check_message(&"🩻".repeat(5_000)).unwrap_err(), @"The message has 20000 bytes; the limit is 16384, so 3616 too many.");
+    insta::assert_snapshot!(limits::check_message(" \n").unwrap_err(), @"The message is empty.");
+    insta::assert_snapshot!(limits::check_name(&"n".repeat(121)).unwrap_err(), @"The name has 121 characters; the limit is 120, so 1 too many.");
+    insta::assert_snapshot!(limits::check_options(&["one".into()]).unwrap_err(), @"The question needs at least 2 options; there are 1.");
+    insta::assert_snapshot!(limits::check_images(65).unwrap_err(), @"The case has 65 images; the limit is 64, so 1 too many.");
+    assert_eq!(limits::check_message(&"ä".repeat(8_000)), Ok(()));
+    assert_eq!(limits::check_caption(""), Ok(()));
+}
+
+/// Signed by its device, but never checked: what a hostile peer would send.
+fn sent(change: impl FnOnce(&mut healthsync_core::Event)) -> Result<SignedEvent, EventError> {
+    let mut device = Device::new(1, 0);
+    let mut event = device.say(message("x")).event;
+    change(&mut event);
+    let signed = SignedEvent::sign(event, &device.secret);
+    SignedEvent::decode(signed.bytes, signed.signature)
+}
+
+#[test]
+fn a_peers_event_beyond_a_limit_is_refused() {
+    assert!(sent(|_| ()).is_ok());
+    let kinds: [Kind; 9] = [
+        message(&"x".repeat(8_001)),
+        message(""),
+        Kind::Room {
+            name: "x".repeat(121),
+        },
+        Kind::Case {
+            caption: "x".into(),
+            images: vec![],
+        },
+        match case() {
+            Kind::Case { images, .. } => Kind::Case {
+                caption: String::new(),
+                images: vec![images[0].clone(); 65],
+            },
+            other => other,
+        },
+        match poll(healthsync_core::EventId([0; 32]), true) {
+            Kind::Poll {
+                case,
+                question,
+                open_options,
+                ..
+            } => Kind::Poll {
+                case,
+                question,
+                options: vec!["x".into(); 13],
+                open_options,
+            },
+            other => other,
+        },
+        Kind::Option {
+            poll: healthsync_core::EventId([0; 32]),
+            text: " ".into(),
+        },
+        Kind::Close {
+            poll: healthsync_core::EventId([0; 32]),
+            counted: vec![healthsync_core::EventId([0; 32]); 401],
+        },
+        message(&"x".repeat(40_000)),
+    ];
+    for kind in kinds {
+        assert!(matches!(
+            sent(|event| event.kind = kind),
+            Err(EventError::Limit(_))
+        ));
+    }
+}
+
+#[test]
+fn an_impossible_place_in_the_history_is_refused() {
+    let changes: [fn(&mut healthsync_core::Event); 7] = [
+        |e| e.seq = 0,
+        |e| e.seq = 2,
+        |e| e.prev = Some(healthsync_core::EventId([1; 32])),
+        |e| (e.seq, e.prev) = (1 << 53, Some(healthsync_core::EventId([1; 32]))),
+        |e| e.seq = u64::MAX,
+        |e| e.lamport = 0,
+        |e| e.lamport = u64::MAX,
+    ];
+    for change in changes {
+        assert!(matches!(sent(change), Err(EventError::Place)));
+    }
+    assert!(matches!(sent(|e| e.v = 2), Err(EventError::Version(2))));
+    let other = Device::new(2, 0).delegation;
+    let foreign = sent(|e| e.kind = Kind::Delegation { delegation: other });
+    assert!(matches!(foreign, Err(EventError::Delegation)));
+}
+
+#[test]
+fn the_largest_event_fits_an_envelope() {
+    let counted = vec![healthsync_core::EventId([0xff; 32]); limits::COUNTED_VOTES];
+    let close = Kind::Close {
+        poll: counted[0],
+        counted,
+    };
+    assert!(sent(|e| e.kind = close).is_ok());
+    let images = match case() {
+        Kind::Case { images, .. } => images,
+        _ => vec![],
+    };
+    let image = healthsync_core::ImageRef {
+        name: "n".repeat(limits::NAME_CHARS),
+        ..images[0].clone()
+    };
+    let full = Kind::Case {
+        caption: "c".repeat(limits::CAPTION_CHARS),
+        images: vec![image; limits::IMAGES_PER_CASE],
+    };
+    assert!(sent(|e| e.kind = full).is_ok());
+    const { assert!(limits::EVENT_BYTES + 64 + 16 + 157 <= limits::ENVELOPE_BYTES) };
+    let error = limits::check_count("The event", "bytes", 2, 1);
+    assert!(matches!(error, Err(LimitError::TooLong { .. })));
+}

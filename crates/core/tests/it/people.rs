@@ -1,0 +1,140 @@
+//! People with wallets and devices, for all tests: fixed keys, real signatures.
+
+use std::sync::OnceLock;
+
+use healthsync_core::{
+    Delegation, DeviceSecret, Event, EventId, Kind, Millis, Person, RoomId, RoomLog,
+    SignedDelegation, SignedEvent, eth,
+};
+
+pub(crate) const CHAIN: u64 = 31337;
+pub(crate) const ROOM: RoomId = RoomId([7; 32]);
+/// 2026-09-21, in seconds.
+pub(crate) const T0: u64 = 1_790_000_000;
+
+/// One device of one person, with its own idea of the room.
+#[derive(Clone)]
+pub(crate) struct Device {
+    pub(crate) person: Person,
+    pub(crate) secret: DeviceSecret,
+    pub(crate) delegation: SignedDelegation,
+    pub(crate) room: RoomId,
+    pub(crate) seq: u64,
+    pub(crate) prev: Option<EventId>,
+    pub(crate) lamport: u64,
+}
+
+impl Device {
+    /// Device `d` of person `p`, both from 0 to 7.
+    pub(crate) fn new(p: u8, d: u8) -> Self {
+        static SIGNED: [OnceLock<SignedDelegation>; 64] = [const { OnceLock::new() }; 64];
+        let wallet = [p + 1; 32];
+        let secret = DeviceSecret::from_bytes([0x40 + 8 * p + d; 32]);
+        let person = eth::person_of_secret(&wallet).unwrap();
+        let delegation = SIGNED[usize::from(8 * p + d)]
+            .get_or_init(|| delegate(&wallet, &secret, T0, T0 + 86_400, CHAIN))
+            .clone();
+        Self {
+            person,
+            secret,
+            delegation,
+            room: ROOM,
+            seq: 0,
+            prev: None,
+            lamport: 0,
+        }
+    }
+
+    /// The next event of this device, one second after the one before.
+    pub(crate) fn say(&mut self, kind: Kind) -> SignedEvent {
+        self.lamport += 1;
+        self.say_at(kind, Millis::from_seconds(T0 + self.seq))
+    }
+
+    /// The next event, with the Lamport clock as it stands.
+    pub(crate) fn say_at(&mut self, kind: Kind, at: Millis) -> SignedEvent {
+        self.seq += 1;
+        let event = Event {
+            v: 1,
+            room: self.room,
+            person: self.person,
+            device: self.secret.public(),
+            seq: self.seq,
+            prev: self.prev,
+            lamport: self.lamport.max(1),
+            at,
+            kind,
+        };
+        event.check().unwrap();
+        let signed = SignedEvent::sign(event, &self.secret);
+        self.prev = Some(signed.id());
+        signed
+    }
+
+    /// The event that a device begins with.
+    pub(crate) fn enter(&mut self) -> SignedEvent {
+        let delegation = self.delegation.clone();
+        self.say(Kind::Delegation { delegation })
+    }
+}
+
+pub(crate) fn delegate(
+    wallet: &[u8; 32],
+    secret: &DeviceSecret,
+    issued_at: u64,
+    expires_at: u64,
+    chain_id: u64,
+) -> SignedDelegation {
+    let delegation = Delegation {
+        person: eth::person_of_secret(wallet).unwrap(),
+        device: secret.public(),
+        issued_at,
+        expires_at,
+        chain_id,
+    };
+    let signature = eth::sign_hash(&delegation.signing_hash(), wallet).unwrap();
+    SignedDelegation {
+        delegation,
+        signature,
+    }
+}
+
+/// An empty log of the room, owned by person 0.
+pub(crate) fn log() -> RoomLog {
+    RoomLog::new(ROOM, Device::new(0, 0).person, CHAIN)
+}
+
+pub(crate) fn log_of<'a>(events: impl IntoIterator<Item = &'a SignedEvent>) -> RoomLog {
+    let mut log = log();
+    for event in events {
+        log.insert(event.clone()).unwrap();
+    }
+    log
+}
+
+pub(crate) fn message(text: &str) -> Kind {
+    Kind::Message { text: text.into() }
+}
+
+pub(crate) fn case() -> Kind {
+    Kind::Case {
+        caption: "Chest, 54 y".into(),
+        images: vec![healthsync_core::ImageRef {
+            cid: "bafkreigh2akiscaildcqabsyg3dfr6chu3fgpregiymsck7e7aqa4s52zy".into(),
+            name: "chest.png".into(),
+            mime: "image/png".into(),
+            size: 1_234_567,
+            width: 1024,
+            height: 768,
+        }],
+    }
+}
+
+pub(crate) fn poll(case: EventId, open_options: bool) -> Kind {
+    Kind::Poll {
+        case,
+        question: "What is it?".into(),
+        options: vec!["Sarcoidosis".into(), "Tuberculosis".into()],
+        open_options,
+    }
+}
