@@ -6,7 +6,7 @@ use healthsync_core::Person;
 use serde_json::{Map, Value};
 
 use super::shape::{condition_id, is_allowed_type};
-use super::value::{Comparator, Unreadable, compare, to_solidity};
+use super::value::{Comparator, Unreadable, compare, fits, to_solidity};
 
 /// Stands for the reader's address in parameters and in the expected value.
 const READER: &str = ":userAddress";
@@ -180,7 +180,7 @@ impl Question {
         let value = output
             .abi_decode(answer)
             .map_err(|_| ConditionError::Answer)?;
-        if value.abi_encode() != answer {
+        if value.abi_encode() != answer || !fits(&value) {
             return Err(ConditionError::Answer);
         }
         self.judge(&value)

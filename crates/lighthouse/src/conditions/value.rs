@@ -152,6 +152,17 @@ pub(super) fn compare(
     }
 }
 
+/// Whether a decoded value is inside its type; the decoder keeps the whole word of a small integer or byte string.
+pub(super) fn fits(value: &DynSolValue) -> bool {
+    match value {
+        DynSolValue::Uint(value, bits) => value.bit_len() <= *bits,
+        DynSolValue::Int(value, bits) => value.bits() as usize <= *bits,
+        DynSolValue::FixedBytes(word, size) => word[*size..].iter().all(|byte| *byte == 0),
+        DynSolValue::Array(values) => values.iter().all(fits),
+        _ => true,
+    }
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Integer {
     negative: bool,

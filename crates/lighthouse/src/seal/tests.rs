@@ -1,1 +1,72 @@
+//! Only the asked node's share for the asked file opens, and only with the right key.
 
+use proptest::prelude::*;
+
+use super::*;
+
+fn share() -> Share {
+    Share::from_hex(&"1".repeat(64), &"2".repeat(64)).unwrap()
+}
+
+#[test]
+fn a_sealed_share_opens_for_its_reader_node_and_file_only() {
+    let reader = SealKeyPair::from_seed([1; 32]);
+    let sealed = seal(&share(), &reader.public(), 3, "cid", [2; 32]).unwrap();
+    assert_eq!(sealed.len(), SEALED_SHARE);
+    assert_eq!(reader.open(&sealed, 3, "cid"), Ok(share()));
+    assert_eq!(reader.open(&sealed, 4, "cid"), Err(SealError::DoesNotOpen));
+    assert_eq!(
+        reader.open(&sealed, 3, "other"),
+        Err(SealError::DoesNotOpen)
+    );
+    assert_eq!(
+        SealKeyPair::from_seed([3; 32]).open(&sealed, 3, "cid"),
+        Err(SealError::DoesNotOpen)
+    );
+    for position in 0..sealed.len() {
+        let mut changed = sealed.clone();
+        changed[position] ^= 1;
+        assert_eq!(reader.open(&changed, 3, "cid"), Err(SealError::DoesNotOpen));
+    }
+}
+
+#[test]
+fn other_randomness_gives_other_bytes() {
+    let reader = SealKeyPair::from_seed([1; 32]);
+    let one = seal(&share(), &reader.public(), 3, "cid", [2; 32]).unwrap();
+    let two = seal(&share(), &reader.public(), 3, "cid", [3; 32]).unwrap();
+    assert_ne!(one[..32], two[..32]);
+    assert_ne!(one[32..], two[32..]);
+}
+
+/// Points of small order would make the shared secret known to everybody.
+#[test]
+fn useless_keys_are_refused() {
+    assert_eq!(
+        seal(&share(), &[0; 32], 1, "cid", [2; 32]),
+        Err(SealError::Recipient)
+    );
+    let too_long = "c".repeat(MAX_CID + 1);
+    let reader = SealKeyPair::from_seed([1; 32]);
+    assert_eq!(
+        seal(&share(), &reader.public(), 1, &too_long, [2; 32]),
+        Err(SealError::Cid)
+    );
+    assert_eq!(
+        reader.open(&[0; SEALED_SHARE], 1, "cid"),
+        Err(SealError::DoesNotOpen)
+    );
+}
+
+#[test]
+fn the_secret_half_is_not_in_debug_output() {
+    let debug = format!("{:?}", SealKeyPair::from_seed([1; 32]));
+    assert!(debug.contains("public") && !debug.contains("secret"));
+}
+
+proptest! {
+    #[test]
+    fn opening_never_panics(bytes in prop::collection::vec(any::<u8>(), 0..200), node: u8, cid in ".{0,20}") {
+        prop_assert!(SealKeyPair::from_seed([1; 32]).open(&bytes, node, &cid).is_err());
+    }
+}
