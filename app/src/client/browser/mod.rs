@@ -1,1 +1,298 @@
-//! The runtime in the browser.
+//! The runtime in the browser: it answers the views' intents and writes the signals they read.
+//!
+//! `start` is called once, after hydration. One shared [`runtime::Runtime`] is handed to every task; wallet, storage,
+//! rooms, files and network each add their part to it.
+
+mod chain;
+mod files;
+mod http;
+mod network;
+mod platform;
+mod rooms;
+mod runtime;
+mod session;
+mod storage;
+mod tabs;
+mod wallet;
+
+use std::{cell::RefCell, rc::Rc};
+
+use futures::channel::mpsc;
+use healthsync_net::{NetEvent, NodeHandle};
+use leptos::prelude::*;
+use leptos_router::hooks::use_navigate;
+use send_wrapper::SendWrapper;
+use wasm_bindgen_futures::{JsFuture, spawn_local};
+
+use super::model::{Bootstrap, Client, Intent, Network, RoomList, Session, ToastKind};
+use platform::{document, sleep, window};
+use runtime::{Parts, Runtime, trouble};
+use wallet::eip6963::Wallets;
+
+/// Regular checks of what is on screen.
+const CHECK_MS: u32 = 15_000;
+
+/// Starts everything. Inside the router, so that the runtime can change the page.
+pub fn start(client: Client) {
+    let desk = Rc::new(Desk::default());
+    let handler = SendWrapper::new(desk.clone());
+    client.set_handler(move |intent| handler.take_intent(intent));
+    let navigate = use_navigate();
+    let wallets = Wallets::start(client);
+    spawn_local(async move {
+        let Some(bootstrap) = bootstrap(client).await else {
+            return;
+        };
+        let (node, events) = match network::start(&bootstrap) {
+            Ok(started) => started,
+            Err(reason) => {
+                client.network.set(Network::Offline {
+                    since: platform::now(),
+                    reason,
+                });
+                client.session.set(Session::SignedOut);
+                return;
+            }
+        };
+        let go = Box::new(move |path: &str| navigate(path, Default::default()));
+        begin(client, bootstrap, (node, events), wallets, go, &desk).await;
+    });
+}
+
+async fn begin(
+    client: Client,
+    bootstrap: Rc<Bootstrap>,
+    (node, events): (NodeHandle, mpsc::Receiver<NetEvent>),
+    wallets: Wallets,
+    go: Box<dyn Fn(&str)>,
+    desk: &Rc<Desk>,
+) {
+    let db = match storage::schema::open().await {
+        Ok(db) => db,
+        Err(error) => {
+            let why = runtime::storage_trouble(
+                "HealthSync needs to keep keys and drafts in this browser",
+                &error,
+            );
+            client.toasts.update(|shown| {
+                let text = runtime::trouble_text(&why);
+                shown.push(super::model::Toast {
+                    id: 0,
+                    kind: ToastKind::Bad,
+                    text,
+                });
+            });
+            client.rooms.set(RoomList::Stale(Vec::new(), why));
+            client.session.set(Session::SignedOut);
+            return network::follow_status(client, events).await;
+        }
+    };
+    let runtime = Runtime::new(Parts {
+        client,
+        bootstrap,
+        db,
+        node,
+        wallets,
+        go,
+    });
+    spawn_local(network::follow(runtime.clone(), events));
+    let other_tabs = runtime.clone();
+    runtime
+        .tabs
+        .listen(move |room| other_tabs.other_tab_wrote(room));
+    desk.open(&runtime);
+    runtime.restore().await;
+    spawn_local(heartbeat(runtime.clone()));
+    check_regularly(runtime).await;
+}
+
+/// Intents that come before the runtime is ready wait here.
+#[derive(Default)]
+struct Desk {
+    waiting: RefCell<Vec<Intent>>,
+    runtime: RefCell<Option<Rc<Runtime>>>,
+}
+
+impl Desk {
+    fn take_intent(&self, intent: Intent) {
+        let runtime = self.runtime.borrow().clone();
+        match runtime {
+            Some(runtime) => runtime.handle(intent),
+            None => {
+                let mut waiting = self.waiting.borrow_mut();
+                if waiting.len() < 100 {
+                    waiting.push(intent);
+                }
+            }
+        }
+    }
+
+    fn open(&self, runtime: &Rc<Runtime>) {
+        self.runtime.replace(Some(runtime.clone()));
+        for intent in self.waiting.take() {
+            runtime.handle(intent);
+        }
+    }
+}
+
+impl Runtime {
+    fn handle(self: &Rc<Self>, intent: Intent) {
+        match intent {
+            Intent::FindWallets => self.wallets.look(),
+            Intent::Connect { wallet } => self.connect(wallet),
+            Intent::SignAgain => self.sign_again(),
+            Intent::CancelWallet => self.cancel_wallet(),
+            Intent::Disconnect => self.disconnect(),
+            Intent::LoadRooms => self.load_rooms(),
+            Intent::CreateRoom { name, members } => self.create_room(name, members),
+            Intent::ResetNewRoom => self.reset_new_room(),
+            Intent::OpenRoom(id) => self.enter(id),
+            Intent::CloseRoom(id) => self.close_room(id),
+            Intent::AddMembers(persons) => self.add_members(persons),
+            Intent::RemoveMember(person) => self.remove_member(person),
+            Intent::DismissMemberError => self.dismiss_member_error(),
+            Intent::KeepDraft(text) => self.keep_draft(text),
+            Intent::Typing => self.typing(),
+            Intent::Send { text } => self.send(text),
+            Intent::Retry(id) => self.retry(id),
+            Intent::Attach(files) => self.attach(files),
+            Intent::Detach(id) => self.detach(id),
+            Intent::CancelUpload => self.cancel_upload(),
+            Intent::Unlock { case } => self.unlock(case),
+            Intent::CancelUnlock { case } => self.cancel_unlock(case),
+            Intent::Ask {
+                case,
+                question,
+                options,
+                open_options,
+            } => self.ask(case, question, options, open_options),
+            Intent::AddOption { poll, text } => self.add_option(poll, text),
+            Intent::Vote { poll, option } => self.vote(poll, option),
+            Intent::ClosePoll { poll } => self.close_poll(poll),
+            Intent::DismissToast(id) => self
+                .client
+                .toasts
+                .update(|shown| shown.retain(|toast| toast.id != id)),
+            Intent::CopyText(text) => self.copy(text),
+        }
+    }
+
+    /// Text alone is a message; with pictures it is the caption of a case.
+    fn send(self: &Rc<Self>, text: String) {
+        let Some(room) = self.open_room().filter(|room| room.is_open()) else {
+            return;
+        };
+        if room
+            .attached
+            .borrow()
+            .iter()
+            .any(files::attach::Attached::can_go)
+        {
+            self.send_case(room, text);
+        } else {
+            self.send_message(room, text);
+        }
+    }
+
+    fn copy(self: &Rc<Self>, text: String) {
+        let copied = window().navigator().clipboard().write_text(&text);
+        let runtime = self.clone();
+        spawn_local(async move {
+            match JsFuture::from(copied).await {
+                Ok(_) => runtime.toast(ToastKind::Good, "Copied."),
+                Err(_) => runtime.toast(
+                    ToastKind::Bad,
+                    "The browser does not let this page copy. Select the text and copy it by hand.",
+                ),
+            }
+        });
+    }
+
+    /// Somebody else uses this browser now, or nobody, or the same person with other rights.
+    pub(crate) fn person_changed(self: &Rc<Self>) {
+        if let Some(room) = self.open_room() {
+            self.load_room(&room);
+        }
+        if self.list.wanted.get() {
+            self.load_rooms();
+        }
+        let runtime = self.clone();
+        spawn_local(async move { runtime.save_leftover_shares().await });
+    }
+}
+
+pub(crate) fn is_visible() -> bool {
+    document().visibility_state() == web_sys::VisibilityState::Visible
+}
+
+/// From the page's head; else asked for.
+async fn bootstrap(client: Client) -> Option<Rc<Bootstrap>> {
+    if let Some(known) = client.bootstrap.get_untracked() {
+        return Some(Rc::new((*known).clone()));
+    }
+    let mut pause = 500;
+    loop {
+        let answer = http::get_json("/api/bootstrap", 15_000).await;
+        match answer.map(serde_json::from_value::<Bootstrap>) {
+            Ok(Ok(found)) => {
+                client
+                    .bootstrap
+                    .set(Some(std::sync::Arc::new(found.clone())));
+                return Some(Rc::new(found));
+            }
+            Ok(Err(_)) => {
+                let why = trouble(
+                    "This page is older than the server.",
+                    None,
+                    Some("Reload it."),
+                );
+                client.network.set(Network::Offline {
+                    since: platform::now(),
+                    reason: runtime::trouble_text(&why),
+                });
+                return None;
+            }
+            Err(error) => {
+                let reason = format!("The server could not be asked how to connect: {error}.");
+                client.network.set(Network::Offline {
+                    since: platform::now(),
+                    reason,
+                });
+            }
+        }
+        sleep(pause).await;
+        pause = (pause * 2).min(15_000);
+    }
+}
+
+/// "Still here", while the page is shown.
+async fn heartbeat(runtime: Rc<Runtime>) {
+    loop {
+        sleep(rooms::presence::HEARTBEAT_MS).await;
+        if let Some(room) = runtime.open_room() {
+            if is_visible() {
+                runtime.hint(&room, healthsync_core::EphemeralKind::Here { ask: false });
+            }
+            // Those who have gone silent are away now.
+            runtime.repaint(&room);
+        }
+    }
+}
+
+async fn check_regularly(runtime: Rc<Runtime>) {
+    loop {
+        sleep(CHECK_MS).await;
+        runtime.check_expiry();
+        if !is_visible() {
+            continue;
+        }
+        runtime.check_room();
+        let on_list = window()
+            .location()
+            .pathname()
+            .is_ok_and(|path| path == "/rooms");
+        if on_list && runtime.list.wanted.get() {
+            runtime.load_rooms();
+        }
+    }
+}

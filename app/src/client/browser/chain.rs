@@ -1,0 +1,155 @@
+//! The chain as the page sees it: JSON-RPC through the page's own origin, calldata, receipts.
+//!
+//! Only this origin has to be reachable for it. Nothing here signs; wallets do.
+
+use std::rc::Rc;
+
+use alloy_primitives::keccak256;
+use healthsync_core::Person;
+use serde_json::{Value, json};
+
+use super::{
+    http::{HttpError, post_json},
+    platform::{now, sleep},
+};
+use crate::client::model::Bootstrap;
+
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum ChainError {
+    /// The server, or the chain behind it, gives no answer.
+    #[error("the chain does not answer: {0}")]
+    Unreachable(String),
+    /// The chain answers with an error.
+    #[error("the chain refuses: {message}")]
+    Refused {
+        code: i64,
+        message: String,
+        data: Option<String>,
+    },
+    #[error("the chain's answer cannot be read")]
+    Unreadable,
+}
+
+impl From<HttpError> for ChainError {
+    fn from(error: HttpError) -> Self {
+        ChainError::Unreachable(error.to_string())
+    }
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Chain {
+    pub bootstrap: Rc<Bootstrap>,
+}
+
+/// How a transaction ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Receipt {
+    Included {
+        block: u64,
+    },
+    /// In a block, without effect.
+    Reverted {
+        block: u64,
+    },
+}
+
+impl Chain {
+    pub(crate) async fn rpc(&self, method: &str, params: Value) -> Result<Value, ChainError> {
+        let request = json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params });
+        let mut answer = post_json("/api/rpc", &request, None, 20_000).await?;
+        if let Some(error) = answer.get("error").filter(|error| !error.is_null()) {
+            return Err(ChainError::Refused {
+                code: error["code"].as_i64().unwrap_or_default(),
+                message: error["message"]
+                    .as_str()
+                    .unwrap_or("no reason given")
+                    .to_owned(),
+                data: error["data"].as_str().map(str::to_owned),
+            });
+        }
+        answer
+            .get_mut("result")
+            .map(Value::take)
+            .ok_or(ChainError::Unreadable)
+    }
+
+    pub(crate) async fn quantity(&self, method: &str, params: Value) -> Result<u128, ChainError> {
+        quantity(&self.rpc(method, params).await?)
+    }
+
+    pub(crate) async fn balance(&self, person: Person) -> Result<u128, ChainError> {
+        self.quantity("eth_getBalance", json!([person.to_string(), "latest"]))
+            .await
+    }
+
+    async fn receipt(&self, hash: &str) -> Result<Option<Receipt>, ChainError> {
+        let receipt = self.rpc("eth_getTransactionReceipt", json!([hash])).await?;
+        if receipt.is_null() {
+            return Ok(None);
+        }
+        let block = quantity(&receipt["blockNumber"])? as u64;
+        // Absent only before Byzantium; then inclusion is all that can be known.
+        let good = receipt["status"]
+            .as_str()
+            .is_none_or(|status| status != "0x0");
+        Ok(Some(if good {
+            Receipt::Included { block }
+        } else {
+            Receipt::Reverted { block }
+        }))
+    }
+
+    /// Waits for a receipt as long as it takes: a late one is late, not failed. `late` is told once, after three
+    /// minutes. On Filecoin a receipt takes one to three epochs of 30 s; on a local chain it is there at once.
+    pub(crate) async fn wait_for(&self, hash: &str, mut late: impl FnMut()) -> Receipt {
+        let started = now();
+        let mut pause = 150;
+        let mut told = false;
+        loop {
+            if let Ok(Some(receipt)) = self.receipt(hash).await {
+                return receipt;
+            }
+            sleep(pause).await;
+            pause = (pause + pause / 2).min(5_000);
+            if !told && now().0.saturating_sub(started.0) > 180_000 {
+                told = true;
+                late();
+            }
+        }
+    }
+}
+
+/// A JSON-RPC quantity: `0x` and hex digits.
+pub(crate) fn quantity(value: &Value) -> Result<u128, ChainError> {
+    value
+        .as_str()
+        .and_then(|text| text.strip_prefix("0x"))
+        .and_then(|digits| u128::from_str_radix(digits, 16).ok())
+        .ok_or(ChainError::Unreadable)
+}
+
+/// What a person reads when the registry refuses; its errors are named in `RoomRegistry.sol`.
+pub(crate) fn refusal(error: &ChainError) -> String {
+    let ChainError::Refused { message, data, .. } = error else {
+        return error.to_string();
+    };
+    let selector = data
+        .as_deref()
+        .and_then(|data| data.get(2..10))
+        .unwrap_or_default();
+    let named = |signature: &str| hex::encode(&keccak256(signature)[..4]) == selector;
+    let sentence = if named("NotPermitted(bytes32,address,uint8)") {
+        "your role in this room does not allow it"
+    } else if named("RoomIsArchived(bytes32)") {
+        "the room is archived: its list cannot change any more"
+    } else if named("NoSuchRoom(bytes32)") {
+        "the registry knows no such room"
+    } else if named("OwnerStays(bytes32,address)") {
+        "the owner stays in the room until it is handed over"
+    } else if named("NotAMember(bytes32,address)") {
+        "this person is not in the room"
+    } else {
+        message.as_str()
+    };
+    sentence.to_owned()
+}

@@ -1,0 +1,88 @@
+//! What the browser gives: time, randomness, sleep, and plain conversions between JS and Rust values.
+//!
+//! No state and no policy; everything here is a few lines around one web API.
+
+use healthsync_core::Millis;
+use wasm_bindgen::{JsCast, JsValue};
+
+/// The wall clock.
+pub(crate) fn now() -> Millis {
+    Millis(js_sys::Date::now() as u64)
+}
+
+/// Bytes from the browser's random number generator.
+pub(crate) fn random<const N: usize>() -> [u8; N] {
+    let mut bytes = [0; N];
+    getrandom::fill(&mut bytes).expect("crypto.getRandomValues exists wherever WebAssembly runs");
+    bytes
+}
+
+pub(crate) async fn sleep(ms: u32) {
+    gloo_timers::future::TimeoutFuture::new(ms).await;
+}
+
+pub(crate) fn window() -> web_sys::Window {
+    web_sys::window().expect("the runtime is started by a page, never by a worker")
+}
+
+pub(crate) fn document() -> web_sys::Document {
+    window().document().expect("a page has a document")
+}
+
+/// A field of a JS object; `undefined` for anything that has no fields.
+pub(crate) fn field(object: &JsValue, name: &str) -> JsValue {
+    js_sys::Reflect::get(object, &JsValue::from_str(name)).unwrap_or(JsValue::UNDEFINED)
+}
+
+pub(crate) fn text_field(object: &JsValue, name: &str) -> Option<String> {
+    field(object, name).as_string()
+}
+
+/// JSON as a JS value, for web APIs that take objects.
+pub(crate) fn to_js(value: &serde_json::Value) -> JsValue {
+    js_sys::JSON::parse(&value.to_string()).unwrap_or(JsValue::NULL)
+}
+
+/// A JS value as JSON; what cannot be written as JSON becomes null.
+pub(crate) fn to_json(value: &JsValue) -> serde_json::Value {
+    if value.is_undefined() || value.is_null() {
+        return serde_json::Value::Null;
+    }
+    js_sys::JSON::stringify(value)
+        .ok()
+        .and_then(|text| text.as_string())
+        .and_then(|text| serde_json::from_str(&text).ok())
+        .unwrap_or(serde_json::Value::Null)
+}
+
+/// The text of a thrown value.
+pub(crate) fn error_text(error: &JsValue) -> String {
+    if let Some(text) = error.as_string() {
+        return text;
+    }
+    text_field(error, "message").unwrap_or_else(|| format!("{error:?}"))
+}
+
+pub(crate) fn bytes_to_js(bytes: &[u8]) -> JsValue {
+    js_sys::Uint8Array::from(bytes).into()
+}
+
+pub(crate) fn bytes_from_js(value: &JsValue) -> Option<Vec<u8>> {
+    value
+        .dyn_ref::<js_sys::Uint8Array>()
+        .map(js_sys::Uint8Array::to_vec)
+}
+
+/// A `blob:` URL of these bytes; lives until it is revoked or the page goes.
+pub(crate) fn blob_url(bytes: &[u8], mime: &str) -> Result<String, JsValue> {
+    let parts = js_sys::Array::of1(&bytes_to_js(bytes));
+    let options = web_sys::BlobPropertyBag::new();
+    options.set_type(mime);
+    let blob = web_sys::Blob::new_with_u8_array_sequence_and_options(&parts, &options)?;
+    web_sys::Url::create_object_url_with_blob(&blob)
+}
+
+pub(crate) fn revoke_url(url: &str) {
+    // Fails only for a malformed URL, and then there is nothing to free.
+    let _ = web_sys::Url::revoke_object_url(url);
+}

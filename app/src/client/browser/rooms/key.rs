@@ -1,0 +1,192 @@
+//! Keys from the key nodes: one lookup at all five at once, shares sealed to this browser, any three good ones used.
+
+use std::rc::Rc;
+
+use base64::{Engine, prelude::BASE64_STANDARD};
+use healthsync_core::{DeviceToken, Scope};
+use healthsync_lighthouse::{SealKeyPair, Share};
+
+use crate::{
+    api::{self, ApiError, KeyShareRequest, NodeResult},
+    client::{
+        browser::{
+            http::within,
+            platform::{now, random},
+            runtime::{Runtime, trouble},
+        },
+        model::{KeyNodeInfo, KeyProgress, NodeShare, Trouble},
+    },
+};
+
+/// Shares needed to put a key together, of five.
+pub(crate) const NEEDED: usize = 3;
+const LOOKUP_MS: u32 = 30_000;
+
+/// What the nodes said.
+#[derive(Debug)]
+pub(crate) struct Shares {
+    /// Node number and share, of the nodes that gave one.
+    pub good: Vec<(usize, Share)>,
+    pub progress: KeyProgress,
+}
+
+/// Why there are not enough shares.
+#[derive(Debug)]
+pub(crate) enum NoKey {
+    /// The nodes say that this person may not have it.
+    Denied,
+    Failed(Trouble),
+}
+
+impl Runtime {
+    /// All nodes as asked, for the first sight of a lookup.
+    pub(crate) fn asked(&self) -> KeyProgress {
+        let nodes = self
+            .bootstrap
+            .key_nodes
+            .iter()
+            .map(|node| (node.clone(), NodeShare::Asked))
+            .collect();
+        KeyProgress {
+            needed: NEEDED as u8,
+            nodes,
+        }
+    }
+
+    pub(crate) fn node_name(&self, node: usize) -> String {
+        let known = self
+            .bootstrap
+            .key_nodes
+            .iter()
+            .find(|known| usize::from(known.id) == node);
+        known.map_or_else(|| format!("Node {node}"), |known| known.name.clone())
+    }
+
+    /// Asks all key nodes for their share of the key under `cid`. The shares are sealed to a key pair made for this
+    /// lookup, so the server that passes them on cannot read them.
+    pub(crate) async fn lookup(self: &Rc<Self>, cid: &str) -> Result<Shares, NoKey> {
+        let Some((me, delegation)) = self.signer() else {
+            return Err(NoKey::Failed(trouble(
+                "The key nodes ask for this browser's signature, and it may not sign for you yet.",
+                None,
+                Some("Sign in the wallet, then try again."),
+            )));
+        };
+        let pair = SealKeyPair::from_seed(random::<32>());
+        let scope = Scope::GetKey {
+            cid: cid.to_owned(),
+            seal_to: pair.public(),
+        };
+        let token = DeviceToken::sign(delegation, scope, now(), random::<16>(), &me.device);
+        let request = KeyShareRequest {
+            cid: cid.to_owned(),
+            bearer: token.to_bearer(),
+            seal_to: hex::encode(pair.public()),
+        };
+        let answers = within(LOOKUP_MS, api::key_shares(request))
+            .await
+            .unwrap_or_else(|| Err(ApiError::Transport("it did not answer in time".into())))
+            .map_err(|error| {
+                NoKey::Failed(trouble(
+                    format!("The key nodes could not be asked: {error}."),
+                    None,
+                    Some("Try again when there is a connection."),
+                ))
+            })?;
+
+        let mut progress = self.asked();
+        let mut good = Vec::new();
+        for answer in answers {
+            let share = match &answer.result {
+                NodeResult::Share { sealed } => {
+                    let opened = BASE64_STANDARD
+                        .decode(sealed)
+                        .ok()
+                        .and_then(|sealed| pair.open(&sealed, answer.node, cid).ok());
+                    match opened {
+                        Some(share) => {
+                            good.push((usize::from(answer.node), share));
+                            NodeShare::Good { ms: answer.ms }
+                        }
+                        None => NodeShare::Wrong,
+                    }
+                }
+                NodeResult::Denied { reason } => NodeShare::Denied {
+                    reason: reason.clone(),
+                },
+                NodeResult::Failed { reason } => NodeShare::Down {
+                    reason: reason.clone(),
+                },
+            };
+            match progress
+                .nodes
+                .iter_mut()
+                .find(|(node, _)| node.id == answer.node)
+            {
+                Some((_, state)) => *state = share,
+                None => progress
+                    .nodes
+                    .push((unknown_node(answer.node, answer.name), share)),
+            }
+        }
+        for (_, state) in &mut progress.nodes {
+            if *state == NodeShare::Asked {
+                *state = NodeShare::Down {
+                    reason: "no answer".into(),
+                };
+            }
+        }
+        if good.len() >= NEEDED {
+            return Ok(Shares { good, progress });
+        }
+        Err(too_few(&progress))
+    }
+}
+
+fn unknown_node(id: u8, name: String) -> KeyNodeInfo {
+    KeyNodeInfo {
+        id,
+        name,
+        url: String::new(),
+        embedded: false,
+    }
+}
+
+fn too_few(progress: &KeyProgress) -> NoKey {
+    let count = |wanted: fn(&NodeShare) -> bool| {
+        progress
+            .nodes
+            .iter()
+            .filter(|(_, state)| wanted(state))
+            .count()
+    };
+    let denied = count(|state| matches!(state, NodeShare::Denied { .. }));
+    // So many say no that the rest cannot make up for it.
+    if denied > 0 && progress.nodes.len() - denied < NEEDED {
+        return NoKey::Denied;
+    }
+    let silent: Vec<&str> = progress
+        .nodes
+        .iter()
+        .filter(|(_, state)| !matches!(state, NodeShare::Good { .. }))
+        .map(|(node, _)| node.name.as_str())
+        .collect();
+    NoKey::Failed(trouble(
+        format!(
+            "{} of {NEEDED} needed key shares came. No usable share from {}.",
+            progress.good(),
+            silent.join(", ")
+        ),
+        None,
+        Some("Try again when the key nodes answer."),
+    ))
+}
+
+/// "Node 4" or "Node 2 and Node 4".
+pub(crate) fn list_names(names: &[String]) -> String {
+    match names {
+        [] => String::new(),
+        [one] => one.clone(),
+        [first @ .., last] => format!("{} and {last}", first.join(", ")),
+    }
+}

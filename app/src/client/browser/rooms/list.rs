@@ -1,0 +1,284 @@
+//! The list of rooms: what the registry says of this person, with the names and news that this browser can read.
+//!
+//! Rooms are visited one after the other in the background: that fetches their names, counts what is new, and pushes
+//! what was written there without a connection.
+
+use std::{cell::Cell, rc::Rc};
+
+use healthsync_core::{Person, RoomId, RoomKey, RoomLog, RoomState};
+use healthsync_lighthouse::room_key_cid;
+use healthsync_net::NodeHandle;
+use leptos::prelude::*;
+
+use super::sync::{open_envelope, open_kept};
+use crate::{
+    api::{self, RoomFact},
+    client::{
+        browser::{
+            http::within,
+            runtime::{Me, Runtime, Task, trouble},
+            storage::{
+                drafts::{self, KnownRoom},
+                envelopes, keys, outbox,
+            },
+        },
+        model::{RoomCard, RoomList},
+    },
+};
+
+const ANSWER_MS: u32 = 15_000;
+/// Rooms visited for one list; the rest shows what is known of them.
+const VISITS: usize = 50;
+
+#[derive(Debug, Default)]
+pub(crate) struct ListState {
+    loading: Task,
+    visiting: Task,
+    /// Whether a page has asked for the list.
+    pub wanted: Cell<bool>,
+}
+
+/// What the list shows of a room.
+pub(crate) fn describe(known: &mut KnownRoom, state: &RoomState, me: Person) {
+    known.name = state.name.clone();
+    let said = state
+        .messages
+        .iter()
+        .map(|message| (message.person, message.lamport, message.at))
+        .chain(
+            state
+                .cases
+                .iter()
+                .map(|case| (case.person, case.lamport, case.at)),
+        );
+    known.unread = said
+        .clone()
+        .filter(|(person, lamport, _)| *person != me && *lamport > known.seen)
+        .count() as u32;
+    known.last = said.map(|(.., at)| at.0).max().or(known.last);
+    known.needs_opinion = state
+        .cases
+        .iter()
+        .flat_map(|case| &case.polls)
+        .any(|poll| poll.closed.is_none() && poll.vote_of(&me).is_none());
+}
+
+fn card(fact: &RoomFact, known: &KnownRoom) -> RoomCard {
+    RoomCard {
+        id: fact.room,
+        name: known.name.clone(),
+        owner: fact.owner,
+        members: fact.members,
+        unread: known.unread,
+        needs_opinion: known.needs_opinion,
+        last: known.last.map(healthsync_core::Millis),
+    }
+}
+
+/// Those that need an opinion, then those with news, then by their last event.
+fn sort(cards: &mut [RoomCard]) {
+    cards.sort_by_key(|card| {
+        (
+            !card.needs_opinion,
+            card.unread == 0,
+            std::cmp::Reverse(card.last),
+            card.id,
+        )
+    });
+}
+
+impl Runtime {
+    pub(crate) fn load_rooms(self: &Rc<Self>) {
+        self.list.wanted.set(true);
+        let runtime = self.clone();
+        self.list
+            .loading
+            .run(async move { runtime.read_rooms().await });
+    }
+
+    async fn read_rooms(self: &Rc<Self>) {
+        let Some(me) = self.me() else {
+            self.list.visiting.stop();
+            self.client.rooms.set(RoomList::Loading);
+            return;
+        };
+        let known = drafts::known_rooms(&self.db, me.person)
+            .await
+            .unwrap_or_default();
+        let known_of = |id: RoomId| {
+            known
+                .iter()
+                .find(|(known, _)| *known == id)
+                .map(|(_, known)| known.clone())
+        };
+        let answer = within(ANSWER_MS, api::rooms_of(me.person)).await;
+        if self.me().is_none_or(|now| now.person != me.person) {
+            return;
+        }
+        let facts = match answer {
+            Some(Ok(facts)) => facts,
+            failed => {
+                let reason = match failed {
+                    Some(Err(error)) => error.to_string(),
+                    _ => "it did not answer in time".to_owned(),
+                };
+                let mut cards: Vec<RoomCard> = known
+                    .iter()
+                    .filter_map(|(id, known)| kept_card(*id, known))
+                    .collect();
+                sort(&mut cards);
+                let why = trouble(
+                    format!("The list of your rooms could not be refreshed: {reason}."),
+                    Some("These are the rooms known to this browser."),
+                    Some("It is tried again when there is a connection."),
+                );
+                return self.client.rooms.set(RoomList::Stale(cards, why));
+            }
+        };
+        let ids: Vec<RoomId> = facts.iter().map(|fact| fact.room).collect();
+        self.finish_pending_rooms(&ids).await;
+        let mut cards: Vec<RoomCard> = facts
+            .iter()
+            .map(|fact| card(fact, &known_of(fact.room).unwrap_or_default()))
+            .collect();
+        sort(&mut cards);
+        let order: Vec<RoomId> = cards.iter().map(|card| card.id).collect();
+        self.client.rooms.set(RoomList::Loaded(cards));
+        self.visit(facts, order);
+    }
+
+    fn visit(self: &Rc<Self>, facts: Vec<RoomFact>, order: Vec<RoomId>) {
+        let runtime = self.clone();
+        self.list.visiting.run(async move {
+            for id in order.into_iter().take(VISITS) {
+                let Some(fact) = facts.iter().find(|fact| fact.room == id) else {
+                    continue;
+                };
+                if runtime.open_room().is_some_and(|room| room.id == id) {
+                    continue;
+                }
+                if let Some(known) = runtime.look_into(fact).await {
+                    runtime.show_card(id, &known);
+                }
+            }
+        });
+    }
+
+    /// A card that has changed; its place stays, so that nothing moves under the pointer.
+    pub(crate) fn show_card(&self, id: RoomId, known: &KnownRoom) {
+        self.client.rooms.update(|rooms| {
+            let (RoomList::Loaded(cards) | RoomList::Stale(cards, _)) = rooms else {
+                return;
+            };
+            if let Some(card) = cards.iter_mut().find(|card| card.id == id) {
+                card.name = known.name.clone();
+                card.unread = known.unread;
+                card.needs_opinion = known.needs_opinion;
+                card.last = known.last.map(healthsync_core::Millis);
+            }
+        });
+    }
+
+    /// Key, history and outbox of one room, without showing it. `None`: nothing new could be learnt.
+    async fn look_into(self: &Rc<Self>, fact: &RoomFact) -> Option<KnownRoom> {
+        let (me, delegation) = self.signer()?;
+        let id = fact.room;
+        let key = match keys::room_key(&self.db, me.person, id).await.ok()? {
+            Some(key) => key,
+            None => {
+                let found = self.lookup(&room_key_cid(&id, keys::EPOCH)).await.ok()?;
+                let (key, master, _) = self.choose_room_key(id, &me, &found.good).await.ok()?;
+                keys::keep_room_key(&self.db, me.person, id, &master)
+                    .await
+                    .ok()?;
+                key
+            }
+        };
+        let mut log = RoomLog::new(id, fact.owner, self.bootstrap.chain.id);
+        for bytes in envelopes::of_room(&self.db, id).await.ok()? {
+            if let Some(event) = open_kept(&bytes, id, &key) {
+                let _ = log.insert(event);
+            }
+        }
+        if self.online.get()
+            && within(ANSWER_MS, self.node.join(id, delegation, &me.device))
+                .await?
+                .is_ok()
+        {
+            self.push_kept(&me, id).await;
+            self.pull_into(&me, &mut log, &key).await;
+            // The room may have been opened meanwhile; then it stays joined.
+            if self.open_room().is_none_or(|room| room.id != id) {
+                let _ = self.node.leave(id).await;
+            }
+        }
+        let mut known = drafts::known_room(&self.db, me.person, id).await.ok()?;
+        describe(&mut known, log.state(), me.person);
+        drafts::keep_known_room(&self.db, me.person, id, &known)
+            .await
+            .ok()?;
+        Some(known)
+    }
+
+    async fn push_kept(&self, me: &Me, id: RoomId) {
+        let device = me.device.public();
+        let Ok(entries) = outbox::entries(&self.db, id, device).await else {
+            return;
+        };
+        for (seq, entry) in entries {
+            if entry.refused.is_some() {
+                continue;
+            }
+            let key = envelopes::envelope_key(id, device, seq);
+            let Ok(Some(envelope)) = envelopes::one(&self.db, &key).await else {
+                continue;
+            };
+            if NodeHandle::fitting(std::slice::from_ref(&envelope)) == 0 {
+                continue;
+            }
+            // In order, one by one: there are few, and an answer is an acknowledgement of exactly this one.
+            match within(ANSWER_MS, self.node.push(id, vec![envelope])).await {
+                Some(Ok(stored)) if stored.rejected.is_empty() => {
+                    let _ = outbox::stored(&self.db, id, device, seq).await;
+                }
+                Some(Ok(_)) => {}
+                Some(Err(_)) | None => return,
+            }
+        }
+    }
+
+    async fn pull_into(&self, me: &Me, log: &mut RoomLog, key: &RoomKey) {
+        let id = log.room();
+        while let Some(Ok(page)) = within(ANSWER_MS, self.node.pull(id, log.heads(), 500)).await {
+            let mut fresh = Vec::new();
+            for bytes in page.envelopes {
+                if let Some(event) = open_envelope(&bytes, id, key)
+                    && !matches!(
+                        log.insert(event.clone()),
+                        Ok(healthsync_core::Inserted::Known) | Err(_)
+                    )
+                {
+                    fresh.push((event, bytes));
+                }
+            }
+            let done = !page.more || fresh.is_empty();
+            // Without storage the list still shows what it learnt.
+            let _ = envelopes::keep_received(&self.db, id, Some(me.device.public()), &fresh).await;
+            if done {
+                return;
+            }
+        }
+    }
+}
+
+fn kept_card(id: RoomId, known: &KnownRoom) -> Option<RoomCard> {
+    let facts = known.facts.as_ref()?;
+    Some(card(
+        &RoomFact {
+            room: id,
+            owner: facts.owner?,
+            members: facts.members.len() as u32,
+        },
+        known,
+    ))
+}

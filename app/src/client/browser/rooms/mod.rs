@@ -1,0 +1,137 @@
+//! Rooms in the browser: the one on screen, the list of all, and what travels between them and the relay.
+//!
+//! What a room means is decided by `core::RoomLog` alone; this folder moves events between storage, relay and log,
+//! and turns the log's state into the rows that views show.
+
+pub(crate) mod create;
+pub(crate) mod key;
+pub(crate) mod list;
+pub(crate) mod members;
+pub(crate) mod open;
+pub(crate) mod outbox;
+pub(crate) mod presence;
+pub(crate) mod sync;
+pub(crate) mod view;
+pub(crate) mod write;
+
+use std::{
+    cell::{Cell, RefCell},
+    collections::BTreeMap,
+};
+
+use futures::future::AbortHandle;
+use healthsync_core::{EventId, Person, RoomId, RoomKey, RoomLog};
+
+use super::{files::attach::Attached, runtime::Task};
+use crate::{
+    api::RoomFacts,
+    client::model::{Delivery, ImageLock, RoomPhase, TxState},
+};
+
+/// An own event that the relay has not stored.
+#[derive(Clone, Debug)]
+pub(crate) struct Unsent {
+    pub id: EventId,
+    pub envelope: Vec<u8>,
+    pub delivery: Delivery,
+}
+
+/// The room on screen. Lives from `OpenRoom` to `CloseRoom`; tasks of a room that was closed see `closed` and stop.
+#[derive(Debug)]
+pub(crate) struct OpenRoom {
+    pub id: RoomId,
+    pub closed: Cell<bool>,
+    pub phase: RefCell<RoomPhase>,
+    /// For whom the parts below were loaded.
+    pub person: Cell<Option<Person>>,
+    pub key: RefCell<Option<RoomKey>>,
+    pub log: RefCell<Option<RoomLog>>,
+    pub facts: RefCell<Option<RoomFacts>>,
+    /// By sequence number of this browser's device.
+    pub unsent: RefCell<BTreeMap<u64, Unsent>>,
+    pub presence: presence::Presence,
+    pub changes: RefCell<BTreeMap<Person, TxState>>,
+    pub member_error: RefCell<Option<String>>,
+    /// Locks of images by CID; absent means locked.
+    pub locks: RefCell<BTreeMap<String, ImageLock>>,
+    pub unlocking: RefCell<BTreeMap<EventId, AbortHandle>>,
+    pub attached: RefCell<Vec<Attached>>,
+    pub draft: RefCell<String>,
+    /// Whether the relay has let this connection in.
+    pub joined: Cell<bool>,
+    pub pushing: Cell<bool>,
+    pub pulling: Cell<bool>,
+    pub asking_facts: Cell<bool>,
+    pub loading: Task,
+    pub syncing: Task,
+    pub sharing: Task,
+    pub keeping_draft: Task,
+    /// A repaint is under way already.
+    repaint: Cell<bool>,
+}
+
+impl OpenRoom {
+    pub(crate) fn new(id: RoomId) -> Self {
+        Self {
+            id,
+            closed: Cell::new(false),
+            phase: RefCell::new(RoomPhase::Loading),
+            person: Cell::new(None),
+            key: RefCell::default(),
+            log: RefCell::default(),
+            facts: RefCell::default(),
+            unsent: RefCell::default(),
+            presence: presence::Presence::default(),
+            changes: RefCell::default(),
+            member_error: RefCell::default(),
+            locks: RefCell::default(),
+            unlocking: RefCell::default(),
+            attached: RefCell::default(),
+            draft: RefCell::default(),
+            joined: Cell::new(false),
+            pushing: Cell::new(false),
+            pulling: Cell::new(false),
+            asking_facts: Cell::new(false),
+            loading: Task::default(),
+            syncing: Task::default(),
+            sharing: Task::default(),
+            keeping_draft: Task::default(),
+            repaint: Cell::new(false),
+        }
+    }
+
+    pub(crate) fn set_phase(&self, phase: RoomPhase) {
+        self.phase.replace(phase);
+    }
+
+    pub(crate) fn is_open(&self) -> bool {
+        *self.phase.borrow() == RoomPhase::Open
+    }
+
+    /// Forgets everything that only somebody who may read the room should see.
+    pub(crate) fn forget_content(&self) {
+        self.syncing.stop();
+        self.sharing.stop();
+        for (_, handle) in self.unlocking.take() {
+            handle.abort();
+        }
+        for lock in self.locks.take().into_values() {
+            if let ImageLock::Open { url, .. } = lock {
+                super::platform::revoke_url(&url);
+            }
+        }
+        for attached in self.attached.take() {
+            attached.forget();
+        }
+        self.joined.set(false);
+        self.pushing.set(false);
+        self.key.take();
+        self.log.take();
+        self.facts.take();
+        self.unsent.take();
+        self.changes.take();
+        self.member_error.take();
+        self.draft.take();
+        self.presence.clear();
+    }
+}

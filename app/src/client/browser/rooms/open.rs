@@ -1,0 +1,393 @@
+//! Opening a room: who asks, whether the registry lists them, the room's key, what is kept here, then the relay.
+
+use std::rc::Rc;
+
+use healthsync_core::{Person, RoomId, RoomKey, RoomLog};
+use healthsync_lighthouse::{room_key_cid, shares};
+use leptos::prelude::*;
+
+use super::{
+    OpenRoom,
+    key::{NoKey, list_names},
+    outbox,
+    sync::{open_envelope, open_kept},
+};
+use crate::{
+    api::{self, RoomFacts},
+    client::{
+        browser::{
+            http::within,
+            platform::sleep,
+            runtime::{Me, Runtime, storage_trouble, trouble},
+            storage::{drafts, envelopes, keys, outbox as kept_outbox},
+        },
+        model::{RoomPhase, Session, ToastKind, Trouble},
+    },
+};
+
+const FACTS_MS: u32 = 15_000;
+
+impl Runtime {
+    pub(crate) fn enter(self: &Rc<Self>, id: RoomId) {
+        if let Some(room) = self.open_room().filter(|room| room.id == id) {
+            self.load_room(&room);
+            return;
+        }
+        self.leave_open_room();
+        let room = Rc::new(OpenRoom::new(id));
+        self.room.replace(Some(room.clone()));
+        self.repaint(&room);
+        self.load_room(&room);
+    }
+
+    pub(crate) fn close_room(self: &Rc<Self>, id: RoomId) {
+        if self.open_room().is_some_and(|room| room.id == id) {
+            self.leave_open_room();
+            self.client.room.set(None);
+        }
+    }
+
+    fn leave_open_room(self: &Rc<Self>) {
+        let Some(room) = self.room.take() else { return };
+        self.hint(&room, healthsync_core::EphemeralKind::Bye);
+        room.closed.set(true);
+        room.loading.stop();
+        let joined = room.joined.get();
+        room.forget_content();
+        if joined {
+            let (node, id) = (self.node.clone(), room.id);
+            wasm_bindgen_futures::spawn_local(async move {
+                // Without a connection there is nothing to leave.
+                let _ = node.leave(id).await;
+            });
+        }
+    }
+
+    /// Loads the room for whoever uses this browser now; does nothing when that is done already.
+    pub(crate) fn load_room(self: &Rc<Self>, room: &Rc<OpenRoom>) {
+        let person = self.me().map(|me| me.person);
+        if person.is_some() && room.person.get() == person && room.is_open() {
+            self.sync(room);
+            return;
+        }
+        let (runtime, shared) = (self.clone(), room.clone());
+        room.loading.run(async move {
+            let mut syncs = false;
+            let phase = match runtime.me() {
+                Some(me) => runtime.load_for(&shared, &me, &mut syncs).await,
+                None if runtime.client.session.get_untracked() == Session::Restoring => {
+                    RoomPhase::Loading
+                }
+                None => {
+                    shared.forget_content();
+                    RoomPhase::NeedsWallet
+                }
+            };
+            let again = matches!(phase, RoomPhase::NotAllowed { .. } | RoomPhase::NoSuchRoom);
+            shared.set_phase(phase);
+            runtime.repaint(&shared);
+            if !syncs {
+                runtime.sync(&shared);
+            }
+            if again {
+                runtime.watch_closed_door(&shared).await;
+            }
+        });
+    }
+
+    /// Sets `syncs` when the relay was asked already, with what is kept here.
+    async fn load_for(
+        self: &Rc<Self>,
+        room: &Rc<OpenRoom>,
+        me: &Me,
+        syncs: &mut bool,
+    ) -> RoomPhase {
+        if room.person.replace(Some(me.person)) != Some(me.person) {
+            room.forget_content();
+        }
+        let known = drafts::known_room(&self.db, me.person, room.id)
+            .await
+            .unwrap_or_default();
+        let key = match keys::room_key(&self.db, me.person, room.id).await {
+            Ok(key) => key,
+            Err(error) => {
+                return RoomPhase::Failed(storage_trouble(
+                    "What is kept of this room cannot be read",
+                    &error,
+                ));
+            }
+        };
+        let had_key = key.is_some();
+        // What is kept here is shown before anybody was asked.
+        if let (Some(key), Some(facts)) = (&key, &known.facts)
+            && facts
+                .members
+                .iter()
+                .any(|member| member.person == me.person)
+        {
+            self.load_kept(room, me, key.clone(), facts.clone()).await;
+            let empty = room
+                .log
+                .borrow()
+                .as_ref()
+                .is_none_or(|log| log.events().next().is_none());
+            room.set_phase(if empty {
+                RoomPhase::Syncing
+            } else {
+                RoomPhase::Open
+            });
+            self.repaint(room);
+            self.sync(room);
+            *syncs = true;
+        }
+
+        let facts = match self.facts(room.id, known.facts.as_ref()).await {
+            Ok(facts) => facts,
+            // Offline with something to read: the registry is asked again when it can be.
+            Err(_) if room.log.borrow().is_some() => return room.phase.borrow().clone(),
+            Err(trouble) => return RoomPhase::Failed(trouble),
+        };
+        if !facts.exists {
+            room.forget_content();
+            return RoomPhase::NoSuchRoom;
+        }
+        if !facts
+            .members
+            .iter()
+            .any(|member| member.person == me.person)
+        {
+            return self.not_allowed(room, me.person, had_key).await;
+        }
+        if room.log.borrow().is_some() {
+            room.facts.replace(Some(facts));
+            return room.phase.borrow().clone();
+        }
+        let key = match key {
+            Some(key) => key,
+            None => match self.fetch_room_key(room, me).await {
+                Ok(key) => key,
+                Err(NoKey::Denied) => return self.not_allowed(room, me.person, had_key).await,
+                Err(NoKey::Failed(trouble)) => return RoomPhase::Failed(trouble),
+            },
+        };
+        self.load_kept(room, me, key, facts).await;
+        RoomPhase::Syncing
+    }
+
+    /// The log of what is kept in this browser, with drafts, attachments and the outbox.
+    async fn load_kept(
+        self: &Rc<Self>,
+        room: &Rc<OpenRoom>,
+        me: &Me,
+        key: RoomKey,
+        facts: RoomFacts,
+    ) {
+        // The log counts the owner's names for the room; a room that exists has one.
+        let owner = facts.owner.unwrap_or(me.person);
+        let mut log = RoomLog::new(room.id, owner, self.bootstrap.chain.id);
+        let kept = match envelopes::of_room(&self.db, room.id).await {
+            Ok(kept) => kept,
+            Err(error) => {
+                self.storage_failed("What is kept of this room cannot be read", &error);
+                Vec::new()
+            }
+        };
+        for bytes in kept {
+            if let Some(event) = open_kept(&bytes, room.id, &key) {
+                // A delegation for another chain, kept by an older configuration, counts for nothing here.
+                let _ = log.insert(event);
+            }
+        }
+        room.log.replace(Some(log));
+        room.key.replace(Some(key));
+        room.facts.replace(Some(facts));
+        self.load_unsent(room).await;
+        room.draft.replace(
+            drafts::draft(&self.db, me.person, room.id)
+                .await
+                .unwrap_or_default(),
+        );
+        self.load_attached(room, me.person).await;
+    }
+
+    /// The outbox as it is in the database.
+    pub(crate) async fn load_unsent(self: &Rc<Self>, room: &OpenRoom) {
+        let Some(me) = self.me() else { return };
+        let device = me.device.public();
+        let Ok(entries) = kept_outbox::entries(&self.db, room.id, device).await else {
+            return;
+        };
+        for (seq, entry) in entries {
+            let envelope =
+                envelopes::one(&self.db, &envelopes::envelope_key(room.id, device, seq)).await;
+            let Ok(Some(envelope)) = envelope else {
+                continue;
+            };
+            let Some(key) = room.key.borrow().clone() else {
+                return;
+            };
+            if let Some(event) = open_kept(&envelope, room.id, &key) {
+                let mut unsent = room.unsent.borrow_mut();
+                unsent
+                    .entry(seq)
+                    .or_insert_with(|| outbox::kept(event.id(), envelope, &entry));
+            }
+        }
+    }
+
+    /// What the registry says, not older than what is known: right after a transaction the server may still be a block
+    /// behind.
+    pub(crate) async fn facts(
+        &self,
+        id: RoomId,
+        known: Option<&RoomFacts>,
+    ) -> Result<RoomFacts, Trouble> {
+        let mut last = Err(String::new());
+        for attempt in 0..8 {
+            let asked = within(FACTS_MS, api::room_facts(id)).await;
+            last = match asked {
+                Some(Ok(facts)) if known.is_none_or(|known| facts.block >= known.block) => {
+                    return Ok(facts);
+                }
+                Some(Ok(facts)) => Ok(facts),
+                Some(Err(error)) => Err(error.to_string()),
+                None => Err("it did not answer in time".to_owned()),
+            };
+            if last.is_err() && attempt >= 1 {
+                break;
+            }
+            sleep(300).await;
+        }
+        // A chain that was set back (a local one) says less than before, and is right.
+        last.map_err(|reason| {
+            trouble(
+                format!("Whether you are in this room could not be checked: {reason}."),
+                Some("What you wrote earlier is kept."),
+                Some("It is tried again when there is a connection."),
+            )
+        })
+    }
+
+    async fn fetch_room_key(
+        self: &Rc<Self>,
+        room: &Rc<OpenRoom>,
+        me: &Me,
+    ) -> Result<RoomKey, NoKey> {
+        room.set_phase(RoomPhase::Key(self.asked()));
+        self.repaint(room);
+        let cid = room_key_cid(&room.id, keys::EPOCH);
+        let found = self.lookup(&cid).await?;
+        room.set_phase(RoomPhase::Key(found.progress.clone()));
+        self.repaint(room);
+        let (key, master, bad) = self.choose_room_key(room.id, me, &found.good).await?;
+        if !bad.is_empty() {
+            let names: Vec<String> = bad.iter().map(|node| self.node_name(*node)).collect();
+            self.toast(
+                ToastKind::Info,
+                format!(
+                    "The key share of {} does not fit the others and was left out.",
+                    list_names(&names)
+                ),
+            );
+        }
+        if let Err(error) = keys::keep_room_key(&self.db, me.person, room.id, &master).await {
+            self.storage_failed("The room cannot be read offline", &error);
+        }
+        Ok(key)
+    }
+
+    /// Shares that all agree give one key. When they do not, the key that opens what was said in the room is right.
+    pub(crate) async fn choose_room_key(
+        self: &Rc<Self>,
+        id: RoomId,
+        me: &Me,
+        good: &[(usize, healthsync_lighthouse::Share)],
+    ) -> Result<(RoomKey, healthsync_lighthouse::MasterKey, Vec<usize>), NoKey> {
+        let wrong = |reason: String| {
+            NoKey::Failed(trouble(
+                format!("The key shares do not give a key: {reason}."),
+                None,
+                Some("Try again; if it stays, tell whoever runs the key nodes."),
+            ))
+        };
+        let found: Vec<_> = shares::candidates(good, super::key::NEEDED)
+            .map_err(|error| wrong(error.to_string()))?
+            .collect();
+        let derive = |master: &healthsync_lighthouse::MasterKey| {
+            RoomKey::from_master(master.as_bytes(), &id, keys::EPOCH)
+        };
+        if let [only] = found.as_slice() {
+            return Ok((derive(&only.key), only.key.clone(), Vec::new()));
+        }
+        let said = self.some_envelope(id, me).await;
+        for candidate in found {
+            let key = derive(&candidate.key);
+            let proven = match &said {
+                Some(bytes) => open_envelope(bytes, id, &key).is_some(),
+                // Nothing was said yet: more than the threshold agreeing is proof enough.
+                None => candidate.agreeing.len() > super::key::NEEDED,
+            };
+            if proven {
+                return Ok((key, candidate.key, candidate.bad_nodes));
+            }
+        }
+        Err(wrong("they contradict each other".to_owned()))
+    }
+
+    async fn some_envelope(&self, id: RoomId, me: &Me) -> Option<Vec<u8>> {
+        if let Some(kept) = envelopes::of_room(&self.db, id)
+            .await
+            .ok()
+            .and_then(|kept| kept.into_iter().next())
+        {
+            return Some(kept);
+        }
+        let delegation = me.delegation.clone()?;
+        within(FACTS_MS, self.node.join(id, delegation, &me.device))
+            .await?
+            .ok()?;
+        let page = within(FACTS_MS, self.node.pull(id, Default::default(), 1))
+            .await?
+            .ok()?;
+        page.envelopes.into_iter().next()
+    }
+
+    /// Not on the list: nothing of the room stays on screen, and its key is forgotten here.
+    pub(crate) async fn not_allowed(
+        self: &Rc<Self>,
+        room: &Rc<OpenRoom>,
+        person: Person,
+        removed: bool,
+    ) -> RoomPhase {
+        room.forget_content();
+        // On an error it stays in the database; it is not used, as the list comes first.
+        let _ = keys::drop_room_key(&self.db, person, room.id).await;
+        let _ = self.node.leave(room.id).await;
+        RoomPhase::NotAllowed { person, removed }
+    }
+
+    /// Somebody who waits to be let in sees the room open by itself.
+    async fn watch_closed_door(self: &Rc<Self>, room: &Rc<OpenRoom>) {
+        loop {
+            sleep(4_000).await;
+            let Some(me) = self.me() else { return };
+            if !super::super::is_visible() {
+                continue;
+            }
+            let Some(Ok(facts)) = within(FACTS_MS, api::room_facts(room.id)).await else {
+                continue;
+            };
+            if facts
+                .members
+                .iter()
+                .any(|member| member.person == me.person)
+            {
+                room.person.set(None);
+                let (runtime, room) = (self.clone(), room.clone());
+                // This task is the one that loading replaces.
+                wasm_bindgen_futures::spawn_local(async move { runtime.load_room(&room) });
+                return;
+            }
+        }
+    }
+}

@@ -1,0 +1,208 @@
+//! Pushing what this browser has written to the relay's mailbox until the relay says that it holds it.
+
+use std::rc::Rc;
+
+use healthsync_core::{EventId, RefusalCode, VersionVector};
+use healthsync_net::{GossipKind, NetError, NodeHandle, Stored};
+use wasm_bindgen_futures::spawn_local;
+
+use super::{OpenRoom, Unsent};
+use crate::client::{
+    browser::{
+        http::within,
+        platform::sleep,
+        runtime::{Me, Runtime, trouble},
+        storage::outbox,
+    },
+    model::Delivery,
+};
+
+/// A relay that has not answered by then is asked again.
+const ANSWER_MS: u32 = 15_000;
+const RETRY_MS: u32 = 1_500;
+
+impl Runtime {
+    /// Starts pushing unless it is under way; what is added meanwhile goes with the next round.
+    pub(crate) fn push_outbox(self: &Rc<Self>, room: &Rc<OpenRoom>) {
+        if !room.joined.get() || room.pushing.replace(true) {
+            return;
+        }
+        let (runtime, room) = (self.clone(), room.clone());
+        spawn_local(async move {
+            let again = runtime.push_all(&room).await;
+            room.pushing.set(false);
+            if again && !room.closed.get() {
+                sleep(RETRY_MS).await;
+                runtime.push_outbox(&room);
+            }
+        });
+    }
+
+    /// Says whether to try again by itself; a lost connection starts again when it is back.
+    async fn push_all(self: &Rc<Self>, room: &Rc<OpenRoom>) -> bool {
+        loop {
+            let Some(me) = self.me() else { return false };
+            let batch: Vec<(u64, Vec<u8>)> = room
+                .unsent
+                .borrow()
+                .iter()
+                .filter(|(_, unsent)| unsent.delivery == Delivery::Waiting)
+                .map(|(seq, unsent)| (*seq, unsent.envelope.clone()))
+                .collect();
+            let envelopes: Vec<Vec<u8>> =
+                batch.iter().map(|(_, envelope)| envelope.clone()).collect();
+            let fitting = NodeHandle::fitting(&envelopes);
+            if fitting == 0 || room.closed.get() {
+                return false;
+            }
+            let envelopes = envelopes[..fitting].to_vec();
+            let pushed = within(ANSWER_MS, self.node.push(room.id, envelopes))
+                .await
+                .unwrap_or(Err(NetError::Timeout));
+            match pushed {
+                Ok(stored) => {
+                    let seqs: Vec<u64> = batch[..fitting].iter().map(|(seq, _)| *seq).collect();
+                    self.acknowledge(room, &me, &seqs, &stored).await;
+                }
+                Err(NetError::Offline | NetError::Protocol(_)) => return false,
+                Err(NetError::Timeout) => return true,
+                Err(NetError::Refused { code, message }) => match code {
+                    RefusalCode::RateLimited | RefusalCode::Unavailable => return true,
+                    RefusalCode::NotJoined => {
+                        room.joined.set(false);
+                        self.sync(room);
+                        return false;
+                    }
+                    RefusalCode::NotAllowed => {
+                        self.refresh_facts(room);
+                        return false;
+                    }
+                    RefusalCode::BadDelegation
+                    | RefusalCode::NoSuchRoom
+                    | RefusalCode::TooLarge => {
+                        for (seq, _) in &batch[..fitting] {
+                            self.refuse(room, &me, *seq, &message).await;
+                        }
+                    }
+                },
+            }
+        }
+    }
+
+    /// What the relay holds leaves the outbox; what it will not take stays, marked.
+    async fn acknowledge(
+        self: &Rc<Self>,
+        room: &Rc<OpenRoom>,
+        me: &Me,
+        seqs: &[u64],
+        stored: &Stored,
+    ) {
+        let device = me.device.public();
+        for (index, seq) in seqs.iter().enumerate() {
+            let reason = stored
+                .rejected
+                .iter()
+                .find(|(rejected, _)| *rejected as usize == index);
+            match reason {
+                Some((_, reason)) => self.refuse(room, me, *seq, reason).await,
+                None => {
+                    room.unsent.borrow_mut().remove(seq);
+                    // On an error the entry is pushed once more after a reload, and the relay knows it already.
+                    let _ = outbox::stored(&self.db, room.id, device, *seq).await;
+                }
+            }
+        }
+        self.repaint(room);
+    }
+
+    async fn refuse(self: &Rc<Self>, room: &Rc<OpenRoom>, me: &Me, seq: u64, reason: &str) {
+        if let Some(unsent) = room.unsent.borrow_mut().get_mut(&seq) {
+            unsent.delivery = refused(reason);
+        }
+        // On an error it is tried, and refused, again after a reload.
+        let _ = outbox::refused(
+            &self.db,
+            room.id,
+            me.device.public(),
+            seq,
+            Some(reason.to_owned()),
+        )
+        .await;
+        self.repaint(room);
+    }
+
+    pub(crate) fn retry(self: &Rc<Self>, id: EventId) {
+        let (Some(room), Some(me)) = (self.open_room(), self.me()) else {
+            return;
+        };
+        let found = room
+            .unsent
+            .borrow_mut()
+            .iter_mut()
+            .find(|(_, unsent)| unsent.id == id)
+            .map(|(seq, unsent)| {
+                unsent.delivery = Delivery::Waiting;
+                *seq
+            });
+        let Some(seq) = found else { return };
+        self.repaint(&room);
+        let runtime = self.clone();
+        spawn_local(async move {
+            let _ = outbox::refused(&runtime.db, room.id, me.device.public(), seq, None).await;
+            runtime.push_outbox(&room);
+        });
+    }
+
+    /// Gossips again what others may have missed while this browser was away. The relay passes on what it has not seen.
+    pub(crate) fn publish_unsent(&self, room: &OpenRoom) {
+        for unsent in room
+            .unsent
+            .borrow()
+            .values()
+            .filter(|unsent| unsent.delivery == Delivery::Waiting)
+            .take(32)
+        {
+            let _ = self
+                .node
+                .publish(room.id, GossipKind::Envelope, &unsent.envelope);
+        }
+    }
+
+    /// The relay's heads show that it holds these already: the answer to an earlier push was lost.
+    pub(crate) async fn drop_held(self: &Rc<Self>, room: &Rc<OpenRoom>, held: &VersionVector) {
+        let Some(me) = self.me() else { return };
+        let device = me.device.public();
+        let held: Vec<u64> = room
+            .unsent
+            .borrow()
+            .keys()
+            .copied()
+            .filter(|seq| held.has(&device, *seq))
+            .collect();
+        for seq in held {
+            room.unsent.borrow_mut().remove(&seq);
+            let _ = outbox::stored(&self.db, room.id, device, seq).await;
+        }
+    }
+}
+
+pub(crate) fn refused(reason: &str) -> Delivery {
+    Delivery::Refused(trouble(
+        format!(
+            "The relay did not take it: {}.",
+            reason.trim_end_matches('.')
+        ),
+        Some("It is kept in this browser."),
+        Some("Send it again."),
+    ))
+}
+
+/// An entry of the outbox as it is after a reload.
+pub(crate) fn kept(id: EventId, envelope: Vec<u8>, entry: &outbox::OutboxEntry) -> Unsent {
+    let delivery = entry.refused.as_deref().map_or(Delivery::Waiting, refused);
+    Unsent {
+        id,
+        envelope,
+        delivery,
+    }
+}

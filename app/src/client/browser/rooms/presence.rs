@@ -1,0 +1,182 @@
+//! Who is here and who is typing: ephemeral messages, sealed with the room's key, passed on and never stored.
+
+use std::{
+    cell::{Cell, RefCell},
+    collections::BTreeMap,
+    rc::Rc,
+};
+
+use healthsync_core::{
+    DeviceKey, Ephemeral, EphemeralKind, Person, open_ephemeral, seal_ephemeral,
+};
+use healthsync_net::GossipKind;
+use wasm_bindgen_futures::spawn_local;
+
+use super::OpenRoom;
+use crate::client::browser::{
+    platform::{now, random, sleep},
+    runtime::Runtime,
+};
+
+/// A heartbeat each 10 s; away after two that did not come.
+pub(crate) const HEARTBEAT_MS: u32 = 10_000;
+const AWAY_MS: u64 = 25_000;
+const TYPING_MS: u64 = 4_000;
+/// How often at most this browser says that somebody types.
+const TYPING_EVERY_MS: u64 = 2_500;
+/// Older signs of life are replays or come from clocks that are far off.
+const STALE_MS: u64 = 120_000;
+
+#[derive(Clone, Copy, Debug)]
+struct Seen {
+    person: Person,
+    at: u64,
+    typing_until: u64,
+    /// The sender's own time of its newest message: older ones are replays.
+    said: u64,
+}
+
+/// By device: one person may be here twice.
+#[derive(Debug, Default)]
+pub(crate) struct Presence {
+    seen: RefCell<BTreeMap<DeviceKey, Seen>>,
+    typed: Cell<u64>,
+}
+
+impl Presence {
+    pub(crate) fn clear(&self) {
+        self.seen.borrow_mut().clear();
+    }
+
+    pub(crate) fn is_here(&self, person: Person) -> bool {
+        let now = now().0;
+        self.seen
+            .borrow()
+            .values()
+            .any(|seen| seen.person == person && now.saturating_sub(seen.at) < AWAY_MS)
+    }
+
+    pub(crate) fn is_typing(&self, person: Person) -> bool {
+        let now = now().0;
+        self.seen
+            .borrow()
+            .values()
+            .any(|seen| seen.person == person && seen.typing_until > now)
+    }
+
+    /// Takes a sign of life; says whether it is new.
+    fn note(&self, ephemeral: &Ephemeral) -> bool {
+        let now = now().0;
+        let mut seen = self.seen.borrow_mut();
+        if seen
+            .get(&ephemeral.device)
+            .is_some_and(|seen| seen.said >= ephemeral.at.0)
+        {
+            return false;
+        }
+        if ephemeral.kind == EphemeralKind::Bye {
+            seen.remove(&ephemeral.device);
+            return true;
+        }
+        if seen.len() > 1_000 {
+            seen.retain(|_, seen| now.saturating_sub(seen.at) < AWAY_MS);
+        }
+        let entry = seen.entry(ephemeral.device).or_insert(Seen {
+            person: ephemeral.person,
+            at: now,
+            typing_until: 0,
+            said: 0,
+        });
+        entry.at = now;
+        entry.said = ephemeral.at.0;
+        entry.typing_until = if ephemeral.kind == EphemeralKind::Typing {
+            now + TYPING_MS
+        } else {
+            0
+        };
+        true
+    }
+
+    /// What somebody has said at last ends their typing.
+    pub(crate) fn stopped_typing(&self, device: DeviceKey) {
+        if let Some(seen) = self.seen.borrow_mut().get_mut(&device) {
+            seen.typing_until = 0;
+        }
+    }
+}
+
+impl Runtime {
+    /// Says something passing in the room; without a connection nobody is there to hear it.
+    pub(crate) fn hint(&self, room: &OpenRoom, kind: EphemeralKind) {
+        if !room.joined.get() {
+            return;
+        }
+        let Some((me, _)) = self.signer() else { return };
+        let Some(key) = room.key.borrow().clone() else {
+            return;
+        };
+        let ephemeral = Ephemeral::sign(&room.id, me.person, now(), kind, &me.device);
+        let bytes = seal_ephemeral(&ephemeral, &room.id, &key, random::<12>());
+        // Lost hints are repeated by the next heartbeat.
+        let _ = self.node.publish(room.id, GossipKind::Ephemeral, &bytes);
+    }
+
+    pub(crate) fn typing(&self) {
+        let Some(room) = self.open_room().filter(|room| room.is_open()) else {
+            return;
+        };
+        let at = now().0;
+        if at.saturating_sub(room.presence.typed.get()) >= TYPING_EVERY_MS {
+            room.presence.typed.set(at);
+            self.hint(&room, EphemeralKind::Typing);
+        }
+    }
+
+    pub(crate) fn on_ephemeral(self: &Rc<Self>, room: &Rc<OpenRoom>, bytes: &[u8]) {
+        let Some(key) = room.key.borrow().clone() else {
+            return;
+        };
+        let Ok(ephemeral) = open_ephemeral(bytes, &room.id, &key) else {
+            return;
+        };
+        if self
+            .me()
+            .is_some_and(|me| me.device.public() == ephemeral.device)
+        {
+            return;
+        }
+        if now().0.abs_diff(ephemeral.at.0) > STALE_MS {
+            return;
+        }
+        let delegated =
+            room.log.borrow().as_ref().is_some_and(|log| {
+                log.delegated(&ephemeral.person, &ephemeral.device, ephemeral.at)
+            });
+        if !delegated {
+            // Its delegation may be in the relay's log and not here yet.
+            self.pull_soon(room);
+            return;
+        }
+        if !room.presence.note(&ephemeral) {
+            return;
+        }
+        match ephemeral.kind {
+            EphemeralKind::Here { ask: true } => {
+                self.hint(room, EphemeralKind::Here { ask: false })
+            }
+            EphemeralKind::MembersChanged => self.refresh_facts(room),
+            EphemeralKind::Typing => {
+                let (runtime, room) = (self.clone(), room.clone());
+                spawn_local(async move {
+                    sleep(TYPING_MS as u32 + 100).await;
+                    runtime.repaint(&room);
+                });
+            }
+            EphemeralKind::Here { ask: false } | EphemeralKind::Bye => {}
+        }
+        if !self.knows_member(room, ephemeral.person) {
+            self.refresh_facts(room);
+        }
+        self.repaint(room);
+    }
+}

@@ -1,0 +1,319 @@
+//! The open room and the relay: join, push what waits, pull what is missing, then follow live.
+
+use std::rc::Rc;
+
+use healthsync_core::{
+    Envelope, EphemeralKind, Inserted, RefusalCode, RoomId, RoomKey, SignedEvent,
+};
+use healthsync_net::{GossipKind, NetError, Page};
+use wasm_bindgen_futures::spawn_local;
+
+use super::OpenRoom;
+use crate::client::{
+    browser::{
+        http::within,
+        platform::sleep,
+        runtime::{Runtime, trouble},
+        storage::{drafts, envelopes},
+    },
+    model::RoomPhase,
+};
+
+const ANSWER_MS: u32 = 15_000;
+const PAGE: u32 = 500;
+/// A relay that always says "more" without giving anything new is left alone.
+const MAX_PAGES: usize = 10_000;
+
+/// How a round with the relay ended.
+enum Ended {
+    Done,
+    /// Begins again by itself when the connection is back.
+    Offline,
+    /// Worth trying again soon.
+    Later,
+}
+
+impl Runtime {
+    /// Joins, pushes and pulls, and opens the room. A round that is under way is replaced.
+    pub(crate) fn sync(self: &Rc<Self>, room: &Rc<OpenRoom>) {
+        if room.closed.get() || room.log.borrow().is_none() {
+            return;
+        }
+        let (runtime, shared) = (self.clone(), room.clone());
+        room.syncing.run(async move {
+            let mut pause = 1_000;
+            loop {
+                match runtime.sync_once(&shared).await {
+                    Ended::Done | Ended::Offline => return,
+                    Ended::Later => {
+                        sleep(pause).await;
+                        pause = (pause * 2).min(15_000);
+                    }
+                }
+            }
+        });
+    }
+
+    async fn sync_once(self: &Rc<Self>, room: &Rc<OpenRoom>) -> Ended {
+        let Some((me, delegation)) = self.signer() else {
+            return Ended::Offline;
+        };
+        if !self.online.get() {
+            return Ended::Offline;
+        }
+        let join = self.node.join(room.id, delegation, &me.device);
+        let joined = match within(ANSWER_MS, join)
+            .await
+            .unwrap_or(Err(NetError::Timeout))
+        {
+            Ok(joined) => joined,
+            Err(error) => return self.join_failed(room, error).await,
+        };
+        room.joined.set(true);
+        self.drop_held(room, &joined.have).await;
+        // Brings this device's delegation into the room, without which nobody here believes it.
+        if let Err(trouble) = self.say(room, Vec::new()).await {
+            self.toast_trouble(&trouble);
+        }
+        self.publish_unsent(room);
+        self.push_outbox(room);
+
+        let ended = self.pull_all(room).await;
+        if matches!(ended, Ended::Done) {
+            if !room.is_open() {
+                room.set_phase(RoomPhase::Open);
+            }
+            self.hint(room, EphemeralKind::Here { ask: true });
+            self.note_seen(room);
+        }
+        self.repaint(room);
+        ended
+    }
+
+    async fn join_failed(self: &Rc<Self>, room: &Rc<OpenRoom>, error: NetError) -> Ended {
+        room.joined.set(false);
+        match error {
+            NetError::Offline => Ended::Offline,
+            NetError::Timeout => Ended::Later,
+            NetError::Refused { code, message } => match code {
+                RefusalCode::NotAllowed => {
+                    // The relay may be a block behind or ahead; the registry decides.
+                    self.refresh_facts(room);
+                    Ended::Later
+                }
+                RefusalCode::NoSuchRoom
+                | RefusalCode::RateLimited
+                | RefusalCode::Unavailable
+                | RefusalCode::NotJoined => Ended::Later,
+                RefusalCode::BadDelegation | RefusalCode::TooLarge => {
+                    self.toast_trouble(&trouble(
+                        format!("The relay did not let this browser into the room: {message}"),
+                        Some("What you write is kept here."),
+                        Some("Check this device's clock, then reload the page."),
+                    ));
+                    Ended::Offline
+                }
+            },
+            NetError::Protocol(message) => {
+                self.toast_trouble(&trouble(
+                    message,
+                    Some("What you write is kept here."),
+                    Some("Reload the page."),
+                ));
+                Ended::Offline
+            }
+        }
+    }
+
+    async fn pull_all(self: &Rc<Self>, room: &Rc<OpenRoom>) -> Ended {
+        for _ in 0..MAX_PAGES {
+            let Some(have) = room.log.borrow().as_ref().map(|log| log.heads()) else {
+                return Ended::Offline;
+            };
+            let pull = self.node.pull(room.id, have, PAGE);
+            let page = match within(ANSWER_MS, pull)
+                .await
+                .unwrap_or(Err(NetError::Timeout))
+            {
+                Ok(page) => page,
+                Err(NetError::Offline) => return Ended::Offline,
+                Err(NetError::Timeout | NetError::Protocol(_) | NetError::Refused { .. }) => {
+                    return Ended::Later;
+                }
+            };
+            let Page { envelopes, more } = page;
+            let taken = self.take(room, envelopes).await;
+            if !more || taken == 0 {
+                break;
+            }
+        }
+        Ended::Done
+    }
+
+    /// Pulls once more: something was seen that points to events which are not here.
+    pub(crate) fn pull_soon(self: &Rc<Self>, room: &Rc<OpenRoom>) {
+        if !room.joined.get() || room.pulling.replace(true) {
+            return;
+        }
+        let (runtime, room) = (self.clone(), room.clone());
+        spawn_local(async move {
+            // What is missing may be in the next gossip message already.
+            sleep(300).await;
+            if !room.closed.get() {
+                let _ = runtime.pull_all(&room).await;
+            }
+            sleep(700).await;
+            room.pulling.set(false);
+        });
+    }
+
+    /// Opens envelopes, adds them to the log, shows them, and keeps what was new. Says how many were new.
+    async fn take(self: &Rc<Self>, room: &Rc<OpenRoom>, envelopes: Vec<Vec<u8>>) -> usize {
+        let Some(key) = room.key.borrow().clone() else {
+            return 0;
+        };
+        let mut fresh = Vec::new();
+        for bytes in envelopes {
+            let Some(event) = open_envelope(&bytes, room.id, &key) else {
+                continue;
+            };
+            let inserted = room
+                .log
+                .borrow_mut()
+                .as_mut()
+                .map(|log| log.insert(event.clone()));
+            match inserted {
+                Some(Ok(Inserted::New | Inserted::Pending | Inserted::Fork)) => {
+                    fresh.push((event, bytes))
+                }
+                Some(Ok(Inserted::Known) | Err(_)) | None => {}
+            }
+        }
+        if fresh.is_empty() {
+            return 0;
+        }
+        self.repaint(room);
+        let own = self.me().map(|me| me.device.public());
+        if let Err(error) = envelopes::keep_received(&self.db, room.id, own, &fresh).await {
+            self.storage_failed("What others wrote stays in this page only", &error);
+        }
+        fresh.len()
+    }
+
+    pub(crate) fn on_gossip(self: &Rc<Self>, id: RoomId, kind: GossipKind, bytes: Vec<u8>) {
+        let Some(room) = self
+            .open_room()
+            .filter(|room| room.id == id && !room.closed.get())
+        else {
+            return;
+        };
+        match kind {
+            GossipKind::Ephemeral => self.on_ephemeral(&room, &bytes),
+            GossipKind::Envelope => self.on_envelope(&room, bytes),
+        }
+    }
+
+    fn on_envelope(self: &Rc<Self>, room: &Rc<OpenRoom>, bytes: Vec<u8>) {
+        let Some(key) = room.key.borrow().clone() else {
+            return;
+        };
+        let Some(event) = open_envelope(&bytes, room.id, &key) else {
+            return;
+        };
+        let (person, device, seq) = (event.event.person, event.event.device, event.event.seq);
+        let (inserted, gap) = {
+            let mut log = room.log.borrow_mut();
+            let Some(log) = log.as_mut() else { return };
+            let inserted = log.insert(event.clone());
+            (inserted, !log.heads().has(&device, seq))
+        };
+        match inserted {
+            Ok(Inserted::New | Inserted::Pending | Inserted::Fork) => {}
+            Ok(Inserted::Known) | Err(_) => return,
+        }
+        room.presence.stopped_typing(device);
+        self.repaint(room);
+        if gap {
+            self.pull_soon(room);
+        }
+        if !self.knows_member(room, person) {
+            self.refresh_facts(room);
+        }
+        let (runtime, id) = (self.clone(), room.id);
+        let own = self.me().map(|me| me.device.public());
+        spawn_local(async move {
+            if let Err(error) =
+                envelopes::keep_received(&runtime.db, id, own, &[(event, bytes)]).await
+            {
+                runtime.storage_failed("What others wrote stays in this page only", &error);
+            }
+        });
+        self.note_seen(room);
+    }
+
+    /// Another tab of this browser has written to the database.
+    pub(crate) fn other_tab_wrote(self: &Rc<Self>, id: RoomId) {
+        let Some(room) = self.open_room().filter(|room| room.id == id) else {
+            return;
+        };
+        let runtime = self.clone();
+        spawn_local(async move {
+            let Some(key) = room.key.borrow().clone() else {
+                return;
+            };
+            let Ok(kept) = envelopes::of_room(&runtime.db, id).await else {
+                return;
+            };
+            for bytes in kept {
+                if let Some(event) = open_kept(&bytes, id, &key)
+                    && let Some(log) = room.log.borrow_mut().as_mut()
+                {
+                    let _ = log.insert(event);
+                }
+            }
+            runtime.load_unsent(&room).await;
+            runtime.repaint(&room);
+            runtime.push_outbox(&room);
+        });
+    }
+
+    /// What is on screen has been seen: remembered for the list, with what the list shows of the room.
+    pub(crate) fn note_seen(self: &Rc<Self>, room: &Rc<OpenRoom>) {
+        let (runtime, room) = (self.clone(), room.clone());
+        spawn_local(async move {
+            let Some(person) = room.person.get() else {
+                return;
+            };
+            let Ok(mut known) = drafts::known_room(&runtime.db, person, room.id).await else {
+                return;
+            };
+            if let Some(log) = room.log.borrow().as_ref() {
+                super::list::describe(&mut known, log.state(), person);
+                known.seen = log.next_lamport() - 1;
+                known.unread = 0;
+            }
+            if let Some(facts) = room.facts.borrow().clone() {
+                known.facts = Some(facts);
+            }
+            // Only the list's comfort.
+            let _ = drafts::keep_known_room(&runtime.db, person, room.id, &known).await;
+            runtime.show_card(room.id, &known);
+        });
+    }
+}
+
+/// From the network: every signature is checked.
+pub(crate) fn open_envelope(bytes: &[u8], room: RoomId, key: &RoomKey) -> Option<SignedEvent> {
+    let envelope = Envelope::decode(bytes)
+        .ok()
+        .filter(|envelope| envelope.room == room)?;
+    envelope.open(key).ok()
+}
+
+/// From this browser's own storage, where only checked envelopes go.
+pub(crate) fn open_kept(bytes: &[u8], room: RoomId, key: &RoomKey) -> Option<SignedEvent> {
+    let envelope = Envelope::decode_unverified(bytes)
+        .ok()
+        .filter(|envelope| envelope.room == room)?;
+    envelope.open(key).ok()
+}

@@ -1,0 +1,247 @@
+//! Saying something in the open room: kept here first, on screen at once, then sent.
+
+use std::rc::Rc;
+
+use healthsync_core::{EphemeralKind, EventId, Kind, LimitError, OptionId, RoomKey};
+use healthsync_net::GossipKind;
+use wasm_bindgen_futures::spawn_local;
+
+use super::{OpenRoom, Unsent};
+use crate::client::{
+    browser::{
+        platform::sleep,
+        runtime::{Runtime, storage_trouble, trouble},
+        storage::{
+            drafts,
+            envelopes::{self, AppendError, Appended, Author},
+        },
+    },
+    model::{Delivery, ToastKind, Trouble},
+};
+
+impl Runtime {
+    /// Keeps events of these kinds in this browser, shows them, and sends them. When this returns `Ok`, they are kept:
+    /// they go out now or whenever there is a connection, also after a reload.
+    pub(crate) async fn say(
+        self: &Rc<Self>,
+        room: &Rc<OpenRoom>,
+        kinds: Vec<Kind>,
+    ) -> Result<Vec<EventId>, Trouble> {
+        let Some((me, delegation)) = self.signer() else {
+            return Err(trouble(
+                "This browser may not sign for you yet.",
+                Some("What you wrote is kept here."),
+                Some("Sign in the wallet, then send it."),
+            ));
+        };
+        let (key, next_lamport) = {
+            let key: Option<RoomKey> = room.key.borrow().clone();
+            let next = room.log.borrow().as_ref().map(|log| log.next_lamport());
+            let (Some(key), Some(next)) = (key, next) else {
+                return Err(trouble(
+                    "The room is still opening.",
+                    Some("What you wrote is kept here."),
+                    Some("Send it in a moment."),
+                ));
+            };
+            (key, next)
+        };
+        for kind in &kinds {
+            kind.check().map_err(|error| limit_trouble(&error))?;
+        }
+        let author = Author {
+            room: room.id,
+            key: &key,
+            person: me.person,
+            device: &me.device,
+            delegation: &delegation,
+        };
+        let appended = envelopes::append(&self.db, author, next_lamport, kinds)
+            .await
+            .map_err(|error| match error {
+                AppendError::Limit(error) => limit_trouble(&error),
+                AppendError::Event(error) => {
+                    trouble(format!("It cannot be sent: {error}."), None, None)
+                }
+                AppendError::Storage(error) => {
+                    storage_trouble("It could not be kept, so it was not sent", &error)
+                }
+            })?;
+        let ids = appended.iter().map(|entry| entry.event.id()).collect();
+        self.show_and_send(room, appended);
+        Ok(ids)
+    }
+
+    fn show_and_send(self: &Rc<Self>, room: &Rc<OpenRoom>, appended: Vec<Appended>) {
+        if appended.is_empty() {
+            return;
+        }
+        for Appended { event, envelope } in appended {
+            let (seq, id) = (event.event.seq, event.id());
+            if let Some(log) = room.log.borrow_mut().as_mut() {
+                // One's own event: of this room, and its delegation was verified when it was signed.
+                let _ = log.insert(event);
+            }
+            if room.joined.get() {
+                // Gossip is the fast path; what it loses, the push below and others' pulls make good.
+                let _ = self.node.publish(room.id, GossipKind::Envelope, &envelope);
+            }
+            room.unsent.borrow_mut().insert(
+                seq,
+                Unsent {
+                    id,
+                    envelope,
+                    delivery: Delivery::Waiting,
+                },
+            );
+        }
+        self.repaint(room);
+        self.tabs.tell(room.id);
+        self.push_outbox(room);
+    }
+
+    /// `Send` with text alone. The text stays in the draft until it is kept as an event.
+    pub(crate) fn send_message(self: &Rc<Self>, room: Rc<OpenRoom>, text: String) {
+        let text = text.trim().to_owned();
+        if text.is_empty() {
+            return;
+        }
+        let runtime = self.clone();
+        spawn_local(async move {
+            runtime.show_draft(&room, String::new());
+            match runtime
+                .say(&room, vec![Kind::Message { text: text.clone() }])
+                .await
+            {
+                Ok(_) => runtime.save_draft(&room, String::new(), 0),
+                Err(trouble) => {
+                    runtime.give_back(&room, text).await;
+                    runtime.toast_trouble(&trouble);
+                }
+            }
+        });
+    }
+
+    /// Anything else that is said at the press of a button.
+    fn say_or_toast(self: &Rc<Self>, kinds: Vec<Kind>) {
+        let Some(room) = self.open_room() else { return };
+        let runtime = self.clone();
+        spawn_local(async move {
+            if let Err(trouble) = runtime.say(&room, kinds).await {
+                runtime.toast_trouble(&trouble);
+            }
+        });
+    }
+
+    pub(crate) fn ask(
+        self: &Rc<Self>,
+        case: EventId,
+        question: String,
+        options: Vec<String>,
+        open_options: bool,
+    ) {
+        let options = options
+            .into_iter()
+            .map(|text| text.trim().to_owned())
+            .filter(|text| !text.is_empty())
+            .collect();
+        let question = question.trim().to_owned();
+        self.say_or_toast(vec![Kind::Poll {
+            case,
+            question,
+            options,
+            open_options,
+        }]);
+    }
+
+    pub(crate) fn add_option(self: &Rc<Self>, poll: EventId, text: String) {
+        self.say_or_toast(vec![Kind::Option {
+            poll,
+            text: text.trim().to_owned(),
+        }]);
+    }
+
+    pub(crate) fn vote(self: &Rc<Self>, poll: EventId, option: OptionId) {
+        if self.poll_is_closed(poll) {
+            return self.toast(
+                ToastKind::Info,
+                "This question was closed before your vote was cast, so the vote is not sent.",
+            );
+        }
+        self.say_or_toast(vec![Kind::Vote { poll, option }]);
+    }
+
+    fn poll_is_closed(&self, poll: EventId) -> bool {
+        let Some(room) = self.open_room() else {
+            return false;
+        };
+        let log = room.log.borrow();
+        log.as_ref()
+            .and_then(|log| log.state().poll(&poll))
+            .is_some_and(|poll| poll.closed.is_some())
+    }
+
+    /// Certifies the votes as they are counted now, here.
+    pub(crate) fn close_poll(self: &Rc<Self>, poll: EventId) {
+        let Some(room) = self.open_room() else { return };
+        let counted = {
+            let log = room.log.borrow();
+            let view = log.as_ref().and_then(|log| log.state().poll(&poll));
+            view.filter(|view| view.closed.is_none())
+                .map(|view| view.counted())
+        };
+        if let Some(counted) = counted {
+            self.say_or_toast(vec![Kind::Close { poll, counted }]);
+        }
+    }
+
+    /// What stands in the composer changes by something else than typing.
+    pub(crate) fn show_draft(self: &Rc<Self>, room: &Rc<OpenRoom>, text: String) {
+        room.draft.replace(text);
+        self.repaint(room);
+    }
+
+    /// Text that could not be sent goes back into the composer. The empty composer was painted before, so that the
+    /// same text coming back a second time is a change, too.
+    pub(crate) async fn give_back(self: &Rc<Self>, room: &Rc<OpenRoom>, text: String) {
+        sleep(0).await;
+        self.show_draft(room, text.clone());
+        self.save_draft(room, text, 0);
+    }
+
+    /// Typing: kept after a pause. Not painted, the composer shows it already.
+    pub(crate) fn keep_draft(self: &Rc<Self>, text: String) {
+        if let Some(room) = self.open_room().filter(|room| room.is_open()) {
+            self.save_draft(&room, text, 400);
+        }
+    }
+
+    pub(crate) fn save_draft(self: &Rc<Self>, room: &Rc<OpenRoom>, text: String, after_ms: u32) {
+        let Some(person) = room.person.get() else {
+            return;
+        };
+        let (runtime, id) = (self.clone(), room.id);
+        room.keeping_draft.run(async move {
+            if after_ms > 0 {
+                sleep(after_ms).await;
+            }
+            let kept = drafts::keep_draft(&runtime.db, person, id, &text).await;
+            if let Err(error) = kept {
+                runtime.storage_failed("The text stays in this page only", &error);
+            }
+        });
+    }
+
+    /// Tells the others that the registry's list has changed.
+    pub(crate) fn tell_members_changed(&self, room: &OpenRoom) {
+        self.hint(room, EphemeralKind::MembersChanged);
+    }
+}
+
+pub(crate) fn limit_trouble(error: &LimitError) -> Trouble {
+    trouble(
+        error.to_string(),
+        Some("The text is kept."),
+        Some("Shorten it, then send it again."),
+    )
+}

@@ -1,0 +1,189 @@
+//! What stands in composers and is attached there, across reloads; and small facts about rooms and transactions.
+
+use healthsync_core::{Person, RoomId};
+use serde::{Deserialize, Serialize};
+
+use super::{Database, StorageError, schema};
+use crate::api::RoomFacts;
+
+fn room_of(person: Person, room: RoomId) -> String {
+    format!("{person}/{room}")
+}
+
+pub(crate) async fn draft(
+    db: &Database,
+    person: Person,
+    room: RoomId,
+) -> Result<String, StorageError> {
+    Ok(db
+        .get_text(schema::DRAFTS, &room_of(person, room))
+        .await?
+        .unwrap_or_default())
+}
+
+pub(crate) async fn keep_draft(
+    db: &Database,
+    person: Person,
+    room: RoomId,
+    text: &str,
+) -> Result<(), StorageError> {
+    let key = room_of(person, room);
+    if text.is_empty() {
+        db.delete(schema::DRAFTS, &key).await
+    } else {
+        db.put_text(schema::DRAFTS, &key, text).await
+    }
+}
+
+/// What was last known of a room, for lists and for reading offline.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct KnownRoom {
+    pub name: Option<String>,
+    pub facts: Option<RoomFacts>,
+    pub unread: u32,
+    pub needs_opinion: bool,
+    pub last: Option<u64>,
+    /// Highest Lamport time that this person has had on screen.
+    pub seen: u64,
+}
+
+pub(crate) async fn known_room(
+    db: &Database,
+    person: Person,
+    room: RoomId,
+) -> Result<KnownRoom, StorageError> {
+    Ok(db
+        .get_json(schema::ROOMS, &room_of(person, room))
+        .await?
+        .unwrap_or_default())
+}
+
+pub(crate) async fn keep_known_room(
+    db: &Database,
+    person: Person,
+    room: RoomId,
+    known: &KnownRoom,
+) -> Result<(), StorageError> {
+    db.put_json(schema::ROOMS, &room_of(person, room), known)
+        .await
+}
+
+pub(crate) async fn known_rooms(
+    db: &Database,
+    person: Person,
+) -> Result<Vec<(RoomId, KnownRoom)>, StorageError> {
+    let prefix = format!("{person}/");
+    let entries = db.range(schema::ROOMS, &prefix).await?;
+    Ok(entries
+        .into_iter()
+        .filter_map(|(key, value)| {
+            let room = key.strip_prefix(&prefix)?.parse().ok()?;
+            Some((room, serde_json::from_str(&value.as_string()?).ok()?))
+        })
+        .collect())
+}
+
+/// One attached picture that is not shared yet. Its bytes lie beside it, already cleaned.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct KeptAttachment {
+    pub name: String,
+    pub mime: String,
+    pub width: u32,
+    pub height: u32,
+    pub removed: u32,
+}
+
+fn attachment_of(person: Person, room: RoomId, id: u32) -> String {
+    format!("{person}/{room}/{id:08}")
+}
+
+pub(crate) async fn keep_attachment(
+    db: &Database,
+    (person, room, id): (Person, RoomId, u32),
+    entry: &KeptAttachment,
+    bytes: &[u8],
+) -> Result<(), StorageError> {
+    let key = attachment_of(person, room, id);
+    // Bytes first: an entry is only listed once its picture is there.
+    db.put_bytes(schema::ATTACHED_BYTES, &key, bytes).await?;
+    db.put_json(schema::ATTACHMENTS, &key, entry).await
+}
+
+pub(crate) async fn drop_attachment(
+    db: &Database,
+    person: Person,
+    room: RoomId,
+    id: u32,
+) -> Result<(), StorageError> {
+    let key = attachment_of(person, room, id);
+    db.delete(schema::ATTACHMENTS, &key).await?;
+    db.delete(schema::ATTACHED_BYTES, &key).await
+}
+
+pub(crate) async fn attachments(
+    db: &Database,
+    person: Person,
+    room: RoomId,
+) -> Result<Vec<(u32, KeptAttachment, Vec<u8>)>, StorageError> {
+    let mut found = Vec::new();
+    for (key, value) in db
+        .range(schema::ATTACHMENTS, &format!("{person}/{room}/"))
+        .await?
+    {
+        let id = key.rsplit('/').next().and_then(|id| id.parse().ok());
+        let entry = value
+            .as_string()
+            .and_then(|text| serde_json::from_str(&text).ok());
+        if let (Some(id), Some(entry)) = (id, entry)
+            && let Some(bytes) = db.get_bytes(schema::ATTACHED_BYTES, &key).await?
+        {
+            found.push((id, entry, bytes));
+        }
+    }
+    Ok(found)
+}
+
+/// A room that is being created: kept from before the wallet is asked until the room's name is in its log, so that
+/// neither a reload nor a late confirmation leaves a room without its name.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct PendingRoom {
+    pub name: String,
+    pub members: Vec<Person>,
+    pub hash: Option<String>,
+    pub at: u64,
+}
+
+pub(crate) async fn keep_pending_room(
+    db: &Database,
+    person: Person,
+    room: RoomId,
+    pending: &PendingRoom,
+) -> Result<(), StorageError> {
+    db.put_json(schema::TRANSACTIONS, &room_of(person, room), pending)
+        .await
+}
+
+pub(crate) async fn drop_pending_room(
+    db: &Database,
+    person: Person,
+    room: RoomId,
+) -> Result<(), StorageError> {
+    db.delete(schema::TRANSACTIONS, &room_of(person, room))
+        .await
+}
+
+pub(crate) async fn pending_rooms(
+    db: &Database,
+    person: Person,
+) -> Result<Vec<(RoomId, PendingRoom)>, StorageError> {
+    let prefix = format!("{person}/");
+    let entries = db.range(schema::TRANSACTIONS, &prefix).await?;
+    Ok(entries
+        .into_iter()
+        .filter_map(|(key, value)| {
+            let room = key.strip_prefix(&prefix)?.parse().ok()?;
+            Some((room, serde_json::from_str(&value.as_string()?).ok()?))
+        })
+        .collect())
+}

@@ -1,0 +1,235 @@
+//! The sealed events that this browser keeps: its own, written before they are sent, and those of others.
+//!
+//! Appending is one transaction: it reads the device's head in the room, makes the events that follow it, and keeps
+//! them, the new head and the outbox entries together. Two tabs of one browser can therefore never give the same
+//! number to two events.
+
+use healthsync_core::{
+    DeviceKey, DeviceSecret, Envelope, Event, EventError, EventId, Kind, LimitError, Millis,
+    Person, RoomId, RoomKey, SignedDelegation, SignedEvent, event, limits,
+};
+use idb::TransactionMode;
+use serde::{Deserialize, Serialize};
+use wasm_bindgen::JsValue;
+
+use super::{
+    Database, StorageError, finish,
+    keys::EPOCH,
+    outbox::OutboxEntry,
+    schema::{ENVELOPES, HEADS, OUTBOX},
+};
+use crate::client::browser::platform::{bytes_from_js, bytes_to_js, now, random};
+
+/// The last event of this browser's device in a room.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Head {
+    seq: u64,
+    id: EventId,
+    lamport: u64,
+    /// `issued_at` of the delegation that the device last brought into the room.
+    delegation: u64,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum AppendError {
+    #[error(transparent)]
+    Limit(#[from] LimitError),
+    #[error(transparent)]
+    Event(#[from] EventError),
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+}
+
+impl From<idb::Error> for AppendError {
+    fn from(error: idb::Error) -> Self {
+        AppendError::Storage(error.into())
+    }
+}
+
+/// Who writes, and where.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Author<'a> {
+    pub room: RoomId,
+    pub key: &'a RoomKey,
+    pub person: Person,
+    pub device: &'a DeviceSecret,
+    pub delegation: &'a SignedDelegation,
+}
+
+/// An event as it was kept.
+#[derive(Clone, Debug)]
+pub(crate) struct Appended {
+    pub event: SignedEvent,
+    pub envelope: Vec<u8>,
+}
+
+pub(crate) fn envelope_key(room: RoomId, device: DeviceKey, seq: u64) -> String {
+    format!("{room}/{device}/{seq:016}")
+}
+
+/// Makes and keeps events of these kinds, after a delegation where the room has none of this device yet. With no
+/// kinds at all it only makes sure of the delegation.
+pub(crate) async fn append(
+    db: &Database,
+    author: Author<'_>,
+    next_lamport: u64,
+    kinds: Vec<Kind>,
+) -> Result<Vec<Appended>, AppendError> {
+    let Author {
+        room,
+        key,
+        person,
+        device,
+        delegation,
+    } = author;
+    let device_key = device.public();
+    let head_key = JsValue::from_str(&format!("{room}/{device_key}"));
+
+    let transaction = db.begin(&[HEADS, ENVELOPES, OUTBOX], TransactionMode::ReadWrite)?;
+    let heads = transaction.object_store(HEADS)?;
+    let head: Option<Head> = heads
+        .get(head_key.clone())?
+        .await?
+        .and_then(|value| value.as_string())
+        .and_then(|text| serde_json::from_str(&text).ok());
+
+    let brought = head.as_ref().map(|head| head.delegation);
+    let mut head = head.unwrap_or(Head {
+        seq: 0,
+        id: EventId([0; 32]),
+        lamport: 0,
+        delegation: 0,
+    });
+    let mut all = Vec::with_capacity(kinds.len() + 1);
+    if brought != Some(delegation.delegation.issued_at) {
+        head.delegation = delegation.delegation.issued_at;
+        all.push(Kind::Delegation {
+            delegation: delegation.clone(),
+        });
+    }
+    all.extend(kinds);
+    if all.is_empty() {
+        return Ok(Vec::new());
+    }
+
+    // All events are made before the first is put: after an error there is nothing that could be committed.
+    let mut appended = Vec::with_capacity(all.len());
+    for kind in all {
+        let event = Event {
+            v: event::VERSION,
+            room,
+            person,
+            device: device_key,
+            seq: head.seq + 1,
+            prev: (head.seq > 0).then_some(head.id),
+            lamport: next_lamport.max(head.lamport + 1),
+            at: within_delegation(delegation),
+            kind,
+        };
+        event.check()?;
+        let signed = SignedEvent::sign(event, device);
+        limits::check_count(
+            "The event",
+            "bytes",
+            signed.bytes.len(),
+            limits::EVENT_BYTES,
+        )?;
+        head = Head {
+            seq: signed.event.seq,
+            id: signed.id(),
+            lamport: signed.event.lamport,
+            ..head
+        };
+        let envelope = Envelope::seal(&signed, key, EPOCH, random::<12>(), device).encode();
+        appended.push(Appended {
+            event: signed,
+            envelope,
+        });
+    }
+    let (envelopes, outbox) = (
+        transaction.object_store(ENVELOPES)?,
+        transaction.object_store(OUTBOX)?,
+    );
+    let waiting = JsValue::from_str(&OutboxEntry::default().to_text());
+    for entry in &appended {
+        let key = JsValue::from_str(&envelope_key(room, device_key, entry.event.event.seq));
+        envelopes.put(&bytes_to_js(&entry.envelope), Some(&key))?;
+        outbox.put(&waiting, Some(&key))?;
+    }
+    heads.put(&JsValue::from_str(&head_text(&head)?), Some(&head_key))?;
+    finish(transaction).await?;
+    Ok(appended)
+}
+
+fn head_text(head: &Head) -> Result<String, StorageError> {
+    serde_json::to_string(head).map_err(|e| StorageError::Failed(e.to_string()))
+}
+
+/// All sealed events of a room that are kept here.
+pub(crate) async fn of_room(db: &Database, room: RoomId) -> Result<Vec<Vec<u8>>, StorageError> {
+    let entries = db.range(ENVELOPES, &format!("{room}/")).await?;
+    Ok(entries
+        .iter()
+        .filter_map(|(_, value)| bytes_from_js(value))
+        .collect())
+}
+
+/// One sealed event of this browser, to be pushed.
+pub(crate) async fn one(db: &Database, key: &str) -> Result<Option<Vec<u8>>, StorageError> {
+    db.get_bytes(ENVELOPES, key).await
+}
+
+/// Keeps events that came from the relay or a peer. Those of this browser's own device (written before its storage was
+/// cleared half way, or restored from an older copy of the profile) move the head on, so that the next event follows
+/// them.
+pub(crate) async fn keep_received(
+    db: &Database,
+    room: RoomId,
+    own: Option<DeviceKey>,
+    received: &[(SignedEvent, Vec<u8>)],
+) -> Result<(), StorageError> {
+    if received.is_empty() {
+        return Ok(());
+    }
+    let transaction = db.begin(&[HEADS, ENVELOPES], TransactionMode::ReadWrite)?;
+    let envelopes = transaction.object_store(ENVELOPES)?;
+    let mut newest: Option<&SignedEvent> = None;
+    let mut brought = 0;
+    for (signed, bytes) in received {
+        let event = &signed.event;
+        let key = JsValue::from_str(&envelope_key(room, event.device, event.seq));
+        envelopes.put(&bytes_to_js(bytes), Some(&key))?;
+        if own == Some(event.device) {
+            if let Kind::Delegation { delegation } = &event.kind {
+                brought = brought.max(delegation.delegation.issued_at);
+            }
+            if newest.is_none_or(|newest| newest.event.seq < event.seq) {
+                newest = Some(signed);
+            }
+        }
+    }
+    if let Some(newest) = newest {
+        let heads = transaction.object_store(HEADS)?;
+        let key = JsValue::from_str(&format!("{room}/{}", newest.event.device));
+        let head: Option<Head> = heads
+            .get(key.clone())?
+            .await?
+            .and_then(|value| value.as_string())
+            .and_then(|text| serde_json::from_str(&text).ok());
+        if head.as_ref().is_none_or(|head| head.seq < newest.event.seq) {
+            let head = Head {
+                seq: newest.event.seq,
+                id: newest.id(),
+                lamport: newest.event.lamport,
+                delegation: head.map_or(0, |head| head.delegation).max(brought),
+            };
+            heads.put(&JsValue::from_str(&head_text(&head)?), Some(&key))?;
+        }
+    }
+    finish(transaction).await
+}
+
+/// The time to note on what is made now; a device clock that was set back keeps to its delegation's beginning.
+fn within_delegation(delegation: &SignedDelegation) -> Millis {
+    now().max(Millis::from_seconds(delegation.delegation.issued_at))
+}

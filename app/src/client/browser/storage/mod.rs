@@ -1,0 +1,213 @@
+//! What this browser keeps: one IndexedDB database, opened once a page.
+//!
+//! Values are text (JSON) or bytes; keys are text whose parts are separated by `/`, so that everything of a room is
+//! one key range. Inside a transaction nothing is awaited but its own requests: IndexedDB closes a transaction whose
+//! task waits for anything else.
+
+pub(crate) mod drafts;
+pub(crate) mod envelopes;
+pub(crate) mod keys;
+pub(crate) mod outbox;
+pub(crate) mod schema;
+
+use std::rc::Rc;
+
+use idb::{KeyRange, Query, Transaction, TransactionMode, TransactionResult};
+use wasm_bindgen::JsValue;
+
+use super::platform::{bytes_from_js, bytes_to_js};
+
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum StorageError {
+    /// The browser lets this page keep nothing (private window, policy).
+    #[error("this browser does not let the page keep anything: {0}")]
+    Refused(String),
+    /// The disk or the page's quota is full.
+    #[error("there is no room left for this page in the browser")]
+    Full,
+    #[error("the browser could not keep it: {0}")]
+    Failed(String),
+}
+
+impl From<idb::Error> for StorageError {
+    fn from(error: idb::Error) -> Self {
+        let text = error.to_string();
+        if text.contains("QuotaExceeded") {
+            StorageError::Full
+        } else {
+            StorageError::Failed(text)
+        }
+    }
+}
+
+/// The open database. Clones are the same connection.
+#[derive(Clone)]
+pub(crate) struct Database(Rc<idb::Database>);
+
+impl std::fmt::Debug for Database {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Database")
+    }
+}
+
+impl Database {
+    fn begin(&self, stores: &[&str], mode: TransactionMode) -> Result<Transaction, StorageError> {
+        Ok(self.0.transaction(stores, mode)?)
+    }
+
+    pub(crate) async fn get(
+        &self,
+        store: &str,
+        key: &str,
+    ) -> Result<Option<JsValue>, StorageError> {
+        let transaction = self.begin(&[store], TransactionMode::ReadOnly)?;
+        Ok(transaction
+            .object_store(store)?
+            .get(JsValue::from_str(key))?
+            .await?)
+    }
+
+    pub(crate) async fn get_text(
+        &self,
+        store: &str,
+        key: &str,
+    ) -> Result<Option<String>, StorageError> {
+        Ok(self
+            .get(store, key)
+            .await?
+            .and_then(|value| value.as_string()))
+    }
+
+    pub(crate) async fn get_bytes(
+        &self,
+        store: &str,
+        key: &str,
+    ) -> Result<Option<Vec<u8>>, StorageError> {
+        Ok(self.get(store, key).await?.as_ref().and_then(bytes_from_js))
+    }
+
+    /// A JSON value; one that an older or newer release wrote in another shape counts as absent.
+    pub(crate) async fn get_json<T: serde::de::DeserializeOwned>(
+        &self,
+        store: &str,
+        key: &str,
+    ) -> Result<Option<T>, StorageError> {
+        Ok(self
+            .get_text(store, key)
+            .await?
+            .and_then(|text| serde_json::from_str(&text).ok()))
+    }
+
+    pub(crate) async fn put(
+        &self,
+        store: &str,
+        key: &str,
+        value: &JsValue,
+    ) -> Result<(), StorageError> {
+        let transaction = self.begin(&[store], TransactionMode::ReadWrite)?;
+        transaction
+            .object_store(store)?
+            .put(value, Some(&JsValue::from_str(key)))?;
+        finish(transaction).await
+    }
+
+    pub(crate) async fn put_text(
+        &self,
+        store: &str,
+        key: &str,
+        text: &str,
+    ) -> Result<(), StorageError> {
+        self.put(store, key, &JsValue::from_str(text)).await
+    }
+
+    pub(crate) async fn put_bytes(
+        &self,
+        store: &str,
+        key: &str,
+        bytes: &[u8],
+    ) -> Result<(), StorageError> {
+        self.put(store, key, &bytes_to_js(bytes)).await
+    }
+
+    pub(crate) async fn put_json<T: serde::Serialize>(
+        &self,
+        store: &str,
+        key: &str,
+        value: &T,
+    ) -> Result<(), StorageError> {
+        let text = serde_json::to_string(value).map_err(|e| StorageError::Failed(e.to_string()))?;
+        self.put_text(store, key, &text).await
+    }
+
+    /// Puts only when nothing is there yet, and returns what is there afterwards: two tabs that make a key at the
+    /// same moment end with the same one.
+    pub(crate) async fn put_once(
+        &self,
+        store: &str,
+        key: &str,
+        bytes: &[u8],
+    ) -> Result<Vec<u8>, StorageError> {
+        let transaction = self.begin(&[store], TransactionMode::ReadWrite)?;
+        let objects = transaction.object_store(store)?;
+        let there = objects
+            .get(JsValue::from_str(key))?
+            .await?
+            .as_ref()
+            .and_then(bytes_from_js);
+        if let Some(there) = there {
+            return Ok(there);
+        }
+        objects.put(&bytes_to_js(bytes), Some(&JsValue::from_str(key)))?;
+        finish(transaction).await?;
+        Ok(bytes.to_vec())
+    }
+
+    pub(crate) async fn delete(&self, store: &str, key: &str) -> Result<(), StorageError> {
+        let transaction = self.begin(&[store], TransactionMode::ReadWrite)?;
+        transaction
+            .object_store(store)?
+            .delete(JsValue::from_str(key))?;
+        finish(transaction).await
+    }
+
+    /// All entries whose key begins with `prefix`, in key order.
+    pub(crate) async fn range(
+        &self,
+        store: &str,
+        prefix: &str,
+    ) -> Result<Vec<(String, JsValue)>, StorageError> {
+        let transaction = self.begin(&[store], TransactionMode::ReadOnly)?;
+        let objects = transaction.object_store(store)?;
+        let keys = objects.get_all_keys(Some(prefix_range(prefix)?), None)?;
+        let values = objects.get_all(Some(prefix_range(prefix)?), None)?;
+        // Both requests are under way before either is awaited.
+        let (keys, values) =
+            futures::future::try_join(keys.into_future(), values.into_future()).await?;
+        Ok(keys
+            .into_iter()
+            .filter_map(|key| key.as_string())
+            .zip(values)
+            .collect())
+    }
+}
+
+fn prefix_range(prefix: &str) -> Result<Query, StorageError> {
+    let upper = format!("{prefix}\u{ffff}");
+    Ok(KeyRange::bound(
+        &JsValue::from_str(prefix),
+        &JsValue::from_str(&upper),
+        None,
+        None,
+    )?
+    .into())
+}
+
+/// Waits until the browser says that everything of this transaction is kept.
+async fn finish(transaction: Transaction) -> Result<(), StorageError> {
+    match transaction.await? {
+        TransactionResult::Committed => Ok(()),
+        TransactionResult::Aborted => {
+            Err(StorageError::Failed("the transaction was undone".into()))
+        }
+    }
+}
