@@ -65,5 +65,6 @@ async fn decrypt_with_password(bytes: &[u8], password: &[u8]) -> Result<Vec<u8>,
     platform::decrypt(sealed, password, salt, iv).await
 }
 
-#[cfg(all(test, not(all(target_arch = "wasm32", target_os = "unknown"))))]
+#[cfg(test)]
+#[cfg(not(all(target_arch = "wasm32", target_os = "unknown")))]
 mod tests;
