@@ -27,14 +27,20 @@ fn an_event_after_the_delegation_has_ended_waits_for_a_renewal() {
     let enter = ada.enter();
     let late = ada.say_at(message("Late"), Millis::from_seconds(T0 + 86_400));
     let mut log = log_of([&enter]);
-    assert_eq!(log.insert(late), Ok(Inserted::Pending));
+    assert_eq!(log.insert(late.clone()), Ok(Inserted::Pending));
     let delegation = delegate(&[2; 32], &ada.secret, T0 + 86_000, T0 + 90_000, CHAIN);
     let renewal = ada.say(Kind::Delegation { delegation });
-    log.insert(renewal).unwrap();
+    log.insert(renewal.clone()).unwrap();
     assert_eq!(log.state().messages[0].text, "Late");
     let devices = &log.state().people[&ada.person].devices;
     let until = devices[&ada.secret.public()].until;
     assert_eq!(until, Millis::from_seconds(T0 + 90_000));
+
+    // A delegation that comes and does not cover it leaves it waiting for the one that does.
+    let again = log_of([&late, &enter]);
+    assert_eq!(again.state().pending[0].id, late.id());
+    let again = log_of([&late, &enter, &renewal]);
+    assert_eq!(again.state().to_bytes(), log.state().to_bytes());
 }
 
 #[test]
