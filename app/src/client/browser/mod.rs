@@ -177,21 +177,28 @@ impl Runtime {
         }
     }
 
-    /// Text alone is a message; with pictures it is the caption of a case.
+    /// Text alone is a message; with pictures it is the caption of a case. While the room is still opening, it waits.
     fn send(self: &Rc<Self>, text: String) {
-        let Some(room) = self.open_room().filter(|room| room.is_open()) else {
-            return;
-        };
-        if room
-            .attached
-            .borrow()
-            .iter()
-            .any(files::attach::Attached::can_go)
-        {
-            self.send_case(room, text);
-        } else {
-            self.send_message(room, text);
-        }
+        let Some(room) = self.open_room() else { return };
+        let runtime = self.clone();
+        spawn_local(async move {
+            if !room.ready().await {
+                runtime.give_back(&room, text).await;
+                let why =
+                    "The room is not open yet, so nothing was sent. What you wrote is kept here.";
+                return runtime.toast(ToastKind::Bad, why);
+            }
+            if room
+                .attached
+                .borrow()
+                .iter()
+                .any(files::attach::Attached::can_go)
+            {
+                runtime.send_case(room, text);
+            } else {
+                runtime.send_message(room, text).await;
+            }
+        });
     }
 
     fn copy(self: &Rc<Self>, text: String) {

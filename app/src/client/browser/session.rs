@@ -43,12 +43,10 @@ impl Runtime {
             .await
             .unwrap_or(None);
         let Some(remembered) = remembered else {
-            self.set_session(Session::SignedOut);
-            return;
+            return self.forget_me();
         };
         let Some(wallet) = self.remembered_wallet(&remembered.wallet).await else {
-            self.set_session(Session::SignedOut);
-            return;
+            return self.forget_me();
         };
         // A wallet that is locked or slow must not hold the page up.
         match within(5_000, wallet.account(false)).await {
@@ -56,7 +54,7 @@ impl Runtime {
                 self.watch(&wallet);
                 self.become_person(wallet, person).await;
             }
-            Some(Ok(None) | Err(_)) | None => self.set_session(Session::SignedOut),
+            Some(Ok(None) | Err(_)) | None => self.forget_me(),
         }
     }
 

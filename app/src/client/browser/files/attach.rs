@@ -9,7 +9,7 @@ use wasm_bindgen_futures::{JsFuture, spawn_local};
 
 use crate::client::{
     browser::{
-        platform::{blob_url, bytes_from_js, revoke_url, sleep},
+        platform::{blob_url, bytes_from_js, now, revoke_url, sleep},
         rooms::OpenRoom,
         runtime::{Runtime, storage_trouble, trouble},
         storage::drafts::{self, KeptAttachment},
@@ -76,9 +76,8 @@ impl OpenRoom {
 
 impl Runtime {
     pub(crate) fn attach(self: &Rc<Self>, files: Files) {
-        let Some(room) = self.open_room().filter(|room| room.is_open()) else {
-            return;
-        };
+        // Also while the room is still opening: what is dropped then must not be lost.
+        let Some(room) = self.open_room() else { return };
         let files = files.0.take();
         let there = room
             .attached
@@ -140,7 +139,7 @@ impl Runtime {
         }
     }
 
-    /// A number that neither this list nor the database uses.
+    /// A number that neither this list nor the database uses: the time in seconds, or the next free one.
     fn fresh_attachment_id(&self, room: &OpenRoom) -> u32 {
         let last = room
             .attached
@@ -148,7 +147,8 @@ impl Runtime {
             .iter()
             .map(|attached| attached.id)
             .max();
-        last.map_or(1, |last| last.wrapping_add(1))
+        let time = now().seconds() as u32;
+        last.map_or(time, |last| time.max(last.wrapping_add(1)))
     }
 
     async fn check(&self, file: &web_sys::File, size: u64) -> Result<Picture, Trouble> {

@@ -56,8 +56,9 @@ impl Runtime {
             let phase = self.not_allowed(room, me.person, true).await;
             room.set_phase(phase);
             self.repaint(room);
-            // Keeps an eye on the list, in case they are let in again.
-            self.load_room(room);
+            let (runtime, door) = (self.clone(), room.clone());
+            room.loading
+                .run(async move { runtime.watch_closed_door(&door).await });
             return;
         }
         if facts.exists && known.as_ref() != Some(&facts) {

@@ -19,10 +19,10 @@ use std::{
     collections::BTreeMap,
 };
 
-use futures::future::AbortHandle;
+use futures::{channel::oneshot, future::AbortHandle};
 use healthsync_core::{EventId, Person, RoomId, RoomKey, RoomLog};
 
-use super::{files::attach::Attached, runtime::Task};
+use super::{files::attach::Attached, http::within, runtime::Task};
 use crate::{
     api::RoomFacts,
     client::model::{Delivery, ImageLock, RoomPhase, TxState},
@@ -56,6 +56,8 @@ pub(crate) struct OpenRoom {
     pub locks: RefCell<BTreeMap<String, ImageLock>>,
     pub unlocking: RefCell<BTreeMap<EventId, AbortHandle>>,
     pub attached: RefCell<Vec<Attached>>,
+    /// As the registry said last; also for those who may not read.
+    pub owner: Cell<Option<Person>>,
     pub draft: RefCell<String>,
     /// Whether the relay has let this connection in.
     pub joined: Cell<bool>,
@@ -66,6 +68,8 @@ pub(crate) struct OpenRoom {
     pub syncing: Task,
     pub sharing: Task,
     pub keeping_draft: Task,
+    /// Whoever wants to say something as soon as the log is there.
+    waiting: RefCell<Vec<oneshot::Sender<()>>>,
     /// A repaint is under way already.
     repaint: Cell<bool>,
 }
@@ -87,6 +91,7 @@ impl OpenRoom {
             locks: RefCell::default(),
             unlocking: RefCell::default(),
             attached: RefCell::default(),
+            owner: Cell::new(None),
             draft: RefCell::default(),
             joined: Cell::new(false),
             pushing: Cell::new(false),
@@ -96,12 +101,33 @@ impl OpenRoom {
             syncing: Task::default(),
             sharing: Task::default(),
             keeping_draft: Task::default(),
+            waiting: RefCell::default(),
             repaint: Cell::new(false),
         }
     }
 
     pub(crate) fn set_phase(&self, phase: RoomPhase) {
         self.phase.replace(phase);
+    }
+
+    /// Waits until something can be said in the room; false when that takes too long or the room was left.
+    pub(crate) async fn ready(&self) -> bool {
+        if self.log.borrow().is_none() {
+            let (there, wait) = oneshot::channel();
+            self.waiting.borrow_mut().push(there);
+            // A dropped sender means that the room was left.
+            let _ = within(20_000, wait).await;
+        }
+        !self.closed.get() && self.log.borrow().is_some()
+    }
+
+    /// The log is there: what waited for it goes on.
+    pub(crate) fn set_log(&self, log: RoomLog) {
+        self.log.replace(Some(log));
+        for there in self.waiting.take() {
+            // Whoever has given up waiting does not hear it.
+            let _ = there.send(());
+        }
     }
 
     pub(crate) fn is_open(&self) -> bool {

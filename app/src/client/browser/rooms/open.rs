@@ -102,7 +102,11 @@ impl Runtime {
         me: &Me,
         syncs: &mut bool,
     ) -> RoomPhase {
-        if room.person.replace(Some(me.person)) != Some(me.person) {
+        if room
+            .person
+            .replace(Some(me.person))
+            .is_some_and(|before| before != me.person)
+        {
             room.forget_content();
         }
         let known = drafts::known_room(&self.db, me.person, room.id)
@@ -117,13 +121,16 @@ impl Runtime {
                 ));
             }
         };
-        let had_key = key.is_some();
-        // What is kept here is shown before anybody was asked.
-        if let (Some(key), Some(facts)) = (&key, &known.facts)
-            && facts
+        let is_in = |facts: &RoomFacts| {
+            facts
                 .members
                 .iter()
                 .any(|member| member.person == me.person)
+        };
+        let was_in = key.is_some() || known.facts.as_ref().is_some_and(is_in);
+        // What is kept here is shown before anybody was asked.
+        if let (Some(key), Some(facts)) = (&key, &known.facts)
+            && is_in(facts)
         {
             self.load_kept(room, me, key.clone(), facts.clone()).await;
             let empty = room
@@ -151,12 +158,9 @@ impl Runtime {
             room.forget_content();
             return RoomPhase::NoSuchRoom;
         }
-        if !facts
-            .members
-            .iter()
-            .any(|member| member.person == me.person)
-        {
-            return self.not_allowed(room, me.person, had_key).await;
+        room.owner.set(facts.owner);
+        if !is_in(&facts) {
+            return self.not_allowed(room, me.person, was_in).await;
         }
         if room.log.borrow().is_some() {
             room.facts.replace(Some(facts));
@@ -166,7 +170,7 @@ impl Runtime {
             Some(key) => key,
             None => match self.fetch_room_key(room, me).await {
                 Ok(key) => key,
-                Err(NoKey::Denied) => return self.not_allowed(room, me.person, had_key).await,
+                Err(NoKey::Denied) => return self.not_allowed(room, me.person, was_in).await,
                 Err(NoKey::Failed(trouble)) => return RoomPhase::Failed(trouble),
             },
         };
@@ -198,9 +202,9 @@ impl Runtime {
                 let _ = log.insert(event);
             }
         }
-        room.log.replace(Some(log));
         room.key.replace(Some(key));
         room.facts.replace(Some(facts));
+        room.set_log(log);
         self.load_unsent(room).await;
         room.draft.replace(
             drafts::draft(&self.db, me.person, room.id)
@@ -367,7 +371,7 @@ impl Runtime {
     }
 
     /// Somebody who waits to be let in sees the room open by itself.
-    async fn watch_closed_door(self: &Rc<Self>, room: &Rc<OpenRoom>) {
+    pub(crate) async fn watch_closed_door(self: &Rc<Self>, room: &Rc<OpenRoom>) {
         loop {
             sleep(4_000).await;
             let Some(me) = self.me() else { return };

@@ -78,7 +78,16 @@ impl Runtime {
         self.publish_unsent(room);
         self.push_outbox(room);
 
-        let ended = self.pull_all(room).await;
+        let has_all = room
+            .log
+            .borrow()
+            .as_ref()
+            .is_some_and(|log| log.heads().covers(&joined.have));
+        let ended = if has_all {
+            Ended::Done
+        } else {
+            self.pull_all(room).await
+        };
         if matches!(ended, Ended::Done) {
             if !room.is_open() {
                 room.set_phase(RoomPhase::Open);

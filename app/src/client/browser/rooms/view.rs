@@ -46,6 +46,9 @@ impl Runtime {
 fn room_view(room: &OpenRoom, me: Option<Person>) -> RoomView {
     let mut view = RoomView::new(room.id);
     view.phase = room.phase.borrow().clone();
+    view.owner = room.owner.get();
+    view.attachments = Arc::new(room.attached.borrow().iter().map(Attached::row).collect());
+    view.draft = room.draft.borrow().clone();
     // Who may not read the room, sees nothing of it.
     if matches!(
         view.phase,
@@ -122,9 +125,7 @@ fn room_view(room: &OpenRoom, me: Option<Person>) -> RoomView {
         );
     }
     view.member_error = room.member_error.borrow().clone();
-    view.attachments = Arc::new(room.attached.borrow().iter().map(Attached::row).collect());
     view.unsent = unsent.len() as u32;
-    view.draft = room.draft.borrow().clone();
     view
 }
 

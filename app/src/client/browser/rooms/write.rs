@@ -100,26 +100,23 @@ impl Runtime {
         self.push_outbox(room);
     }
 
-    /// `Send` with text alone. The text stays in the draft until it is kept as an event.
-    pub(crate) fn send_message(self: &Rc<Self>, room: Rc<OpenRoom>, text: String) {
+    /// `Send` with text alone. It stays in the database as a draft until it is kept as an event.
+    pub(crate) async fn send_message(self: &Rc<Self>, room: Rc<OpenRoom>, text: String) {
         let text = text.trim().to_owned();
         if text.is_empty() {
             return;
         }
-        let runtime = self.clone();
-        spawn_local(async move {
-            runtime.show_draft(&room, String::new());
-            match runtime
-                .say(&room, vec![Kind::Message { text: text.clone() }])
-                .await
-            {
-                Ok(_) => runtime.save_draft(&room, String::new(), 0),
-                Err(trouble) => {
-                    runtime.give_back(&room, text).await;
-                    runtime.toast_trouble(&trouble);
-                }
+        self.show_draft(&room, String::new());
+        match self
+            .say(&room, vec![Kind::Message { text: text.clone() }])
+            .await
+        {
+            Ok(_) => self.save_draft(&room, String::new(), 0),
+            Err(trouble) => {
+                self.give_back(&room, text).await;
+                self.toast_trouble(&trouble);
             }
-        });
+        }
     }
 
     /// Anything else that is said at the press of a button.
@@ -211,7 +208,7 @@ impl Runtime {
 
     /// Typing: kept after a pause. Not painted, the composer shows it already.
     pub(crate) fn keep_draft(self: &Rc<Self>, text: String) {
-        if let Some(room) = self.open_room().filter(|room| room.is_open()) {
+        if let Some(room) = self.open_room() {
             self.save_draft(&room, text, 400);
         }
     }
