@@ -18,12 +18,10 @@ use hpke::{
 use sha2::{Digest, Sha256};
 use zeroize::{Zeroize, Zeroizing};
 
+use crate::cid::{CidError, parse_cid};
 use crate::shares::Share;
 
 const DOMAIN: &[u8] = b"healthsync/share/1";
-/// Longest content id that is bound in; real ones have 46 to 100 characters.
-const MAX_CID: usize = 256;
-
 /// Length of a sealed share: encapsulated key, two scalars, tag.
 pub const SEALED_SHARE: usize = 32 + 64 + 16;
 
@@ -39,9 +37,9 @@ pub enum SealError {
     /// It opened, but what is inside is no share.
     #[error("the sealed answer holds no key share")]
     NotAShare,
-    /// The content id is longer than any real one.
-    #[error("the content id is too long")]
-    Cid,
+    /// Not a content id.
+    #[error(transparent)]
+    Cid(#[from] CidError),
 }
 
 /// A browser's key pair for one lookup. Make a new one each time, so that a recorded answer stays closed for good.
@@ -117,10 +115,9 @@ pub fn seal(
     Ok([enc.to_bytes().as_slice(), &ciphertext].concat())
 }
 
+/// The content id is bound in its one canonical text, however it was written.
 fn info(node: u8, cid: &str) -> Result<Vec<u8>, SealError> {
-    if cid.len() > MAX_CID {
-        return Err(SealError::Cid);
-    }
+    let cid = parse_cid(cid)?.to_string();
     Ok([DOMAIN, &[node], cid.as_bytes()].concat())
 }
 

@@ -2,8 +2,8 @@
 //!
 //! One text serves one operation: the first call that uses it binds it to that operation and content id. The
 //! official client asks the nodes one after the other and repeats a failed call up to twice, so within the
-//! operation each node takes it three times. Several texts of one address can be open at once: two tabs do not
-//! disturb each other, and nobody can close another's text by asking for new ones.
+//! operation each node takes it three times. Several texts of one address can be open at once, so that two tabs do not
+//! disturb each other. Anybody may ask for texts of any address; that never closes one that waits for its signature.
 
 use std::collections::{HashMap, VecDeque};
 
@@ -13,7 +13,7 @@ use healthsync_core::{Millis, Person, Signature65};
 const TEXT: &str = "Please sign this message to prove you are owner of this account: ";
 /// How long a text waits for its first use, and then for its last.
 const LIFE: u64 = 5 * 60 * 1000;
-/// Open texts of one address; a further one closes the oldest.
+/// Open texts of one address. A further one closes one that has served, or repeats one that waits.
 const OPEN: usize = 8;
 /// Addresses that may have open texts.
 const ADDRESSES: usize = 20_000;
@@ -57,12 +57,22 @@ impl Messages {
                 return None;
             }
         }
-        let text = format!("{TEXT}{}", uuid(random));
         let open = self.of.entry(person).or_default();
         open.retain(|open| open.until > now);
         if open.len() >= OPEN {
-            open.pop_front();
+            let served = open.iter().position(|open| open.bound.is_some());
+            let oldest = open.remove(served.unwrap_or(0))?;
+            if oldest.bound.is_none() {
+                // All wait for a signature: the oldest is handed out once more and stays valid.
+                let text = oldest.text.clone();
+                open.push_back(Open {
+                    until: Millis(now.0 + LIFE),
+                    ..oldest
+                });
+                return Some(text);
+            }
         }
+        let text = format!("{TEXT}{}", uuid(random));
         open.push_back(Open {
             text: text.clone(),
             until: Millis(now.0 + LIFE),
@@ -168,11 +178,19 @@ mod tests {
     fn open_texts_are_bounded_and_two_tabs_do_not_disturb_each_other() {
         let person = person_of_secret(&SECRET).unwrap();
         let mut messages = Messages::default();
-        let texts: Vec<String> = (0..=OPEN as u8)
-            .map(|nonce| messages.issue(person, Millis(0), [nonce; 16]).unwrap())
-            .collect();
-        assert!(!messages.accept(person, &signed(&texts[0]), &purpose("a"), 1, Millis(1)));
-        assert!(messages.accept(person, &signed(&texts[1]), &purpose("a"), 1, Millis(1)));
+        let mut issue = |nonce| messages.issue(person, Millis(0), [nonce; 16]).unwrap();
+        let texts: Vec<String> = (0..OPEN as u8).map(&mut issue).collect();
+        // More requests, by whomever, repeat what waits.
+        assert_eq!(
+            [issue(100), issue(101)],
+            [texts[0].clone(), texts[1].clone()]
+        );
+        assert!(messages.accept(person, &signed(&texts[0]), &purpose("a"), 1, Millis(1)));
         assert!(messages.accept(person, &signed(&texts[2]), &purpose("b"), 1, Millis(1)));
+        // One that has served makes room for a new one.
+        let new = messages.issue(person, Millis(2), [102; 16]).unwrap();
+        assert!(!texts.contains(&new));
+        assert!(messages.accept(person, &signed(&texts[7]), &purpose("c"), 1, Millis(2)));
+        assert!(messages.accept(person, &signed(&new), &purpose("d"), 1, Millis(2)));
     }
 }
