@@ -114,19 +114,19 @@ fn backend() -> Result<SharedBackend, ApiError> {
 }
 
 /// Who is in a room, as the registry says.
-#[server(endpoint = "room_facts")]
+#[server(name = AskRoomFacts, endpoint = "room_facts")]
 pub async fn room_facts(room: RoomId) -> Result<RoomFacts, ApiError> {
     backend()?.0.room_facts(room).await
 }
 
 /// The rooms a person is in. Public on chain, so nothing is proved for it.
-#[server(endpoint = "rooms_of")]
+#[server(name = AskRoomsOf, endpoint = "rooms_of")]
 pub async fn rooms_of(person: Person) -> Result<Vec<RoomFact>, ApiError> {
     backend()?.0.rooms_of(person).await
 }
 
 /// Asks all key nodes at the same time and returns what each said.
-#[server(endpoint = "key_shares", input = leptos::server_fn::codec::Json)]
+#[server(name = AskKeyShares, endpoint = "key_shares", input = leptos::server_fn::codec::Json)]
 pub async fn key_shares(request: KeyShareRequest) -> Result<Vec<NodeAnswer>, ApiError> {
     backend()?.0.key_shares(request).await
 }

@@ -1,8 +1,22 @@
 //! The user interface of HealthSync: pages and components in Leptos, compiled twice.
 //!
 //! `ssr` renders the first page on the server and never links libp2p; `hydrate` is what browsers run.
+//! [`shell`] is the document around [`App`]; pages read [`client::Client`] and send it intents, nothing else.
 
 #![recursion_limit = "256"]
 
 pub mod api;
+#[allow(unreachable_pub, reason = "`#[component]` writes `pub`")]
+mod app;
 pub mod client;
+#[allow(unreachable_pub, reason = "`#[component]` writes `pub`")]
+mod components;
+#[allow(unreachable_pub, reason = "`#[component]` writes `pub`")]
+mod pages;
+#[cfg(feature = "ssr")]
+#[allow(unreachable_pub, reason = "`#[component]` writes `pub`")]
+mod shell;
+
+pub use app::App;
+#[cfg(feature = "ssr")]
+pub use shell::{Assets, shell};

@@ -1,0 +1,73 @@
+//! The root of both builds: the client in the context, the routes, and what floats above every page.
+
+use leptos::prelude::*;
+use leptos_meta::{Title, provide_meta_context};
+use leptos_router::{
+    SsrMode,
+    components::{Route, Router, Routes},
+    hooks::use_location,
+    path,
+};
+
+use crate::{
+    client::Client,
+    components::{platform, sign_in::SignInDialog, sign_in::SignInOpen, toasts::Toasts},
+    pages::{
+        landing::LandingPage, new_room::NewRoomPage, not_found::NotFoundPage, room::RoomPage,
+        rooms::RoomsPage, verify::VerifyPage,
+    },
+};
+
+/// All pages. Server rendering waits for what a page needs (`SsrMode::Async`), so that its status and its text are
+/// right without scripts.
+#[component]
+pub fn App() -> impl IntoView {
+    provide_meta_context();
+    let client = Client::new(platform::bootstrap());
+    provide_context(client);
+    provide_context(SignInOpen(RwSignal::new(false)));
+
+    view! {
+        <Title formatter=|page: String| {
+            if page.is_empty() { "HealthSync".to_owned() } else { format!("{page} · HealthSync") }
+        } />
+        <Router>
+            <a class="skip" href="#main">
+                "Skip to content"
+            </a>
+            <Routes fallback=NotFoundPage>
+                <Route path=path!("/") view=LandingPage ssr=SsrMode::Async />
+                <Route path=path!("/rooms") view=RoomsPage ssr=SsrMode::Async />
+                <Route path=path!("/rooms/new") view=NewRoomPage ssr=SsrMode::Async />
+                <Route path=path!("/rooms/:id") view=RoomPage ssr=SsrMode::Async />
+                <Route path=path!("/verify") view=VerifyPage ssr=SsrMode::Async />
+            </Routes>
+            <SignInDialog />
+            <Toasts />
+            <Start client />
+        </Router>
+    }
+}
+
+/// Starts the runtime once the page is hydrated, and moves focus to the page after a change of address.
+/// Inside the router, so that the runtime can navigate.
+#[component]
+fn Start(client: Client) -> impl IntoView {
+    #[cfg(feature = "hydrate")]
+    Effect::new(move |_| {
+        crate::client::browser::start(client);
+        client.live.set(true);
+        platform::mark_live();
+    });
+    #[cfg(not(feature = "hydrate"))]
+    let _ = client;
+
+    let path = use_location().pathname;
+    Effect::new(move |before: Option<String>| {
+        let now = path.get();
+        if before.is_some_and(|before| before != now) {
+            platform::focus_main();
+        }
+        now
+    });
+}

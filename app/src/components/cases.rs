@@ -1,0 +1,337 @@
+//! The middle of a room: tabs of all cases, and the open one with its picture or its lock.
+
+use healthsync_core::EventId;
+use leptos::prelude::*;
+
+use super::{
+    icon::Icon,
+    lock::LockStage,
+    notice::{WarnNotice, rest_of},
+    room_scope::{RoomScope, use_room},
+    time::Clock,
+    viewer::Viewer,
+};
+use crate::client::{
+    model::{CaseRow, Delivery, ImageLock, ImageRow, Intent},
+    use_client,
+};
+
+/// The first line of the caption; a case without words is named by what it holds.
+pub(crate) fn case_title(case: &CaseRow) -> String {
+    match case.caption.lines().map(str::trim).find(|line| !line.is_empty()) {
+        Some(line) => line.to_owned(),
+        None => pictures(case.images.len()),
+    }
+}
+
+fn case_rest(case: &CaseRow) -> String {
+    let mut lines = case.caption.lines().map(str::trim).skip_while(|line| line.is_empty());
+    lines.next();
+    lines.collect::<Vec<_>>().join("\n").trim().to_owned()
+}
+
+pub(crate) fn pictures(count: usize) -> String {
+    if count == 1 { "1 image".into() } else { format!("{count} images") }
+}
+
+fn case_meta(case: &CaseRow) -> String {
+    let images = pictures(case.images.len());
+    let open = case.polls.iter().filter(|poll| poll.closed_at.is_none());
+    let (mut asked, mut mine) = (false, true);
+    for poll in open {
+        asked = true;
+        mine &= poll.my_vote.is_some();
+    }
+    match (asked, mine, case.polls.is_empty()) {
+        (true, true, _) => format!("{images}, you voted"),
+        (true, false, _) => format!("{images}, poll open"),
+        (false, _, false) => format!("{images}, poll closed"),
+        (false, _, true) => images,
+    }
+}
+
+#[component]
+pub(crate) fn CaseRegion() -> impl IntoView {
+    let room = use_room();
+    let open = room.open_case;
+    view! {
+        <section
+            class="r-case"
+            id="case"
+            data-testid=move || open.get().map(|_| "case")
+            aria-label="Case"
+        >
+            {move || match open.get() {
+                Some(id) => view! { <OpenCase id /> }.into_any(),
+                None => view! { <NoCase /> }.into_any(),
+            }}
+        </section>
+    }
+}
+
+#[component]
+fn NoCase() -> impl IntoView {
+    view! {
+        <header></header>
+        <div class="lock lock--plain">
+            <Icon name="image" />
+            <h2>"No case yet"</h2>
+            <p>
+                "Drop photographs anywhere on this page, or press the paper clip beside the message field. Names and places stored in the files come off before anything is sent; what is written in the picture itself does not."
+            </p>
+        </div>
+    }
+}
+
+#[component]
+fn Tabs(current: EventId) -> impl IntoView {
+    let room = use_room();
+    let ids = case_ids(room);
+    view! {
+        <nav class="case-tabs" aria-label="Cases">
+            <For each=move || ids.get() key=|id| *id let(id)>
+                <CaseLink id current />
+            </For>
+        </nav>
+    }
+}
+
+fn case_ids(room: RoomScope) -> Memo<Vec<EventId>> {
+    Memo::new(move |_| room.cases.with(|cases| cases.iter().map(|case| case.id).collect()))
+}
+
+/// A link to a case: in the tabs, and in the list that phones open from below.
+#[component]
+fn CaseLink(id: EventId, current: EventId) -> impl IntoView {
+    let room = use_room();
+    let case = room.case(id);
+    let picture = Memo::new(move |_| {
+        case.with(|case| case.as_ref().and_then(|case| case.images.iter().find_map(open_url)))
+    });
+    let text = move |read: fn(&CaseRow) -> String| {
+        move || case.with(|case| case.as_ref().map(read).unwrap_or_default())
+    };
+    view! {
+        <a
+            class="case"
+            href="#case"
+            rel="external"
+            aria-current=(id == current).then_some("true")
+            on:click=move |_| room.chosen_case.set(Some(id))
+        >
+            <span class="case__pic">
+                {move || match picture.get() {
+                    Some(url) => view! { <img src=url alt="" /> }.into_any(),
+                    None => view! { <Icon name="lock" /> }.into_any(),
+                }}
+            </span>
+            <span class="case__words">
+                <span class="case__title trunc">{text(case_title)}</span>
+                <span class="case__meta">{text(case_meta)}</span>
+            </span>
+        </a>
+    }
+}
+
+fn open_url(image: &ImageRow) -> Option<String> {
+    match &image.lock {
+        ImageLock::Open { url, .. } => Some(url.clone()),
+        _ => None,
+    }
+}
+
+#[component]
+fn OpenCase(id: EventId) -> impl IntoView {
+    let client = use_client();
+    let room = use_room();
+    let case = room.case(id);
+    let index = RwSignal::new(0_usize);
+    let count = Memo::new(move |_| case.with(|case| case.as_ref().map_or(0, |c| c.images.len())));
+    let image = Memo::new(move |_| {
+        case.with(|case| case.as_ref().and_then(|case| case.images.get(index.get()).cloned()))
+    });
+    let lock = Memo::new(move |_| {
+        image.with(|image| image.as_ref().map_or(ImageLock::Locked, |image| image.lock.clone()))
+    });
+    let is_open = Memo::new(move |_| lock.with(|lock| matches!(lock, ImageLock::Open { .. })));
+    let text = move |read: fn(&CaseRow) -> String| {
+        move || case.with(|case| case.as_ref().map(read).unwrap_or_default())
+    };
+    let rest = Memo::new(move |_| text(case_rest)());
+    let delivery = Memo::new(move |_| {
+        case.with(|case| case.as_ref().map_or(Delivery::Stored, |case| case.delivery.clone()))
+    });
+    let by = move || {
+        case.with(|case| {
+            case.as_ref().map(|case| {
+                let who = if case.you { "you".to_owned() } else { case.author.short() };
+                view! {
+                    "Shared by "
+                    <span class=if case.you { "" } else { "addr tiny" }>{who}</span>
+                    ", "
+                    <Clock at=case.at />
+                }
+            })
+        })
+    };
+
+    view! {
+        <header>
+            <Tabs current=id />
+            <div class="case-head">
+                <div>
+                    <h2>{text(case_title)}</h2>
+                    <Show when=move || rest.with(|rest| !rest.is_empty())>
+                        <p class="case-head__rest">{move || rest.get()}</p>
+                    </Show>
+                    <p>{by}</p>
+                    {move || match delivery.get() {
+                        Delivery::Stored => ().into_any(),
+                        Delivery::Waiting => view! {
+                            <p class="msg__state is-warn" role="status">
+                                <Icon name="clock" small=true />
+                                "Kept here, not sent yet"
+                            </p>
+                        }
+                        .into_any(),
+                        Delivery::Refused(trouble) => {
+                            let rest = rest_of(&trouble).map(|rest| format!(" {rest}"));
+                            view! {
+                                <p class="msg__state is-bad" role="alert" data-testid="error">
+                                    <Icon name="circle-x" small=true />
+                                    {trouble.what}
+                                    {rest}
+                                    <button
+                                        class="msg__act"
+                                        type="button"
+                                        on:click=move |_| client.send(Intent::Retry(id))
+                                    >
+                                        "Send again"
+                                    </button>
+                                </p>
+                            }
+                            .into_any()
+                        }
+                    }}
+                </div>
+                <div class="row">
+                    <button
+                        class="btn btn--quiet"
+                        type="button"
+                        data-testid="poll-ask"
+                        disabled=move || !client.live.get()
+                        on:click=move |_| room.asking.set(true)
+                    >
+                        <Icon name="message-circle-question-mark" />
+                        "Ask the room"
+                    </button>
+                    {move || {
+                        is_open
+                            .get()
+                            .then(|| {
+                                view! {
+                                    <span class="badge badge--ok">
+                                        <Icon name="lock-open" />
+                                        "Open"
+                                    </span>
+                                }
+                            })
+                    }}
+                </div>
+            </div>
+        </header>
+        <div class="case-stage">
+            {move || {
+                if is_open.get() {
+                    view! { <Viewer image index count /> }.into_any()
+                } else {
+                    view! { <LockStage case=id lock=lock.into() /> }.into_any()
+                }
+            }}
+            <div class="reading">
+                <WrongNodes lock />
+                <PhoneBar current=id />
+            </div>
+        </div>
+    }
+}
+
+/// Opened, although a node sent a share that does not fit.
+#[component]
+fn WrongNodes(lock: Memo<ImageLock>) -> impl IntoView {
+    let nodes = Memo::new(move |_| {
+        lock.with(|lock| match lock {
+            ImageLock::Open { wrong_nodes, .. } => wrong_nodes.clone(),
+            _ => Vec::new(),
+        })
+    });
+    move || {
+        nodes.with(|nodes| {
+            (!nodes.is_empty()).then(|| {
+                let rest = format!(
+                    "{} sent a share that doesn't fit the others. It was left out. The image is intact: its digest matches.",
+                    nodes.join(" and ")
+                );
+                view! {
+                    <WarnNotice
+                        icon="triangle-alert"
+                        what="Opened, but a key share was wrong".into()
+                        rest=Some(rest)
+                    />
+                }
+            })
+        })
+    }
+}
+
+/// What phones have under the picture: the list of cases, and a way to a vote that is due.
+#[component]
+fn PhoneBar(current: EventId) -> impl IntoView {
+    let room = use_room();
+    let ids = case_ids(room);
+    let due = Memo::new(move |_| room.votes_due());
+    view! {
+        <div class="sheet-bar">
+            <button type="button" popovertarget="cases-sheet">
+                <Icon name="layers" small=true />
+                "Cases "
+                <span class="num faint">{move || ids.with(Vec::len)}</span>
+            </button>
+        </div>
+        <div class="sheet" id="cases-sheet" popover="auto" role="dialog" aria-label="Cases">
+            <div class="sheet__head">
+                <h2>
+                    "Cases " <span class="num faint">{move || ids.with(Vec::len)}</span>
+                </h2>
+                <button
+                    class="btn btn--quiet btn--icon"
+                    type="button"
+                    popovertarget="cases-sheet"
+                    popovertargetaction="hide"
+                    aria-label="Close"
+                    title="Close"
+                >
+                    <Icon name="x" />
+                </button>
+            </div>
+            <div class="sheet__body">
+                <For each=move || ids.get() key=|id| *id let(id)>
+                    <CaseLink id current />
+                </For>
+            </div>
+        </div>
+        {move || {
+            (due.get() > 0)
+                .then(|| {
+                    view! {
+                        <div class="vote-strip">
+                            <b class="small">"Your vote is missing."</b>
+                            <a class="btn btn--main" href="#vote" rel="external">
+                                "Vote"
+                            </a>
+                        </div>
+                    }
+                })
+        }}
+    }
+}

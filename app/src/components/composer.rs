@@ -1,0 +1,422 @@
+//! Writing: text, and images attached by picking, dropping or pasting.
+//!
+//! The text field belongs to the browser: it is filled once from the kept draft and never written while someone
+//! types. Text that travels with images stays in the field until the images are shared.
+
+use healthsync_core::limits;
+use leptos::{
+    ev::{KeyboardEvent, SubmitEvent},
+    html::Textarea,
+    prelude::*,
+};
+
+use super::{
+    icon::Icon, lock::bytes, notice::rest_of, platform, room_scope::use_room, time::clock,
+};
+use crate::client::{
+    model::{Attachment, Intent, Network, Session, Stage},
+    use_client,
+};
+
+/// On its way since Send was pressed.
+fn is_busy(attachment: &Attachment) -> bool {
+    match attachment.stage {
+        Stage::Encrypting | Stage::Uploading { .. } | Stage::SavingShares { .. } | Stage::Done => {
+            true
+        }
+        Stage::Ready { .. } | Stage::Checking | Stage::Failed(_) => false,
+    }
+}
+
+#[component]
+pub(crate) fn Composer() -> impl IntoView {
+    let client = use_client();
+    let room = use_room();
+    let field = NodeRef::<Textarea>::new();
+    let fault = RwSignal::new(None::<String>);
+    let with_images = StoredValue::new(false);
+    let touched = StoredValue::new(false);
+
+    // The kept draft, once, and only into an empty field; what was typed before the page was live is kept at once.
+    Effect::new(move |_| {
+        let draft = room.draft.get();
+        let Some(field) = field.get() else { return };
+        if touched.get_value() {
+            return;
+        }
+        if !field.value().is_empty() {
+            touched.set_value(true);
+            client.send(Intent::KeepDraft(field.value()));
+        } else if !draft.is_empty() {
+            touched.set_value(true);
+            field.set_value(&draft);
+        }
+    });
+
+    let busy = Memo::new(move |_| {
+        room.attachments.with(|list| {
+            list.iter().filter(|row| is_busy(row)).map(|row| row.id).collect::<Vec<_>>()
+        })
+    });
+    let clear = move || {
+        if let Some(field) = field.get_untracked() {
+            field.set_value("");
+        }
+        client.send(Intent::KeepDraft(String::new()));
+    };
+    // Shared: what was on its way is gone from the list. Failed or cancelled: it is still there, and so is the text.
+    Effect::new(move |before: Option<Vec<u32>>| {
+        let now = busy.get();
+        let left = room.attachments.with(|list| list.iter().map(|row| row.id).collect::<Vec<_>>());
+        let before = before.unwrap_or_default();
+        if now.is_empty() && !before.is_empty() {
+            if with_images.get_value() && before.iter().all(|id| !left.contains(id)) {
+                clear();
+            }
+            with_images.set_value(false);
+        }
+        now
+    });
+
+    let send = move || {
+        let Some(field) = field.get_untracked() else { return };
+        let text = field.value();
+        let attached = room.attachments.with_untracked(|list| {
+            list.iter().any(|row| !matches!(row.stage, Stage::Failed(_)) && !is_busy(row))
+        });
+        if !busy.with_untracked(Vec::is_empty) || (text.trim().is_empty() && !attached) {
+            return;
+        }
+        let checked = if attached {
+            limits::check_caption(text.trim())
+        } else {
+            limits::check_message(text.trim())
+        };
+        if let Err(too_long) = checked {
+            fault.set(Some(format!("{too_long} It is kept here.")));
+            return;
+        }
+        fault.set(None);
+        with_images.set_value(attached);
+        client.send(Intent::Send { text: text.trim().to_owned() });
+        if !attached {
+            clear();
+        }
+        let _ = field.focus();
+    };
+    let submit = move |event: SubmitEvent| {
+        event.prevent_default();
+        send();
+    };
+    let key = move |event: KeyboardEvent| {
+        if event.key() == "Enter" && !event.shift_key() && !platform::is_composing(&event) {
+            event.prevent_default();
+            send();
+        }
+    };
+    let typed = move |_| {
+        touched.set_value(true);
+        fault.set(None);
+        if let Some(field) = field.get_untracked() {
+            let text = field.value();
+            if !text.is_empty() {
+                client.send(Intent::Typing);
+            }
+            client.send(Intent::KeepDraft(text));
+        }
+    };
+
+    view! {
+        <form class="talk-foot" on:submit=submit>
+            <Signing />
+            <Unsent />
+            <Typing />
+            <div aria-live="polite">
+                {move || {
+                    fault
+                        .get()
+                        .map(|text| {
+                            view! {
+                                <p class="hint hint--bad" data-testid="error">
+                                    <Icon name="circle-x" small=true />
+                                    <span>{text}</span>
+                                </p>
+                            }
+                        })
+                }}
+            </div>
+            <div class="composer">
+                <Attached busy />
+                <label class="btn btn--quiet btn--icon file" title="Attach images">
+                    <Icon name="paperclip" />
+                    <span class="visually-hidden">"Attach images"</span>
+                    <input
+                        type="file"
+                        multiple=true
+                        accept="image/png,image/jpeg,image/webp"
+                        data-testid="attach"
+                        on:change=move |event| {
+                            if let Some(files) = platform::picked_files(&event) {
+                                client.send(Intent::Attach(files));
+                            }
+                        }
+                    />
+                </label>
+                <textarea
+                    rows="1"
+                    name="message"
+                    aria-label="Message"
+                    placeholder="Message, without patient names"
+                    data-testid="composer"
+                    node_ref=field
+                    readonly=move || !busy.with(Vec::is_empty)
+                    on:input=typed
+                    on:keydown=key
+                ></textarea>
+                <button
+                    class="btn btn--main btn--icon"
+                    type="submit"
+                    aria-label="Send"
+                    title="Send (Enter)"
+                    data-testid="send"
+                    aria-busy=move || (!busy.with(Vec::is_empty)).then_some("true")
+                    disabled=move || !client.live.get()
+                >
+                    <Icon name="send" />
+                </button>
+            </div>
+        </form>
+    }
+}
+
+/// This browser may not sign (yet, or any more): said here, where it matters, with the text kept.
+#[component]
+fn Signing() -> impl IntoView {
+    let client = use_client();
+    let read_only = Memo::new(move |_| {
+        client.session.with(|session| match session {
+            Session::ReadOnly { why, .. } => Some(why.clone()),
+            _ => None,
+        })
+    });
+    move || {
+        read_only.get().map(|why| {
+            let rest = rest_of(&why);
+            view! {
+                <div class="notice notice--warn" role="status">
+                    <Icon name="triangle-alert" />
+                    <div>
+                        <strong>{why.what}</strong>
+                        {rest.map(|rest| view! { <p>{rest}</p> })}
+                        <div class="row">
+                            <button
+                                class="btn btn--main"
+                                type="button"
+                                on:click=move |_| client.send(Intent::SignAgain)
+                            >
+                                <Icon name="pen-line" />
+                                "Sign in the wallet"
+                            </button>
+                        </div>
+                    </div>
+                </div>
+            }
+        })
+    }
+}
+
+/// What this browser still keeps, and why.
+#[component]
+fn Unsent() -> impl IntoView {
+    let client = use_client();
+    let room = use_room();
+    let offline = Memo::new(move |_| {
+        client.network.with(|network| match network {
+            Network::Offline { since, .. } => Some(*since),
+            Network::Starting | Network::Connected { .. } => None,
+        })
+    });
+    let text = move || {
+        let things = match room.unsent.get() {
+            0 => None,
+            1 => Some("1 thing is kept in this browser and goes out by itself.".to_owned()),
+            more => Some(format!("{more} things are kept in this browser and go out by themselves.")),
+        };
+        match (offline.get(), things) {
+            (None, things) => things,
+            (Some(since), things) => {
+                let since = clock(since, platform::offset_minutes(since));
+                let rest = things.unwrap_or_else(|| {
+                    "What you write now is kept in this browser and goes out by itself.".into()
+                });
+                Some(format!("Offline since {since}. {rest}"))
+            }
+        }
+    };
+    view! {
+        <p class="unsent" role="status">
+            {move || {
+                text()
+                    .map(|text| {
+                        view! {
+                            <Icon name="wifi-off" small=true />
+                            <span>{text}</span>
+                        }
+                    })
+            }}
+        </p>
+    }
+}
+
+#[component]
+fn Typing() -> impl IntoView {
+    let room = use_room();
+    let text = Memo::new(move |_| {
+        room.members.with(|members| {
+            let names: Vec<String> = members
+                .iter()
+                .filter(|row| row.typing && !row.you)
+                .map(|row| row.person.short())
+                .collect();
+            match names.as_slice() {
+                [] => String::new(),
+                [one] => format!("{one} is writing"),
+                [one, other] => format!("{one} and {other} are writing"),
+                several => format!("{} people are writing", several.len()),
+            }
+        })
+    });
+    view! {
+        <p class="typing" aria-live="polite">
+            {move || text.get()}
+        </p>
+    }
+}
+
+#[component]
+fn Attached(busy: Memo<Vec<u32>>) -> impl IntoView {
+    let client = use_client();
+    let room = use_room();
+    let ids = Memo::new(move |_| {
+        room.attachments.with(|list| list.iter().map(|row| row.id).collect::<Vec<_>>())
+    });
+    view! {
+        <Show when=move || !ids.with(Vec::is_empty)>
+            <ul class="thumbs" aria-label="Attached images">
+                <For each=move || ids.get() key=|id| *id let(id)>
+                    <Thumb id />
+                </For>
+            </ul>
+            <div class="thumbs__said" aria-live="polite">
+                <For
+                    each=move || {
+                        room.attachments.with(|list| list.iter().filter_map(failure).collect::<Vec<_>>())
+                    }
+                    key=|(id, text)| (*id, text.clone())
+                    let((_, text))
+                >
+                    <p class="hint hint--bad" data-testid="error">
+                        <Icon name="circle-x" small=true />
+                        <span>{text}</span>
+                    </p>
+                </For>
+                <Show when=move || !busy.with(Vec::is_empty)>
+                    <button
+                        class="msg__act"
+                        type="button"
+                        on:click=move |_| client.send(Intent::CancelUpload)
+                    >
+                        "Stop sharing, keep the images here"
+                    </button>
+                </Show>
+            </div>
+        </Show>
+    }
+}
+
+fn failure(row: &Attachment) -> Option<(u32, String)> {
+    let Stage::Failed(trouble) = &row.stage else { return None };
+    let rest = rest_of(trouble).map(|rest| format!(" {rest}")).unwrap_or_default();
+    Some((row.id, format!("{}: {}{rest}", row.name, trouble.what)))
+}
+
+#[component]
+fn Thumb(id: u32) -> impl IntoView {
+    let client = use_client();
+    let room = use_room();
+    let row = Memo::new(move |_| {
+        room.attachments.with(|list| list.iter().find(|row| row.id == id).cloned())
+    });
+    let name = Memo::new(move |_| row.with(|row| row.as_ref().map(|r| r.name.clone()).unwrap_or_default()));
+    let preview = Memo::new(move |_| row.with(|row| row.as_ref().and_then(|row| row.preview.clone())));
+    let state = move || {
+        row.with(|row| match row.as_ref().map(|row| &row.stage) {
+            Some(Stage::Failed(_)) => Some("bad"),
+            Some(Stage::Ready { .. } | Stage::Checking) | None => None,
+            Some(_) => Some("sending"),
+        })
+    };
+    let word = move || {
+        row.with(|row| {
+            let Some(row) = row else { return String::new() };
+            match &row.stage {
+                Stage::Ready { removed: 0 } => format!("{}, clean", bytes(row.size)),
+                Stage::Ready { removed } => format!("{}, {removed} removed", bytes(row.size)),
+                Stage::Checking => "checking".into(),
+                Stage::Encrypting => "encrypting".into(),
+                Stage::Uploading { sent, total } => {
+                    format!("{} of {}", bytes(*sent), bytes(*total))
+                }
+                Stage::SavingShares { stored, of } => format!("key {stored} of {of}"),
+                Stage::Done => "shared".into(),
+                Stage::Failed(_) => "not shared".into(),
+            }
+        })
+    };
+    // (value, max); a maximum of 0 is progress of unknown length.
+    let progress = Memo::new(move |_| {
+        row.with(|row| match row.as_ref().map(|row| &row.stage) {
+            Some(Stage::Uploading { sent, total }) => Some((*sent, *total)),
+            Some(Stage::SavingShares { stored, of }) => Some((u64::from(*stored), u64::from(*of))),
+            Some(Stage::Checking | Stage::Encrypting) => Some((0, 0)),
+            Some(Stage::Ready { .. } | Stage::Done | Stage::Failed(_)) | None => None,
+        })
+    });
+    view! {
+        <li class="thumb" data-state=state>
+            <span class="thumb__pic">
+                {move || preview.get().map(|url| view! { <img src=url alt="" /> })}
+            </span>
+            <button
+                type="button"
+                aria-label=move || format!("Take out {}", name.get())
+                title="Take out"
+                on:click=move |_| client.send(Intent::Detach(id))
+            >
+                <Icon name="x" />
+            </button>
+            <span class="trunc" title=move || name.get()>
+                {move || name.get()}
+            </span>
+            {move || {
+                progress
+                    .get()
+                    .map(|(value, max)| {
+                        if max == 0 {
+                            view! { <progress aria-label=move || name.get()></progress> }.into_any()
+                        } else {
+                            view! {
+                                <progress
+                                    max=max.to_string()
+                                    value=value.min(max).to_string()
+                                    aria-label=move || name.get()
+                                ></progress>
+                            }
+                            .into_any()
+                        }
+                    })
+            }}
+            <span class="state">{word}</span>
+        </li>
+    }
+}

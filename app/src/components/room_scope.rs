@@ -1,0 +1,155 @@
+//! The open room, cut into slices: each part of the page follows only what it shows, so that a vote never redraws
+//! the composer and a message never redraws the picture.
+
+use std::sync::Arc;
+
+use healthsync_core::{EventId, Person, RoomId};
+use leptos::prelude::*;
+
+use crate::client::{
+    Client,
+    model::{Attachment, CaseRow, MemberRow, MessageRow, PollRow, Role, RoomPhase, RoomView},
+};
+
+/// Lies in the context of a room's page.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct RoomScope {
+    pub(crate) id: RoomId,
+    pub(crate) phase: Memo<RoomPhase>,
+    pub(crate) name: Memo<Option<String>>,
+    pub(crate) owner: Memo<Option<Person>>,
+    pub(crate) my_role: Memo<Option<Role>>,
+    pub(crate) members: Memo<Arc<Vec<MemberRow>>>,
+    pub(crate) member_error: Memo<Option<String>>,
+    pub(crate) cases: Memo<Arc<Vec<CaseRow>>>,
+    pub(crate) messages: Memo<Arc<Vec<MessageRow>>>,
+    pub(crate) attachments: Memo<Arc<Vec<Attachment>>>,
+    pub(crate) unsent: Memo<u32>,
+    pub(crate) draft: Memo<String>,
+    /// The case that a tab has chosen; the shown one is `open_case`.
+    pub(crate) chosen_case: RwSignal<Option<EventId>>,
+    pub(crate) open_case: Memo<Option<EventId>>,
+    /// Whether "Ask the room" is open.
+    pub(crate) asking: RwSignal<bool>,
+}
+
+impl RoomScope {
+    pub(crate) fn new(client: Client, id: RoomId) -> Self {
+        let cases = slice(client, id, |room| room.cases.clone());
+        let phase = slice_or(client, id, RoomPhase::Loading, |room| room.phase.clone());
+        let chosen_case = RwSignal::new(None);
+        Self {
+            id,
+            phase,
+            name: slice(client, id, |room| room.name.clone()),
+            owner: slice(client, id, |room| room.owner),
+            my_role: slice(client, id, |room| room.my_role),
+            members: slice(client, id, |room| room.members.clone()),
+            member_error: slice(client, id, |room| room.member_error.clone()),
+            cases,
+            messages: slice(client, id, |room| room.messages.clone()),
+            attachments: slice(client, id, |room| room.attachments.clone()),
+            unsent: slice(client, id, |room| room.unsent),
+            draft: slice(client, id, |room| room.draft.clone()),
+            chosen_case,
+            open_case: open_case(cases, phase, chosen_case),
+            asking: RwSignal::new(false),
+        }
+    }
+
+    /// One case by its id.
+    pub(crate) fn case(self, id: EventId) -> Memo<Option<CaseRow>> {
+        Memo::new(move |_| {
+            self.cases.with(|cases| cases.iter().find(|case| case.id == id).cloned())
+        })
+    }
+
+    /// One poll of a case.
+    pub(crate) fn poll(self, case: EventId, id: EventId) -> Memo<Option<PollRow>> {
+        Memo::new(move |_| {
+            self.cases.with(|cases| {
+                let case = cases.iter().find(|row| row.id == case)?;
+                case.polls.iter().find(|poll| poll.id == id).cloned()
+            })
+        })
+    }
+
+    /// How many people may answer.
+    pub(crate) fn readers(self) -> usize {
+        self.members.with(|members| members.len())
+    }
+
+    /// Open polls of the open case in which this person has not voted.
+    pub(crate) fn votes_due(self) -> usize {
+        let Some(open) = self.open_case.get() else { return 0 };
+        self.cases.with(|cases| {
+            cases.iter().find(|case| case.id == open).map_or(0, |case| {
+                case.polls
+                    .iter()
+                    .filter(|poll| poll.closed_at.is_none() && poll.my_vote.is_none())
+                    .count()
+            })
+        })
+    }
+
+    pub(crate) fn may_manage(self) -> bool {
+        matches!(self.my_role.get(), Some(Role::Owner | Role::Moderator))
+    }
+}
+
+pub(crate) fn use_room() -> RoomScope {
+    expect_context()
+}
+
+fn slice<T>(client: Client, id: RoomId, read: fn(&RoomView) -> T) -> Memo<T>
+where
+    T: Default + PartialEq + Send + Sync + 'static,
+{
+    Memo::new(move |_| {
+        client.room.with(|room| {
+            room.as_ref().filter(|room| room.id == id).map(read).unwrap_or_default()
+        })
+    })
+}
+
+fn slice_or<T>(client: Client, id: RoomId, first: T, read: fn(&RoomView) -> T) -> Memo<T>
+where
+    T: Clone + PartialEq + Send + Sync + 'static,
+{
+    Memo::new(move |_| {
+        client.room.with(|room| {
+            room.as_ref().filter(|room| room.id == id).map_or_else(|| first.clone(), read)
+        })
+    })
+}
+
+/// Which case the page shows: the chosen one; else the newest when the room opens, and then the same one, whatever
+/// others add. One's own new case is shown at once.
+fn open_case(
+    cases: Memo<Arc<Vec<CaseRow>>>,
+    phase: Memo<RoomPhase>,
+    chosen: RwSignal<Option<EventId>>,
+) -> Memo<Option<EventId>> {
+    let newest_own =
+        Memo::new(move |_| cases.with(|cases| cases.iter().rev().find(|case| case.you).map(|c| c.id)));
+    Effect::new(move |before: Option<Option<EventId>>| {
+        let now = newest_own.get();
+        let opened = phase.with_untracked(|phase| *phase == RoomPhase::Open);
+        if opened && now.is_some() && before.is_some_and(|before| before != now) {
+            chosen.set(now);
+        }
+        now
+    });
+    Memo::new(move |before: Option<&Option<EventId>>| {
+        let settled = phase.with(|phase| *phase == RoomPhase::Open);
+        cases.with(|cases| {
+            let known = |id: &EventId| cases.iter().any(|case| case.id == *id);
+            let before = before.copied().flatten().filter(|_| settled);
+            chosen
+                .get()
+                .filter(known)
+                .or_else(|| before.filter(known))
+                .or_else(|| cases.last().map(|case| case.id))
+        })
+    })
+}

@@ -1,0 +1,87 @@
+//! The HTML document around the app: what the server sends for every page.
+
+use leptos::{
+    config::LeptosOptions, hydration::AutoReload, nonce::use_nonce, prelude::*,
+};
+use leptos_meta::MetaTags;
+
+use crate::{app::App, client::model::Bootstrap};
+
+/// Addresses of the built files, with their content hashes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Assets {
+    pub js: String,
+    pub wasm: String,
+    pub css: String,
+}
+
+/// The whole document of one page.
+pub fn shell(options: LeptosOptions, assets: Assets, bootstrap: Bootstrap) -> impl IntoView {
+    let facts = serde_json::to_string(&bootstrap).expect("a bootstrap has only text and numbers");
+    provide_context(bootstrap);
+    let Assets { js, wasm, css } = assets;
+    view! {
+        <!DOCTYPE html>
+        <html lang="en">
+            <head>
+                <meta charset="utf-8" />
+                <meta name="viewport" content="width=device-width, initial-scale=1, viewport-fit=cover" />
+                <meta name="color-scheme" content="light dark" />
+                <meta
+                    name="description"
+                    content="A second opinion from the colleagues you choose: closed rooms, shared images, signed votes."
+                />
+                <meta name="healthsync-bootstrap" content=facts />
+                <link rel="icon" href="/favicon.svg" type="image/svg+xml" />
+                // Before the first paint, or a chosen theme would flash.
+                <script src="/theme.js"></script>
+                <link
+                    rel="preload"
+                    href="/fonts/ibm-plex-sans-latin-wght-normal.woff2"
+                    r#as="font"
+                    r#type="font/woff2"
+                    crossorigin="anonymous"
+                />
+                <link rel="stylesheet" href=css />
+                <AutoReload options />
+                <HydrationScript js wasm />
+                <MetaTags />
+            </head>
+            <body>
+                <App />
+                <noscript>
+                    <p class="stuck">"Rooms need JavaScript and WebAssembly. Reading these pages does not."</p>
+                </noscript>
+                <div class="stuck" id="stuck" role="alert" hidden>
+                    <span>"The scripts of this page could not be loaded. What you had not sent is kept in this browser."</span>
+                    <a class="btn" href="">
+                        "Reload"
+                    </a>
+                </div>
+            </body>
+        </html>
+    }
+}
+
+/// Instead of `HydrationScripts`, which in 0.8.23 writes the nonce into `crossorigin` (leptos issue 4843) and has no
+/// `.catch`: a download that fails must be seen.
+#[component]
+fn HydrationScript(js: String, wasm: String) -> impl IntoView {
+    // Both are names that our own build made; quoted as JSON, and `<` cannot end the element.
+    let quoted = |name: &str| {
+        serde_json::to_string(name).expect("text is JSON").replace('<', "\\u003c")
+    };
+    let start = format!(
+        "import({js}).then(m => m.default({{ module_or_path: {wasm} }}).then(() => m.hydrate()))\
+         .catch(e => {{ console.error(e); document.getElementById('stuck').hidden = false; }});",
+        js = quoted(&js),
+        wasm = quoted(&wasm),
+    );
+    view! {
+        <link rel="modulepreload" href=js />
+        <link rel="preload" href=wasm r#as="fetch" r#type="application/wasm" crossorigin="anonymous" />
+        <script type="module" nonce=use_nonce()>
+            {start}
+        </script>
+    }
+}
