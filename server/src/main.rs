@@ -1,1 +1,81 @@
-fn main() {}
+//! The server's entry point: settings, logs, listening, and a clean end on SIGTERM or Ctrl-C.
+
+use std::net::SocketAddr;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::Parser;
+use healthsync_server::services::Services;
+use healthsync_server::settings::Settings;
+use healthsync_server::{http, logging};
+use tokio::net::TcpListener;
+
+/// How long requests on their way may take after the signal.
+const GRACE: Duration = Duration::from_secs(8);
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let settings = Settings::parse();
+    match run(settings).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(why) => {
+            eprintln!("healthsync cannot run: {why}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+async fn run(settings: Settings) -> Result<(), String> {
+    logging::start(&settings.log)?;
+    let listener = TcpListener::bind(settings.addr).await.map_err(|error| {
+        format!(
+            "HEALTHSYNC_ADDR is {}: {error}. Choose a free port.",
+            settings.addr
+        )
+    })?;
+    let listening = listener.local_addr().map_err(|error| error.to_string())?;
+    let services = Services::start(settings, listening)
+        .await
+        .map_err(|error| error.to_string())?;
+    let app = http::router(services.clone()).into_make_service_with_connect_info::<SocketAddr>();
+    tracing::info!(address = %listening, peer_id = services.bootstrap.peer_id, "listening");
+
+    let (ending, ended) = tokio::sync::watch::channel(false);
+    let serve = axum::serve(listener, app).with_graceful_shutdown(async move {
+        signal().await;
+        let _ = ending.send(true);
+    });
+    let mut deadline = ended.clone();
+    tokio::select! {
+        served = serve.into_future() => served.map_err(|error| error.to_string())?,
+        () = async {
+            let _ = deadline.wait_for(|ending| *ending).await;
+            tokio::time::sleep(GRACE).await;
+        } => tracing::warn!("some requests were cut off"),
+    }
+    services.stop().await;
+    tracing::info!("stopped");
+    Ok(())
+}
+
+/// SIGTERM or Ctrl-C.
+async fn signal() {
+    let interrupt = async {
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    };
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        match signal(SignalKind::terminate()) {
+            Ok(mut terminate) => tokio::select! {
+                () = interrupt => {}
+                _ = terminate.recv() => {}
+            },
+            Err(_) => interrupt.await,
+        }
+    }
+    #[cfg(not(unix))]
+    interrupt.await;
+}

@@ -1,0 +1,219 @@
+//! One lookup at all five nodes at once. Three shares are enough, so the answer does not wait for the slowest: after
+//! the third good share the others have a moment left, and nobody has more than five seconds.
+
+use std::time::{Duration, Instant};
+
+use futures::StreamExt;
+use futures::stream::FuturesUnordered;
+use healthsync_app::api::{ApiError, KeyShareRequest, NodeAnswer, NodeResult};
+use healthsync_core::{DeviceToken, Scope};
+use healthsync_lighthouse::node::{KeyCall, Request};
+use serde_json::{Value, json};
+
+use super::{KeyNodes, Places};
+use crate::clock;
+
+/// Shares that give the key.
+const ENOUGH: usize = 3;
+/// For the other nodes once there are enough, so that a wrong share among the first three can be told.
+const GRACE: Duration = Duration::from_millis(150);
+/// For the slowest.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// Bytes of a node's answer.
+const ANSWER: usize = 64 * 1024;
+
+impl KeyNodes {
+    /// Asks every node for its share and returns what each said, in node order.
+    ///
+    /// # Errors
+    /// When the request is not one that a node could answer.
+    pub async fn ask(&self, request: &KeyShareRequest) -> Result<Vec<NodeAnswer>, ApiError> {
+        let body = body(request)?;
+        let authorization = format!("Bearer {}", request.bearer);
+        let started = Instant::now();
+        let mut asked: FuturesUnordered<_> = (1..=5_u8)
+            .map(|node| {
+                let (authorization, body) = (&authorization, &body);
+                async move {
+                    (
+                        node,
+                        self.ask_one(node, authorization, body).await,
+                        elapsed_ms(started),
+                    )
+                }
+            })
+            .collect();
+        let mut answers: Vec<NodeAnswer> = Vec::with_capacity(5);
+        let mut until = tokio::time::Instant::now() + PATIENCE;
+        let mut good = 0;
+        while let Ok(Some((node, result, ms))) = tokio::time::timeout_at(until, asked.next()).await
+        {
+            good += usize::from(matches!(result, NodeResult::Share { .. }));
+            if good >= ENOUGH {
+                until = until.min(tokio::time::Instant::now() + GRACE);
+            }
+            answers.push(NodeAnswer {
+                node,
+                name: format!("Node {node}"),
+                ms,
+                result,
+            });
+        }
+        for node in 1..=5_u8 {
+            if !answers.iter().any(|answer| answer.node == node) {
+                let result = NodeResult::Failed {
+                    reason: "no answer yet".into(),
+                };
+                answers.push(NodeAnswer {
+                    node,
+                    name: format!("Node {node}"),
+                    ms: elapsed_ms(started),
+                    result,
+                });
+            }
+        }
+        answers.sort_by_key(|answer| answer.node);
+        Ok(answers)
+    }
+
+    async fn ask_one(&self, node: u8, authorization: &str, body: &[u8]) -> NodeResult {
+        match &self.places {
+            Places::Here { nodes, .. } => {
+                let Some(here) = nodes.get(usize::from(node) - 1) else {
+                    return failed("there is no such node");
+                };
+                let request = Request {
+                    authorization: Some(authorization),
+                    body,
+                    now: clock::now(),
+                    random: rand::random(),
+                };
+                let answer = here.handle(KeyCall::Retrieve, request).await;
+                read(answer.status, &answer.body)
+            }
+            Places::Elsewhere { urls, client } => {
+                let base = urls[usize::from(node) - 1].as_str().trim_end_matches('/');
+                let sent = client
+                    .post(format!("{base}/api/retrieveSharedKey/{node}"))
+                    .header("authorization", authorization)
+                    .header("content-type", "application/json")
+                    .timeout(PATIENCE)
+                    .body(body.to_vec())
+                    .send()
+                    .await;
+                let answer = match sent {
+                    Ok(answer) => answer,
+                    Err(error) if error.is_timeout() => return failed("no answer within 5 s"),
+                    Err(_) => return failed("cannot be reached"),
+                };
+                let status = answer.status().as_u16();
+                let mut bytes = Vec::new();
+                let mut stream = answer.bytes_stream();
+                while let Some(piece) = stream.next().await {
+                    match piece {
+                        Ok(piece) if bytes.len() + piece.len() <= ANSWER => {
+                            bytes.extend_from_slice(&piece)
+                        }
+                        Ok(_) => return failed("its answer is too long"),
+                        Err(_) => return failed("its answer broke off"),
+                    }
+                }
+                match serde_json::from_slice(&bytes) {
+                    Ok(body) => read(status, &body),
+                    Err(_) => failed("its answer cannot be read"),
+                }
+            }
+        }
+    }
+}
+
+fn elapsed_ms(since: Instant) -> u32 {
+    u32::try_from(since.elapsed().as_millis()).unwrap_or(u32::MAX)
+}
+
+fn failed(reason: &str) -> NodeResult {
+    NodeResult::Failed {
+        reason: reason.into(),
+    }
+}
+
+/// The body that all nodes get. The token says for whom; the nodes check it.
+fn body(request: &KeyShareRequest) -> Result<Vec<u8>, ApiError> {
+    let token = DeviceToken::from_bearer(&request.bearer)
+        .map_err(|error| ApiError::BadRequest(format!("The key cannot be asked for: {error}.")))?;
+    if !matches!(token.scope, Scope::GetKey { .. }) {
+        return Err(ApiError::BadRequest(
+            "The key cannot be asked for: the token is for something else.".into(),
+        ));
+    }
+    let body = json!({
+        "address": token.delegation.delegation.person,
+        "cid": request.cid,
+        "dynamicData": {},
+        "sealTo": request.seal_to,
+    });
+    Ok(body.to_string().into_bytes())
+}
+
+/// Reads what a node said, ours or Lighthouse's: texts may be nested.
+fn read(status: u16, body: &Value) -> NodeResult {
+    if (200..300).contains(&status) {
+        let sealed = body.pointer("/payload/sealed").and_then(Value::as_str);
+        return match sealed {
+            Some(sealed) if sealed.len() <= 1024 => NodeResult::Share {
+                sealed: sealed.to_owned(),
+            },
+            _ => failed("its answer holds no sealed share"),
+        };
+    }
+    let text = deepest_text(body).unwrap_or_default();
+    if body.get("reason").and_then(Value::as_str) == Some("undecided") {
+        return failed("it could not ask the chain");
+    }
+    if status == 406 || text.contains("Denied") {
+        return NodeResult::Denied {
+            reason: "not on the list".into(),
+        };
+    }
+    match status {
+        401 => failed("it did not accept this device's signature"),
+        429 => failed("it is busy"),
+        400 if text.contains("null") => failed("it has no share of this key"),
+        _ => failed("it refused the request"),
+    }
+}
+
+fn deepest_text(body: &Value) -> Option<&str> {
+    let mut value = body.get("message").or_else(|| body.get("error"))?;
+    while let Some(inner) = value.get("message") {
+        value = inner;
+    }
+    value.as_str()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_nodes_say_is_told_apart() {
+        let nested = json!({ "message": { "message": { "message": "Access Denied" } } });
+        assert!(matches!(read(406, &nested), NodeResult::Denied { .. }));
+        assert!(matches!(read(500, &nested), NodeResult::Denied { .. }));
+        let undecided = json!({ "message": { "message": { "message": "Access Denied" } }, "reason": "undecided" });
+        assert_eq!(read(406, &undecided), failed("it could not ask the chain"));
+        let unknown = json!({ "message": "Cannot read properties of null" });
+        assert_eq!(read(400, &unknown), failed("it has no share of this key"));
+        let share = json!({ "payload": { "sealed": "AAAA", "index": 1 } });
+        assert_eq!(
+            read(200, &share),
+            NodeResult::Share {
+                sealed: "AAAA".into()
+            }
+        );
+        // A bare share is not passed on: this server must not be able to read it.
+        let bare = json!({ "payload": { "key": "00", "index": "01" } });
+        assert!(matches!(read(200, &bare), NodeResult::Failed { .. }));
+        assert!(matches!(read(200, &json!([])), NodeResult::Failed { .. }));
+    }
+}

@@ -1,0 +1,246 @@
+//! Who may enter a room and what the mailbox takes: the relay asks, this answers. Cheap checks come before costly
+//! ones, and the chain is asked last.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use healthsync_core::{
+    DeviceKey, Envelope, Person, RefusalCode, RoomId, SignedDelegation, VersionVector, device,
+    join_message,
+};
+use healthsync_net::{Admission, Outcome, PeerIdBytes, Policy, Refusal};
+use sha2::{Digest, Sha256};
+
+use crate::chain::{Chain, ChainError, Membership};
+use crate::clock;
+use crate::http::rate::RateLimit;
+use crate::mailbox::{KnownDevice, Mailbox, StoreError, Stored};
+
+/// The relay's rules over chain and mailbox.
+pub struct RoomPolicy {
+    chain: Arc<Chain>,
+    mailbox: Mailbox,
+    topic_secret: [u8; 32],
+    joins: RateLimit<DeviceKey>,
+    writes: RateLimit<Person>,
+}
+
+impl std::fmt::Debug for RoomPolicy {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("RoomPolicy")
+            .field("chain", &self.chain)
+            .finish_non_exhaustive()
+    }
+}
+
+impl RoomPolicy {
+    /// `topic_secret` must stay the same over restarts, or tabs that stay open talk past new ones.
+    pub fn new(chain: Arc<Chain>, mailbox: Mailbox, topic_secret: [u8; 32]) -> Self {
+        Self {
+            chain,
+            mailbox,
+            topic_secret,
+            joins: RateLimit::new(60, 2.0),
+            // A returning laptop hands over everything it wrote while away.
+            writes: RateLimit::new(2_000, 50.0),
+        }
+    }
+
+    /// Nobody who was not let in can guess it from the room's id, which is public.
+    fn topic(&self, room: RoomId) -> String {
+        let digest = Sha256::new()
+            .chain_update(b"healthsync/topic/1\0")
+            .chain_update(self.topic_secret)
+            .chain_update(room.0)
+            .finalize();
+        hex::encode(digest)
+    }
+
+    /// Whether an envelope by `device` may come from somebody admitted as `(person, admitted)`: her own device,
+    /// or another one that has proved to be hers.
+    async fn may_hand_over(
+        &self,
+        (person, admitted): (Person, DeviceKey),
+        device: DeviceKey,
+    ) -> Result<(), Refusal> {
+        let known = self.mailbox.device(device).await.map_err(unavailable)?;
+        match known {
+            Some(known) if known.person != person => Err(Refusal::new(
+                RefusalCode::NotAllowed,
+                "This event is by somebody else's device; everybody hands over their own.",
+            )),
+            Some(known) if !known.covers(clock::now()) => Err(delegation_ended()),
+            Some(_) => Ok(()),
+            None if device == admitted => Err(delegation_ended()),
+            None => Err(Refusal::new(
+                RefusalCode::BadDelegation,
+                "This event is by a device that has not joined here yet.",
+            )),
+        }
+    }
+}
+
+#[async_trait]
+impl Policy for RoomPolicy {
+    async fn join(
+        &self,
+        peer: PeerIdBytes,
+        room: RoomId,
+        delegation: &SignedDelegation,
+        device_signature: &[u8; 64],
+    ) -> Result<Admission, Refusal> {
+        let person = delegation.delegation.person;
+        let device = delegation.delegation.device;
+        if !self.joins.allow(device) {
+            return Err(rate_limited());
+        }
+        if !delegation.covers(clock::now()) {
+            return Err(delegation_ended());
+        }
+        if !device::verify(&device, &join_message(&room, &peer), device_signature) {
+            return Err(Refusal::new(
+                RefusalCode::BadDelegation,
+                "The device's signature does not fit this connection. Reload the page.",
+            ));
+        }
+        delegation.verify(self.chain.chain_id()).map_err(|error| {
+            Refusal::new(
+                RefusalCode::BadDelegation,
+                format!("The wallet's signature is refused: {error}. Sign in again."),
+            )
+        })?;
+        match self.chain.membership(room, person).await {
+            Ok(Membership::Allowed) => {}
+            Ok(Membership::NotAllowed) => {
+                return Err(Refusal::new(
+                    RefusalCode::NotAllowed,
+                    "You are not on this room's list.",
+                ));
+            }
+            Ok(Membership::NoSuchRoom) => {
+                return Err(Refusal::new(
+                    RefusalCode::NoSuchRoom,
+                    "The registry has no such room.",
+                ));
+            }
+            Err(error) => return Err(chain_unavailable(&error)),
+        }
+        let known = KnownDevice {
+            person,
+            expires_at: delegation.delegation.expires_at,
+        };
+        self.mailbox
+            .remember_device(device, known)
+            .await
+            .map_err(unavailable)?;
+        let have = self.mailbox.heads(room).await.map_err(unavailable)?;
+        tracing::debug!("a device joined a room");
+        Ok(Admission {
+            person,
+            device,
+            topic: self.topic(room),
+            have,
+        })
+    }
+
+    async fn store(
+        &self,
+        admitted: (Person, DeviceKey),
+        room: RoomId,
+        bytes: Vec<u8>,
+    ) -> Result<Outcome, Refusal> {
+        if !self.writes.allow(admitted.0) {
+            return Err(rate_limited());
+        }
+        let envelope = Envelope::decode_unverified(&bytes).map_err(|error| {
+            Refusal::new(
+                RefusalCode::TooLarge,
+                format!("The event cannot be read: {error}."),
+            )
+        })?;
+        if envelope.room != room {
+            return Err(Refusal::new(
+                RefusalCode::NotAllowed,
+                "The event belongs to another room.",
+            ));
+        }
+        self.may_hand_over(admitted, envelope.device).await?;
+        // The costly part, with the signature.
+        let envelope = Envelope::decode(&bytes).map_err(|error| {
+            Refusal::new(
+                RefusalCode::BadDelegation,
+                format!("The event is refused: {error}."),
+            )
+        })?;
+        match self
+            .mailbox
+            .store(admitted.0, &envelope, &bytes, clock::now())
+            .await
+        {
+            Ok(Stored::New) => Ok(Outcome::New),
+            Ok(Stored::Known) => Ok(Outcome::Known),
+            Err(error @ StoreError::Gap { .. }) | Err(error @ StoreError::Fork { .. }) => Err(
+                Refusal::new(RefusalCode::NotAllowed, crate::storage::sentence(&error)),
+            ),
+            Err(StoreError::Quota(why)) => Err(Refusal::new(
+                RefusalCode::TooLarge,
+                crate::storage::sentence(&why),
+            )),
+            Err(StoreError::Database(error)) => Err(unavailable(error)),
+        }
+    }
+
+    async fn heads(&self, room: RoomId) -> Result<VersionVector, Refusal> {
+        self.mailbox.heads(room).await.map_err(unavailable)
+    }
+
+    async fn page(
+        &self,
+        room: RoomId,
+        have: VersionVector,
+        limit: u32,
+    ) -> Result<healthsync_net::Page, Refusal> {
+        let page = self
+            .mailbox
+            .page(room, &have, limit)
+            .await
+            .map_err(unavailable)?;
+        Ok(healthsync_net::Page {
+            envelopes: page.envelopes,
+            more: page.more,
+        })
+    }
+}
+
+fn rate_limited() -> Refusal {
+    Refusal::new(
+        RefusalCode::RateLimited,
+        "Too much at once. Wait a few seconds; nothing is lost.",
+    )
+}
+
+fn delegation_ended() -> Refusal {
+    Refusal::new(
+        RefusalCode::BadDelegation,
+        "This device's delegation has ended. Sign in again; what you wrote is kept.",
+    )
+}
+
+fn chain_unavailable(error: &ChainError) -> Refusal {
+    tracing::warn!(%error, "membership could not be checked");
+    let message = match error {
+        ChainError::NoRegistry => "This server has no room registry configured.",
+        ChainError::Rpc(_) | ChainError::Answer(_) | ChainError::WrongChain { .. } => {
+            "The chain does not answer, so membership cannot be checked. It is tried again."
+        }
+    };
+    Refusal::new(RefusalCode::Unavailable, message)
+}
+
+fn unavailable(error: sqlx::Error) -> Refusal {
+    tracing::error!(%error, "the mailbox does not answer");
+    Refusal::new(
+        RefusalCode::Unavailable,
+        "The server's mailbox does not answer. What you wrote is kept and sent again.",
+    )
+}

@@ -1,0 +1,280 @@
+//! Files under their content ids, in an object store. Written to a side name first, hashed on the way, and moved to
+//! the right name only when the hash fits: what has a CID for a name has been checked once, and small ones are
+//! checked again whenever they are read.
+
+use std::path::{Path as FilePath, PathBuf};
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures::stream::BoxStream;
+use futures::{StreamExt, TryStreamExt};
+use healthsync_lighthouse::cid::{Cid, CidBuilder};
+use object_store::local::LocalFileSystem;
+use object_store::path::Path;
+use object_store::{GetOptions, GetRange, MultipartUpload, ObjectStore, WriteMultipart};
+
+/// Up to this size a file is hashed before the first byte leaves; a larger one is hashed on the way out, and the
+/// connection is cut at its end when it does not fit.
+const CHECK_FIRST: u64 = 4 * 1024 * 1024;
+/// Bytes per write, and writes on their way at the same time: what one upload holds in memory.
+const PART: usize = 512 * 1024;
+const PARTS: usize = 4;
+
+/// Why a file cannot be stored or read.
+#[derive(Debug, thiserror::Error)]
+pub enum BlobError {
+    /// The caller's: larger than allowed.
+    #[error("the file is larger than {0} bytes")]
+    TooLarge(u64),
+    /// The caller's: other bytes than announced.
+    #[error("the bytes that arrived have the content id {found}, not {expected}")]
+    WrongCid { expected: Cid, found: Cid },
+    /// The caller's: the upload broke off.
+    #[error("the upload broke off: {0}")]
+    Interrupted(String),
+    #[error("no file with this content id is stored here")]
+    NotFound,
+    /// Ours: the disk gave other bytes than were stored.
+    #[error("the stored bytes no longer fit their content id")]
+    Damaged,
+    /// Ours.
+    #[error("storage does not answer: {0}")]
+    Store(object_store::Error),
+    /// Ours.
+    #[error("the disk does not answer: {0}")]
+    Disk(#[from] std::io::Error),
+}
+
+impl From<object_store::Error> for BlobError {
+    fn from(error: object_store::Error) -> Self {
+        match error {
+            object_store::Error::NotFound { .. } => Self::NotFound,
+            other => Self::Store(other),
+        }
+    }
+}
+
+/// What was stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StoredFile {
+    /// Bytes of the file.
+    pub size: u64,
+    /// Bytes of its whole tree of blocks, what Kubo calls `Size`.
+    pub dag_size: u64,
+}
+
+/// A file being read.
+pub struct Reading {
+    /// Bytes of the whole file.
+    pub size: u64,
+    pub bytes: BoxStream<'static, Result<Bytes, BlobError>>,
+}
+
+impl std::fmt::Debug for Reading {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Reading")
+            .field("size", &self.size)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The files of this server.
+#[derive(Clone, Debug)]
+pub struct Blobs {
+    store: Arc<LocalFileSystem>,
+    folder: PathBuf,
+}
+
+impl Blobs {
+    /// Opens or makes the folder; throws away uploads that an earlier run did not finish.
+    ///
+    /// # Errors
+    /// When the folder cannot be made or read.
+    pub fn open(folder: &FilePath) -> Result<Self, BlobError> {
+        let incoming = folder.join("incoming");
+        if incoming.exists() {
+            std::fs::remove_dir_all(&incoming)?;
+        }
+        std::fs::create_dir_all(&incoming)?;
+        std::fs::create_dir_all(folder.join("files"))?;
+        let store = LocalFileSystem::new_with_prefix(folder)?;
+        Ok(Self {
+            store: Arc::new(store),
+            folder: folder.to_owned(),
+        })
+    }
+
+    /// Stores a file that comes as a stream, if it is what was announced and not larger than `limit`. Storing the
+    /// same file again is fine. When this returns, the file is on disk.
+    ///
+    /// # Errors
+    /// See [`BlobError`]; nothing is kept then.
+    pub async fn put<S, E>(
+        &self,
+        expected: Cid,
+        limit: u64,
+        bytes: S,
+    ) -> Result<StoredFile, BlobError>
+    where
+        S: futures::Stream<Item = Result<Bytes, E>>,
+        E: std::fmt::Display,
+    {
+        let side_name = Path::from(format!(
+            "incoming/{}",
+            hex::encode(rand::random::<[u8; 16]>())
+        ));
+        let upload: Box<dyn MultipartUpload> = self.store.put_multipart(&side_name).await?;
+        let mut write = WriteMultipart::new_with_chunk_size(upload, PART);
+        match receive(&mut write, limit, bytes).await {
+            Ok(file) if file.cid == expected => {
+                write.finish().await?;
+                self.settle(&side_name, &file_path(&expected)).await?;
+                Ok(StoredFile {
+                    size: file.size,
+                    dag_size: file.dag_size,
+                })
+            }
+            Ok(file) => {
+                write.abort().await?;
+                Err(BlobError::WrongCid {
+                    expected,
+                    found: file.cid,
+                })
+            }
+            Err(error) => {
+                write.abort().await?;
+                Err(error)
+            }
+        }
+    }
+
+    /// Moves a finished upload to its name, and both file and folder onto the disk: only then may the uploader be
+    /// told that it is stored.
+    async fn settle(&self, side_name: &Path, name: &Path) -> Result<(), BlobError> {
+        let (from, to) = (
+            self.folder.join(side_name.as_ref()),
+            self.folder.join(name.as_ref()),
+        );
+        let moved = tokio::task::spawn_blocking(move || {
+            std::fs::File::open(&from)?.sync_all()?;
+            std::fs::rename(&from, &to)?;
+            let folder = to.parent().unwrap_or(FilePath::new("."));
+            std::fs::File::open(folder)?.sync_all()
+        });
+        moved.await.map_err(std::io::Error::other)??;
+        Ok(())
+    }
+
+    /// Bytes of a file.
+    pub async fn size(&self, cid: &Cid) -> Result<u64, BlobError> {
+        Ok(self.store.head(&file_path(cid)).await?.size)
+    }
+
+    /// Reads a file, or the part of it that `range` says (which must lie inside).
+    pub async fn get(
+        &self,
+        cid: &Cid,
+        range: Option<std::ops::Range<u64>>,
+    ) -> Result<Reading, BlobError> {
+        let name = file_path(cid);
+        let size = self.store.head(&name).await?.size;
+        if size <= CHECK_FIRST {
+            let bytes = self.store.get(&name).await?.bytes().await?;
+            let (bytes, found) = tokio::task::spawn_blocking(move || {
+                let mut builder = CidBuilder::new();
+                builder.update(&bytes);
+                (bytes, builder.finish().cid)
+            })
+            .await
+            .map_err(std::io::Error::other)?;
+            if found != *cid {
+                tracing::error!(%cid, "a stored file is damaged");
+                return Err(BlobError::Damaged);
+            }
+            let bytes = match range {
+                Some(range) => slice(&bytes, range),
+                None => bytes,
+            };
+            return Ok(Reading {
+                size,
+                bytes: futures::stream::once(async { Ok(bytes) }).boxed(),
+            });
+        }
+        let whole = range.is_none();
+        let options = GetOptions {
+            range: range.map(GetRange::Bounded),
+            ..GetOptions::default()
+        };
+        let bytes = self
+            .store
+            .get_opts(&name, options)
+            .await?
+            .into_stream()
+            .map_err(BlobError::from)
+            .boxed();
+        let bytes = if whole { checked(bytes, *cid) } else { bytes };
+        Ok(Reading { size, bytes })
+    }
+}
+
+fn slice(bytes: &Bytes, range: std::ops::Range<u64>) -> Bytes {
+    let end = usize::try_from(range.end)
+        .unwrap_or(usize::MAX)
+        .min(bytes.len());
+    let start = usize::try_from(range.start).unwrap_or(usize::MAX).min(end);
+    bytes.slice(start..end)
+}
+
+fn file_path(cid: &Cid) -> Path {
+    Path::from(format!("files/{cid}"))
+}
+
+async fn receive<S, E>(
+    write: &mut WriteMultipart,
+    limit: u64,
+    bytes: S,
+) -> Result<healthsync_lighthouse::cid::File, BlobError>
+where
+    S: futures::Stream<Item = Result<Bytes, E>>,
+    E: std::fmt::Display,
+{
+    let mut builder = CidBuilder::new();
+    let mut size = 0;
+    let mut bytes = std::pin::pin!(bytes);
+    while let Some(piece) = bytes.next().await {
+        let piece = piece.map_err(|error| BlobError::Interrupted(error.to_string()))?;
+        size += piece.len() as u64;
+        if size > limit {
+            return Err(BlobError::TooLarge(limit));
+        }
+        builder.update(&piece);
+        write.wait_for_capacity(PARTS).await?;
+        write.put(piece);
+    }
+    Ok(builder.finish())
+}
+
+/// Passes the bytes on and ends with an error when they do not fit, which cuts the connection before its end.
+fn checked(
+    bytes: BoxStream<'static, Result<Bytes, BlobError>>,
+    cid: Cid,
+) -> BoxStream<'static, Result<Bytes, BlobError>> {
+    let start = (bytes, Some(CidBuilder::new()));
+    futures::stream::try_unfold(start, move |(mut bytes, builder)| async move {
+        let Some(mut builder) = builder else {
+            return Ok(None);
+        };
+        match bytes.try_next().await? {
+            Some(piece) => {
+                builder.update(&piece);
+                Ok(Some((piece, (bytes, Some(builder)))))
+            }
+            None if builder.finish().cid == cid => Ok(None),
+            None => {
+                tracing::error!(%cid, "a stored file is damaged");
+                Err(BlobError::Damaged)
+            }
+        }
+    })
+    .boxed()
+}
