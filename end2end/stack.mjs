@@ -5,7 +5,7 @@ import { spawn } from 'node:child_process';
 import { randomInt } from 'node:crypto';
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
-import { closeSync, openSync, readFileSync } from 'node:fs';
+import { closeSync, openSync, readFileSync, rmSync } from 'node:fs';
 import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -25,9 +25,13 @@ const DEPLOYER_KEY = '0xac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7b
 const READY_WITHIN = 60_000;
 const STOPPED_WITHIN = 15_000;
 
-/** Every process started here and not yet gone; none outlives this one. */
+/** Every process started here and not yet gone, and every folder made; none outlives this process. */
 const alive = new Set();
-process.on('exit', () => { for (const child of alive) child.kill('SIGKILL'); });
+const folders = new Set();
+process.on('exit', () => {
+  for (const child of alive) child.kill('SIGKILL');
+  for (const folder of folders) rmSync(folder, { recursive: true, force: true });
+});
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.once(signal, () => process.exit(1));
 
 /**
@@ -39,6 +43,7 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.once(signal, () =>
  */
 export async function startStack({ env = {}, anvilArgs = [] } = {}) {
   const root = await mkdtemp(path.join(tmpdir(), 'healthsync-'));
+  folders.add(root);
   const stack = new Stack(root, env, anvilArgs);
   try {
     await mkdir(stack.dataDir);
@@ -82,7 +87,7 @@ class Stack {
       } catch (error) {
         await chain.stop('SIGKILL');
         // Somebody else may have taken the port between the look and the start.
-        if (attempt === 3 || !chain.endedByItself) throw error;
+        if (attempt === 3 || !/in use/i.test(chain.lastLines())) throw error;
       }
     }
   }
@@ -135,11 +140,12 @@ class Stack {
 
   /** Ends everything and removes the data. Throws when a process had ended by itself: a crash is not to be missed. */
   async stop() {
-    for (const service of [this.#server, this.#chain]) if (service?.endedByItself) this.#crashes.push(service.obituary());
     await this.#server?.stop('SIGTERM');
     await this.#chain?.stop('SIGTERM');
+    for (const service of [this.#server, this.#chain]) if (service?.endedByItself) this.#crashes.push(service.obituary());
     if (this.#crashes.length) throw new Error(this.#crashes.join('\n'));
     await rm(this.#root, { recursive: true, force: true });
+    folders.delete(this.#root);
   }
 }
 
@@ -162,7 +168,8 @@ class Service {
 
   get pid() { return this.#child.pid; }
   get running() { return alive.has(this.#child); }
-  get endedByItself() { return !this.running && !this.#asked; }
+  /** It ended unasked, or while it was being asked, with a code that says so (a panic's is 101). */
+  get endedByItself() { return !this.running && (!this.#asked || Boolean(this.#child.exitCode)); }
 
   /** Waits until `answers` gives true; a refused connection counts as "not yet". */
   async ready(answers) {
