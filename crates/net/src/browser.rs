@@ -5,6 +5,7 @@
 //! libp2p, whose bounds want `Send`.
 
 mod overlap;
+mod webrtc;
 mod websocket;
 
 use futures::channel::mpsc;
@@ -39,10 +40,13 @@ impl Node {
             .multiplex(yamux)
             .map(|(peer, muxer), _| (peer, StreamMuxerBox::new(muxer)))
             .boxed();
+        let webrtc = webrtc::WebRtcTransport::new(keypair.clone())
+            .map(|(peer, connection), _| (peer, StreamMuxerBox::new(connection)))
+            .boxed();
         let (handle, events, actor) = client::start(
             config,
             &keypair,
-            Overlap::new(websocket).boxed(),
+            Overlap::new(webrtc, websocket).boxed(),
             libp2p::swarm::Config::with_wasm_executor(),
         );
         wasm_bindgen_futures::spawn_local(actor);

@@ -28,6 +28,6 @@ pub use libp2p::{Multiaddr, PeerId, identity::Keypair};
 pub use browser::Node;
 #[cfg(not(target_arch = "wasm32"))]
 pub use native::{
-    Admission, Certificate, Outcome, PeerIdBytes, Policy, Refusal, Relay, RelayConfig, RelayError,
-    RelayHandle, RelayMetrics,
+    Admission, Outcome, PeerIdBytes, Policy, Refusal, Relay, RelayConfig, RelayError, RelayHandle,
+    RelayMetrics, new_certificate,
 };

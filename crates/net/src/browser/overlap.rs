@@ -30,13 +30,15 @@ const TOGETHER: Duration = Duration::from_millis(50);
 type Secured = (PeerId, StreamMuxerBox);
 
 pub(super) struct Overlap {
+    webrtc: Boxed<Secured>,
     websocket: Boxed<Secured>,
     webrtc_dialled: Option<Instant>,
 }
 
 impl Overlap {
-    pub(super) fn new(websocket: Boxed<Secured>) -> Self {
+    pub(super) fn new(webrtc: Boxed<Secured>, websocket: Boxed<Secured>) -> Self {
         Self {
+            webrtc,
             websocket,
             webrtc_dialled: None,
         }
@@ -82,7 +84,12 @@ impl Transport for Overlap {
                 }
                 .boxed())
             }
-            _ => Err(TransportError::MultiaddrNotSupported(address)),
+            Some(address::Transport::WebRtc) => {
+                let dial = self.webrtc.dial(address, options)?;
+                self.webrtc_dialled = Some(Instant::now());
+                Ok(dial.boxed())
+            }
+            None => Err(TransportError::MultiaddrNotSupported(address)),
         }
     }
 

@@ -28,7 +28,7 @@ use libp2p::{
     multiaddr::Protocol,
     noise, yamux,
 };
-pub use libp2p_webrtc::tokio::Certificate;
+use libp2p_webrtc::tokio::Certificate;
 use tokio::{sync::oneshot, task::JoinHandle};
 
 use super::{
@@ -55,15 +55,15 @@ const WAITING_COMMANDS: usize = 256;
 pub struct RelayConfig {
     /// The relay's identity; keep it, so that its peer id survives a restart.
     pub keypair: Keypair,
-    /// A concrete address for WebRTC-direct and the certificate as PEM
-    /// ([`Certificate::serialize_pem`]); keep it, so that published addresses survive a restart.
+    /// A concrete address for WebRTC-direct and the certificate as PEM ([`new_certificate`]); keep
+    /// it, because its hash is part of the published address.
     pub webrtc: Option<(SocketAddr, String)>,
 }
 
 /// Why a relay cannot start. All but the last are the operator's to mend.
 #[derive(Debug, thiserror::Error)]
 pub enum RelayError {
-    /// The certificate is not what [`Certificate::serialize_pem`] writes.
+    /// The certificate is not what [`new_certificate`] writes.
     #[error("the WebRTC certificate cannot be read: {0}")]
     Certificate(String),
     /// WebRTC needs to know which address browsers reach.
@@ -80,6 +80,13 @@ pub enum RelayError {
     /// The identity cannot be used for encryption.
     #[error("the relay's identity key cannot be used: {0}")]
     Identity(String),
+}
+
+/// A fresh certificate with its private key as PEM, for [`RelayConfig::webrtc`].
+pub fn new_certificate() -> Result<String, RelayError> {
+    Certificate::generate(&mut rand::rng())
+        .map(|certificate| certificate.serialize_pem())
+        .map_err(|error| RelayError::Certificate(error.to_string()))
 }
 
 /// The relay is full; the socket was dropped.

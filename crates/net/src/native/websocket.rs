@@ -6,7 +6,6 @@
 
 use std::{
     io,
-    marker::PhantomData,
     pin::Pin,
     task::{Context, Poll, ready},
 };
@@ -28,63 +27,28 @@ const MAX_WRITE: usize = 32 * 1024;
 /// Longest message that we take; browsers may send a whole yamux frame at once.
 pub const MAX_WEBSOCKET_MESSAGE: usize = 1024 * 1024;
 
-/// What a WebSocket message means to a byte stream.
-pub trait Frame: Sized {
-    /// Bytes of a binary message, `None` for one that carries nothing (ping, pong), an error for
-    /// text.
-    fn into_bytes(self) -> io::Result<Option<Bytes>>;
-    /// Whether the peer says goodbye.
-    fn is_close(&self) -> bool;
-    /// A binary message.
-    fn binary(bytes: Bytes) -> Self;
-}
-
-impl Frame for Message {
-    fn into_bytes(self) -> io::Result<Option<Bytes>> {
-        match self {
-            Self::Binary(bytes) => Ok(Some(bytes)),
-            Self::Ping(_) | Self::Pong(_) | Self::Close(_) => Ok(None),
-            Self::Text(_) => Err(io::Error::new(
-                io::ErrorKind::InvalidData,
-                "a text message on a binary WebSocket",
-            )),
-        }
-    }
-
-    fn is_close(&self) -> bool {
-        matches!(self, Self::Close(_))
-    }
-
-    fn binary(bytes: Bytes) -> Self {
-        Self::Binary(bytes)
-    }
-}
-
-/// A WebSocket as a byte stream.
+/// A WebSocket as a byte stream. `S` is a stream and sink of axum's messages.
 #[derive(Debug)]
-pub struct WebSocketStream<S, M> {
+pub struct WebSocketStream<S> {
     socket: S,
     unread: Bytes,
     ended: bool,
-    message: PhantomData<fn() -> M>,
 }
 
-impl<S, M> WebSocketStream<S, M> {
+impl<S> WebSocketStream<S> {
     /// Around an open socket.
     pub fn new(socket: S) -> Self {
         Self {
             socket,
             unread: Bytes::new(),
             ended: false,
-            message: PhantomData,
         }
     }
 }
 
-impl<S, M, E> AsyncRead for WebSocketStream<S, M>
+impl<S, E> AsyncRead for WebSocketStream<S>
 where
-    S: Stream<Item = Result<M, E>> + Unpin,
-    M: Frame,
+    S: Stream<Item = Result<Message, E>> + Unpin,
     E: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
     fn poll_read(
@@ -97,13 +61,19 @@ where
                 return Poll::Ready(Ok(0));
             }
             match ready!(Pin::new(&mut self.socket).poll_next(cx)) {
-                Some(Ok(message)) if message.is_close() => self.ended = true,
-                Some(Ok(message)) => self.unread = message.into_bytes()?.unwrap_or_default(),
+                Some(Ok(Message::Binary(bytes))) => self.unread = bytes,
+                // The socket answers pings by itself.
+                Some(Ok(Message::Ping(_) | Message::Pong(_))) => {}
+                Some(Ok(Message::Close(_))) | None => self.ended = true,
+                Some(Ok(Message::Text(_))) => {
+                    self.ended = true;
+                    let text = "a text message on a binary WebSocket";
+                    return Poll::Ready(Err(io::Error::new(io::ErrorKind::InvalidData, text)));
+                }
                 Some(Err(error)) => {
                     self.ended = true;
                     return Poll::Ready(Err(io::Error::other(error)));
                 }
-                None => self.ended = true,
             }
         }
         let n = buf.len().min(self.unread.len());
@@ -112,11 +82,10 @@ where
     }
 }
 
-impl<S, M> AsyncWrite for WebSocketStream<S, M>
+impl<S> AsyncWrite for WebSocketStream<S>
 where
-    S: Sink<M> + Unpin,
+    S: Sink<Message> + Unpin,
     S::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
-    M: Frame,
 {
     fn poll_write(
         mut self: Pin<&mut Self>,
@@ -127,7 +96,7 @@ where
         ready!(socket.as_mut().poll_ready(cx)).map_err(io::Error::other)?;
         let n = buf.len().min(MAX_WRITE);
         socket
-            .start_send(M::binary(Bytes::copy_from_slice(&buf[..n])))
+            .start_send(Message::Binary(Bytes::copy_from_slice(&buf[..n])))
             .map_err(io::Error::other)?;
         Poll::Ready(Ok(n))
     }
@@ -178,7 +147,7 @@ impl HandedOver {
 }
 
 impl Transport for HandedOver {
-    type Output = WebSocketStream<WebSocket, Message>;
+    type Output = WebSocketStream<WebSocket>;
     type Error = io::Error;
     type ListenerUpgrade = future::Ready<io::Result<Self::Output>>;
     type Dial = future::Pending<io::Result<Self::Output>>;

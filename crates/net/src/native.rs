@@ -10,6 +10,6 @@ mod websocket;
 
 pub use policy::{Admission, Outcome, Page, PeerIdBytes, Policy, Refusal};
 pub use relay::{
-    Certificate, Overloaded, Relay, RelayConfig, RelayError, RelayHandle, RelayMetrics,
+    Overloaded, Relay, RelayConfig, RelayError, RelayHandle, RelayMetrics, new_certificate,
 };
 pub use websocket::{MAX_WEBSOCKET_MESSAGE, WebSocketStream};

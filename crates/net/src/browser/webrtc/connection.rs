@@ -1,0 +1,206 @@
+//! A peer connection as a stream multiplexer: each stream is a data channel.
+
+use std::{
+    cell::RefCell,
+    collections::VecDeque,
+    io,
+    pin::Pin,
+    rc::Rc,
+    task::{Context, Poll, Waker, ready},
+};
+
+use futures::{StreamExt, stream::FuturesUnordered};
+use libp2p::core::muxing::{StreamMuxer, StreamMuxerEvent};
+use libp2p_webrtc_utils::{DropListener, Stream};
+use send_wrapper::SendWrapper;
+use wasm_bindgen::{JsCast, closure::Closure};
+use web_sys::{RtcDataChannelEvent, RtcPeerConnection, RtcPeerConnectionState};
+
+use super::{channel::Channel, thrown};
+
+/// Channels of the relay that may wait to be taken; it opens a handful at the start.
+const MAX_WAITING: usize = 64;
+
+/// An `RTCPeerConnection` whose handlers are attached, from before the handshake until it is
+/// dropped.
+pub(super) struct Peer {
+    pub(super) connection: RtcPeerConnection,
+    events: Rc<RefCell<Events>>,
+    // Kept alive for as long as the connection may call them; `Drop` detaches them first.
+    _on_channel: Closure<dyn FnMut(RtcDataChannelEvent)>,
+    _on_state: Closure<dyn FnMut()>,
+}
+
+#[derive(Default)]
+struct Events {
+    waiting: VecDeque<Channel>,
+    inbound: Option<Waker>,
+    state: Option<Waker>,
+}
+
+impl Peer {
+    pub(super) fn new() -> io::Result<Self> {
+        let connection = RtcPeerConnection::new()
+            .map_err(|error| thrown("this browser offers no WebRTC", &error))?;
+        let events = Rc::new(RefCell::new(Events::default()));
+        let on_channel = Closure::new({
+            let events = events.clone();
+            move |event: RtcDataChannelEvent| {
+                // Its handlers are attached here and now: the first bytes follow right behind.
+                let channel = Channel::new(event.channel());
+                let mut events = events.borrow_mut();
+                if events.waiting.len() >= MAX_WAITING {
+                    tracing::warn!("the relay opens streams faster than they are taken");
+                    return;
+                }
+                events.waiting.push_back(channel);
+                if let Some(waker) = events.inbound.take() {
+                    waker.wake();
+                }
+            }
+        });
+        let on_state = Closure::new({
+            let events = events.clone();
+            move || {
+                if let Some(waker) = events.borrow_mut().state.take() {
+                    waker.wake();
+                }
+            }
+        });
+        connection.set_ondatachannel(Some(on_channel.as_ref().unchecked_ref()));
+        connection.set_onconnectionstatechange(Some(on_state.as_ref().unchecked_ref()));
+        Ok(Self {
+            connection,
+            events,
+            _on_channel: on_channel,
+            _on_state: on_state,
+        })
+    }
+
+    /// Ready once the connection is beyond repair.
+    pub(super) fn poll_failed(&self, cx: &mut Context<'_>) -> Poll<io::Error> {
+        match self.connection.connection_state() {
+            RtcPeerConnectionState::Failed => Poll::Ready(io::Error::new(
+                io::ErrorKind::NotConnected,
+                "no UDP path to the relay",
+            )),
+            RtcPeerConnectionState::Closed => {
+                Poll::Ready(io::Error::from(io::ErrorKind::ConnectionAborted))
+            }
+            _ => {
+                self.events.borrow_mut().state = Some(cx.waker().clone());
+                Poll::Pending
+            }
+        }
+    }
+}
+
+impl Drop for Peer {
+    fn drop(&mut self) {
+        self.connection.set_ondatachannel(None);
+        self.connection.set_onconnectionstatechange(None);
+        self.connection.close();
+    }
+}
+
+/// The multiplexer that libp2p sees.
+pub(in crate::browser) struct Connection {
+    // Dropped in this order: the channels first, so that their handlers go before the connection.
+    opening: Option<Channel>,
+    streams: FuturesUnordered<DropListener<Channel>>,
+    no_streams: Option<Waker>,
+    /// The channel of the handshake. It stays open: closing it can block later ones
+    /// (rust-libp2p issue 5986), and when the relay closes, it is the first to tell.
+    handshake: Channel,
+    peer: SendWrapper<Peer>,
+}
+
+impl Connection {
+    pub(super) fn new(peer: Peer, handshake: Channel) -> Self {
+        Self {
+            opening: None,
+            streams: FuturesUnordered::new(),
+            no_streams: None,
+            handshake,
+            peer: SendWrapper::new(peer),
+        }
+    }
+
+    fn stream(&mut self, channel: Channel) -> Stream<Channel> {
+        let (stream, dropped) = Stream::new(channel);
+        self.streams.push(dropped);
+        if let Some(waker) = self.no_streams.take() {
+            waker.wake();
+        }
+        stream
+    }
+}
+
+impl StreamMuxer for Connection {
+    type Substream = Stream<Channel>;
+    type Error = io::Error;
+
+    fn poll_inbound(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<Self::Substream>> {
+        let channel = {
+            let mut events = self.peer.events.borrow_mut();
+            match events.waiting.pop_front() {
+                Some(channel) => channel,
+                None => {
+                    events.inbound = Some(cx.waker().clone());
+                    return Poll::Pending;
+                }
+            }
+        };
+        Poll::Ready(Ok(self.stream(channel)))
+    }
+
+    fn poll_outbound(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<Self::Substream>> {
+        // `createDataChannel` throws nothing before the connection is closed or its ids are used up.
+        let channel = match self.opening.take() {
+            Some(channel) => channel,
+            None if self.peer.connection.connection_state() == RtcPeerConnectionState::Closed => {
+                return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));
+            }
+            None => Channel::new(self.peer.connection.create_data_channel("")),
+        };
+        match channel.poll_open(cx) {
+            Poll::Pending => {
+                self.opening = Some(channel);
+                Poll::Pending
+            }
+            Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
+            Poll::Ready(Ok(())) => Poll::Ready(Ok(self.stream(channel))),
+        }
+    }
+
+    fn poll_close(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.peer.connection.close();
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<StreamMuxerEvent>> {
+        if let Poll::Ready(error) = self.peer.poll_failed(cx) {
+            return Poll::Ready(Err(error));
+        }
+        if self.handshake.poll_closed(cx).is_ready() {
+            let text = "the relay closed the connection";
+            return Poll::Ready(Err(io::Error::new(io::ErrorKind::ConnectionReset, text)));
+        }
+        loop {
+            match ready!(self.streams.poll_next_unpin(cx)) {
+                Some(Ok(())) => {}
+                Some(Err(error)) => tracing::debug!(%error, "a stream did not end in order"),
+                None => {
+                    self.no_streams = Some(cx.waker().clone());
+                    return Poll::Pending;
+                }
+            }
+        }
+    }
+}
