@@ -17,6 +17,9 @@ mod pages;
 #[allow(unreachable_pub, reason = "`#[component]` writes `pub`")]
 mod shell;
 
+#[cfg(all(test, feature = "ssr"))]
+mod hostile_text_tests;
+
 pub use app::App;
 #[cfg(feature = "ssr")]
 pub use shell::{Assets, shell};

@@ -56,9 +56,6 @@ pub(crate) fn area(_of: &web_sys::Element) -> [f64; 4] {
     [0.0; 4]
 }
 
-/// Says on `<html>` that the page reacts now.
-pub(crate) fn mark_live() {}
-
 /// The part of the address after `#`, without it.
 pub(crate) fn hash() -> String {
     String::new()
