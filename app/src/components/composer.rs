@@ -37,20 +37,17 @@ pub(crate) fn Composer() -> impl IntoView {
     let with_images = StoredValue::new(false);
     let touched = StoredValue::new(false);
 
-    // The kept draft, once, and only into an empty field; what was typed before the page was live is kept at once.
+    // The kept draft, and text that could not be sent and comes back: only into an empty field. What was typed before
+    // the page was live is kept at once.
     Effect::new(move |_| {
         let draft = room.draft.get();
         let Some(field) = field.get() else { return };
-        if touched.get_value() {
-            return;
-        }
-        if !field.value().is_empty() {
-            touched.set_value(true);
-            client.send(Intent::KeepDraft(field.value()));
-        } else if !draft.is_empty() {
-            touched.set_value(true);
+        if field.value().is_empty() {
             field.set_value(&draft);
+        } else if !touched.get_value() {
+            client.send(Intent::KeepDraft(field.value()));
         }
+        touched.set_value(true);
     });
 
     let busy = Memo::new(move |_| {
