@@ -12,7 +12,7 @@ use libp2p::{
 };
 
 use crate::{
-    gossip::{self, Gossip, Profile},
+    gossip::{self, Gossip},
     sync,
 };
 
@@ -42,7 +42,7 @@ impl Behaviour {
             .with_max_pending_outgoing(Some(2))
             .with_max_established_per_peer(Some(2))
             .with_max_established_incoming(Some(0));
-        Self::new(Profile::Client, ProtocolSupport::Outbound, limits, keypair)
+        Self::new(ProtocolSupport::Outbound, limits, keypair)
     }
 
     #[cfg_attr(target_arch = "wasm32", allow(dead_code))]
@@ -51,15 +51,10 @@ impl Behaviour {
             .with_max_pending_incoming(Some(64))
             .with_max_established_per_peer(Some(2))
             .with_max_established(Some(max_connections));
-        Self::new(Profile::Relay, ProtocolSupport::Inbound, limits, keypair)
+        Self::new(ProtocolSupport::Inbound, limits, keypair)
     }
 
-    fn new(
-        profile: Profile,
-        support: ProtocolSupport,
-        limits: ConnectionLimits,
-        keypair: &Keypair,
-    ) -> Self {
+    fn new(support: ProtocolSupport, limits: ConnectionLimits, keypair: &Keypair) -> Self {
         // Identify tells everybody these texts and would tell listen addresses: say nothing more
         // than the protocol.
         let identify = identify::Config::new("healthsync/1".to_owned(), keypair.public())
@@ -75,7 +70,7 @@ impl Behaviour {
                     .with_timeout(PING_TIMEOUT),
             ),
             identify: identify::Behaviour::new(identify),
-            gossip: gossip::behaviour(profile, keypair),
+            gossip: gossip::behaviour(keypair),
             sync: sync::behaviour(support),
         }
     }

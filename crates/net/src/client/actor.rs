@@ -214,6 +214,8 @@ impl Actor {
         self.ready = false;
         self.rtt_ms = None;
         self.relay_listens.clear();
+        let gossip = &mut self.swarm.behaviour_mut().gossip;
+        gossip.remove_explicit_peer(&self.config.relay);
         for topic in std::mem::take(&mut self.topics).into_keys() {
             self.unsubscribe(&topic);
         }
@@ -314,6 +316,8 @@ impl Actor {
                     .flatten()
                     .find(|(address, _)| Transport::of(address) == Some(Transport::WebRtc))
                     .map(|(_, error)| innermost(&error));
+                let gossip = &mut self.swarm.behaviour_mut().gossip;
+                gossip.add_explicit_peer(&self.config.relay);
                 self.link
                     .established(connection_id, transport, webrtc_failed, now);
             }

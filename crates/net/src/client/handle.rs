@@ -42,8 +42,11 @@ impl NodeHandle {
     }
 
     /// Enters a room. Returns once the relay has let the device in and listens to the room, so that
-    /// what is published next is heard. The node joins again by itself after each reconnect, until
-    /// [`NodeHandle::leave`]; ask [`NodeHandle::pull`] then, because gossip meanwhile is gone.
+    /// what is published next is heard. Then ask [`NodeHandle::pull`]: what the mailbox got before
+    /// is in its answer, what it gets after comes by gossip.
+    ///
+    /// The node joins again by itself after each reconnect, until [`NodeHandle::leave`]; pull then
+    /// as well, because gossip meanwhile is gone.
     pub async fn join(
         &self,
         room: RoomId,

@@ -217,6 +217,9 @@ impl RelayHandle {
     }
 
     /// The whole of `GET /p2p`: bounds the socket, upgrades it and hands it to the relay.
+    ///
+    /// The listener below axum should set `TCP_NODELAY` (`axum::serve::ListenerExt::tap_io`):
+    /// without it each round trip waits some 40 ms for a delayed acknowledgement.
     pub fn upgrade(&self, upgrade: WebSocketUpgrade) -> Response {
         let relay = self.clone();
         upgrade

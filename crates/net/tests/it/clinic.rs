@@ -12,6 +12,7 @@ use axum::{
     Router,
     extract::ws::{Message, WebSocketUpgrade},
     routing::get,
+    serve::ListenerExt,
 };
 use futures::{
     FutureExt, SinkExt, StreamExt,
@@ -39,30 +40,30 @@ use libp2p::{
 use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_tungstenite::tungstenite;
 
-pub const CHAIN: u64 = 31_337;
-pub const NOW: Millis = Millis(1_900_000_000_000);
-pub const ROOM: RoomId = RoomId([7; 32]);
+pub(crate) const CHAIN: u64 = 31_337;
+pub(crate) const NOW: Millis = Millis(1_900_000_000_000);
+pub(crate) const ROOM: RoomId = RoomId([7; 32]);
 
 /// Long enough for a loaded machine; reached only by a failure.
-pub const PATIENCE: Duration = Duration::from_secs(30);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
 /// The registry's list and the mailbox, in memory.
 #[derive(Default)]
-pub struct Mailbox {
+pub(crate) struct Mailbox {
     allowed: Mutex<HashSet<(RoomId, Person)>>,
     rooms: Mutex<BTreeMap<RoomId, BTreeMap<(DeviceKey, u64), Vec<u8>>>>,
 }
 
 impl Mailbox {
-    pub fn allow(&self, room: RoomId, person: Person) {
+    pub(crate) fn allow(&self, room: RoomId, person: Person) {
         self.allowed.lock().unwrap().insert((room, person));
     }
 
-    pub fn forbid(&self, room: RoomId, person: Person) {
+    pub(crate) fn forbid(&self, room: RoomId, person: Person) {
         self.allowed.lock().unwrap().remove(&(room, person));
     }
 
-    pub fn topic(room: RoomId) -> String {
+    pub(crate) fn topic(room: RoomId) -> String {
         format!("topic-{}", &room.to_string()[2..18])
     }
 
@@ -151,16 +152,16 @@ impl Policy for Mailbox {
 }
 
 /// A relay behind axum.
-pub struct Clinic {
-    pub mailbox: Arc<Mailbox>,
-    pub keypair: Keypair,
-    pub relay: RelayHandle,
-    pub address: SocketAddr,
+pub(crate) struct Clinic {
+    pub(crate) mailbox: Arc<Mailbox>,
+    pub(crate) keypair: Keypair,
+    pub(crate) relay: RelayHandle,
+    pub(crate) address: SocketAddr,
     tasks: Vec<JoinHandle<()>>,
 }
 
 impl Clinic {
-    pub async fn open() -> Self {
+    pub(crate) async fn open() -> Self {
         Self::reopen(
             Arc::default(),
             Keypair::generate_ed25519(),
@@ -170,12 +171,17 @@ impl Clinic {
         .await
     }
 
-    pub async fn reopen(
+    pub(crate) async fn reopen(
         mailbox: Arc<Mailbox>,
         keypair: Keypair,
         address: SocketAddr,
         webrtc: Option<(SocketAddr, String)>,
     ) -> Self {
+        // RUST_LOG=debug shows what happens; a second test in this process finds it set up.
+        let _ = tracing_subscriber::fmt()
+            .with_env_filter(tracing_subscriber::EnvFilter::from_default_env())
+            .with_test_writer()
+            .try_init();
         let config = RelayConfig {
             keypair: keypair.clone(),
             webrtc,
@@ -188,6 +194,7 @@ impl Clinic {
             "/p2p",
             get(async move |upgrade: WebSocketUpgrade| for_route.upgrade(upgrade)),
         );
+        let listener = listener.tap_io(|tcp| tcp.set_nodelay(true).expect("a live socket"));
         let server = tokio::spawn(async move { axum::serve(listener, app).await.unwrap() });
         Self {
             mailbox,
@@ -199,7 +206,7 @@ impl Clinic {
     }
 
     /// As a crash would: everything stops, nothing is said.
-    pub async fn crash(self) -> (Arc<Mailbox>, Keypair, SocketAddr) {
+    pub(crate) async fn crash(self) -> (Arc<Mailbox>, Keypair, SocketAddr) {
         for task in self.tasks {
             task.abort();
             // Aborted is what was asked for.
@@ -208,20 +215,20 @@ impl Clinic {
         (self.mailbox, self.keypair, self.address)
     }
 
-    pub fn websocket(&self) -> Multiaddr {
+    pub(crate) fn websocket(&self) -> Multiaddr {
         let host = self.address.ip().to_string();
         websocket_multiaddr(&host, self.address.port(), false, "/p2p")
     }
 
     /// A member of [`ROOM`] whose node is connected.
-    pub async fn member(&self, n: u8) -> Visitor {
+    pub(crate) async fn member(&self, n: u8) -> Visitor {
         let visitor = self.visitor(n).await;
         self.mailbox.allow(ROOM, visitor.person);
         visitor
     }
 
     /// Somebody whose node is connected.
-    pub async fn visitor(&self, n: u8) -> Visitor {
+    pub(crate) async fn visitor(&self, n: u8) -> Visitor {
         let config = NodeConfig {
             ws_url_multiaddr: self.websocket(),
             webrtc: self.relay.addresses().first().cloned(),
@@ -233,18 +240,18 @@ impl Clinic {
 }
 
 /// A person with a device and a node.
-pub struct Visitor {
-    pub person: Person,
-    pub device: DeviceSecret,
-    pub delegation: SignedDelegation,
-    pub node: NodeHandle,
-    pub events: mpsc::Receiver<NetEvent>,
+pub(crate) struct Visitor {
+    pub(crate) person: Person,
+    pub(crate) device: DeviceSecret,
+    pub(crate) delegation: SignedDelegation,
+    pub(crate) node: NodeHandle,
+    pub(crate) events: mpsc::Receiver<NetEvent>,
     seq: u64,
     prev: Option<EventId>,
 }
 
 impl Visitor {
-    pub async fn connect(
+    pub(crate) async fn connect(
         n: u8,
         config: NodeConfig,
         transport: impl FnOnce(&Keypair) -> Boxed<(libp2p::PeerId, StreamMuxerBox)>,
@@ -284,14 +291,24 @@ impl Visitor {
         visitor
     }
 
-    pub async fn join(&self, room: RoomId) -> Result<healthsync_net::Joined, client::NetError> {
+    pub(crate) async fn join(
+        &self,
+        room: RoomId,
+    ) -> Result<healthsync_net::Joined, client::NetError> {
         self.node
             .join(room, self.delegation.clone(), &self.device)
             .await
     }
 
+    /// Joins and asks for what is there, as a page does: from then on it misses nothing.
+    pub(crate) async fn enter(&self, room: RoomId) {
+        self.join(room).await.unwrap();
+        let everything = VersionVector::default();
+        self.node.pull(room, everything, 100).await.unwrap();
+    }
+
     /// The next event of this device in `room`, sealed.
-    pub fn say(&mut self, room: RoomId, text: &str) -> Vec<u8> {
+    pub(crate) fn say(&mut self, room: RoomId, text: &str) -> Vec<u8> {
         self.seq += 1;
         let event = Event {
             v: 1,
@@ -314,7 +331,7 @@ impl Visitor {
         Envelope::seal(&signed, &key, 0, nonce, &self.device).encode()
     }
 
-    pub async fn event(&mut self) -> NetEvent {
+    pub(crate) async fn event(&mut self) -> NetEvent {
         tokio::time::timeout(PATIENCE, self.events.next())
             .await
             .expect("an event in time")
@@ -322,7 +339,7 @@ impl Visitor {
     }
 
     /// Waits for this state.
-    pub async fn until(&mut self, state: State) -> Status {
+    pub(crate) async fn until(&mut self, state: State) -> Status {
         loop {
             if let NetEvent::Status(status) = self.event().await
                 && status.state == state
@@ -333,7 +350,7 @@ impl Visitor {
     }
 
     /// The next gossip, skipping changes of status.
-    pub async fn hears(&mut self) -> Vec<u8> {
+    pub(crate) async fn hears(&mut self) -> Vec<u8> {
         loop {
             if let NetEvent::Gossip { bytes, .. } = self.event().await {
                 return bytes;
@@ -343,7 +360,7 @@ impl Visitor {
 }
 
 /// Noise and yamux over a WebSocket of tungstenite, as a browser would dial.
-pub fn websocket_transport(keypair: &Keypair) -> Boxed<(libp2p::PeerId, StreamMuxerBox)> {
+pub(crate) fn websocket_transport(keypair: &Keypair) -> Boxed<(libp2p::PeerId, StreamMuxerBox)> {
     Dialer
         .upgrade(Version::V1Lazy)
         .authenticate(noise::Config::new(keypair).unwrap())
@@ -397,7 +414,7 @@ impl Transport for Dialer {
         let url = address::websocket_url(&address)
             .ok_or(TransportError::MultiaddrNotSupported(address))?;
         Ok(async move {
-            let (socket, _) = tokio_tungstenite::connect_async(url)
+            let (socket, _) = tokio_tungstenite::connect_async_with_config(url, None, true)
                 .await
                 .map_err(std::io::Error::other)?;
             let socket = socket

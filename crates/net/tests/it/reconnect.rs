@@ -10,8 +10,8 @@ async fn after_a_crash_the_rooms_are_joined_again_and_history_fills_the_gap() {
     let clinic = Clinic::open().await;
     let mut ada = clinic.member(1).await;
     let mut ben = clinic.member(2).await;
-    ada.join(ROOM).await.unwrap();
-    ben.join(ROOM).await.unwrap();
+    ada.enter(ROOM).await;
+    ben.enter(ROOM).await;
     let relay_before = clinic.relay.peer_id();
 
     let (mailbox, keypair, address) = clinic.crash().await;
@@ -32,10 +32,14 @@ async fn after_a_crash_the_rooms_are_joined_again_and_history_fills_the_gap() {
     assert_eq!(back.transport, Some(Transport::WebSocket));
     assert_eq!(back.relay_peers, 1);
     ben.until(State::Connected).await;
+    let page = ben.node.pull(ROOM, VersionVector::default(), 10).await;
+    assert_eq!(page.unwrap().envelopes, Vec::<Vec<u8>>::new());
 
     // Nobody has called `join` again.
     ada.node.push(ROOM, vec![unsent.clone()]).await.unwrap();
     assert_eq!(ben.hears().await, unsent);
+    // A push without gossip before it comes back to its sender as well.
+    assert_eq!(ada.hears().await, unsent);
     ben.node
         .publish(ROOM, GossipKind::Ephemeral, b"here")
         .unwrap();

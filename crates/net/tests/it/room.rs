@@ -16,7 +16,7 @@ async fn two_members_talk_live_and_the_mailbox_keeps_it() {
     let joined = ada.join(ROOM).await.unwrap();
     assert_eq!(joined.topic, Mailbox::topic(ROOM));
     assert_eq!(joined.have, VersionVector::default());
-    ben.join(ROOM).await.unwrap();
+    ben.enter(ROOM).await;
 
     // As the page does it: gossip first, then the push that acknowledges.
     let first = ada.say(ROOM, "A second pair of eyes?");
@@ -63,8 +63,8 @@ async fn long_and_many_envelopes_arrive_once_each() {
     let clinic = Clinic::open().await;
     let mut ada = clinic.member(1).await;
     let mut ben = clinic.member(2).await;
-    ada.join(ROOM).await.unwrap();
-    ben.join(ROOM).await.unwrap();
+    ada.enter(ROOM).await;
+    ben.enter(ROOM).await;
     let long = "x".repeat(limits::MESSAGE_CHARS);
     let sent: Vec<_> = (0..100).map(|_| ada.say(ROOM, &long)).collect();
     let mut rest = &sent[..];
@@ -103,8 +103,8 @@ async fn known_envelopes_do_not_travel_again() {
     let clinic = Clinic::open().await;
     let mut ada = clinic.member(1).await;
     let mut ben = clinic.member(2).await;
-    ada.join(ROOM).await.unwrap();
-    ben.join(ROOM).await.unwrap();
+    ada.enter(ROOM).await;
+    ben.enter(ROOM).await;
     let first = ada.say(ROOM, "once");
     ada.node.push(ROOM, vec![first.clone()]).await.unwrap();
     assert_eq!(ben.hears().await, first);
@@ -121,7 +121,7 @@ async fn known_envelopes_do_not_travel_again() {
 async fn what_is_too_long_or_of_another_room_is_refused_with_a_reason() {
     let clinic = Clinic::open().await;
     let mut ada = clinic.member(1).await;
-    ada.join(ROOM).await.unwrap();
+    ada.enter(ROOM).await;
     let too_long = vec![0; limits::ENVELOPE_BYTES + 1];
     for refused in [
         ada.node.push(ROOM, vec![too_long.clone()]).await.map(drop),
@@ -162,9 +162,9 @@ async fn whoever_is_removed_is_out_and_stays_out() {
     let mut ben = clinic.member(2).await;
     let other = RoomId([8; 32]);
     clinic.mailbox.allow(other, ben.person);
-    ada.join(ROOM).await.unwrap();
-    ben.join(ROOM).await.unwrap();
-    ben.join(other).await.unwrap();
+    ada.enter(ROOM).await;
+    ben.enter(ROOM).await;
+    ben.enter(other).await;
 
     clinic.mailbox.forbid(ROOM, ben.person);
     clinic.relay.kick(ROOM, ben.person).await;
@@ -197,9 +197,9 @@ async fn leaving_and_returning_works_at_once() {
     let clinic = Clinic::open().await;
     let mut ada = clinic.member(1).await;
     let mut ben = clinic.member(2).await;
-    ada.join(ROOM).await.unwrap();
+    ada.enter(ROOM).await;
     for round in 0..3 {
-        ben.join(ROOM).await.unwrap();
+        ben.enter(ROOM).await;
         let text = ada.say(ROOM, &format!("round {round}"));
         ada.node.push(ROOM, vec![text.clone()]).await.unwrap();
         assert_eq!(ben.hears().await, text);
@@ -212,8 +212,8 @@ async fn closing_ends_the_node_and_tells_the_relay() {
     let clinic = Clinic::open().await;
     let ada = clinic.member(1).await;
     let mut ben = clinic.member(2).await;
-    ada.join(ROOM).await.unwrap();
-    ben.join(ROOM).await.unwrap();
+    ada.enter(ROOM).await;
+    ben.enter(ROOM).await;
     ada.node.close();
     let ended = ada.events.collect::<Vec<_>>();
     tokio::time::timeout(PATIENCE, ended)

@@ -15,7 +15,7 @@ use crate::clinic::{Clinic, Mailbox, PATIENCE, ROOM, websocket_transport};
 async fn who_is_not_a_member_neither_joins_nor_reads_nor_writes() {
     let clinic = Clinic::open().await;
     let ada = clinic.member(1).await;
-    ada.join(ROOM).await.unwrap();
+    ada.enter(ROOM).await;
     let mut eve = clinic.visitor(3).await;
     let refusal = eve.join(ROOM).await.unwrap_err();
     assert_eq!(
@@ -88,7 +88,7 @@ async fn until_cut(swarm: &mut Swarm<gossipsub::Behaviour>) {
 async fn whoever_listens_to_a_topic_without_joining_is_cut_off() {
     let clinic = Clinic::open().await;
     let ada = clinic.member(1).await;
-    ada.join(ROOM).await.unwrap();
+    ada.enter(ROOM).await;
     let mut eve = intruder();
     eve.behaviour_mut()
         .subscribe(&IdentTopic::new(Mailbox::topic(ROOM)))
@@ -107,7 +107,7 @@ async fn whoever_listens_to_a_topic_without_joining_is_cut_off() {
 async fn whoever_sends_to_a_room_without_joining_is_not_heard_and_cut_off() {
     let clinic = Clinic::open().await;
     let mut ada = clinic.member(1).await;
-    ada.join(ROOM).await.unwrap();
+    ada.enter(ROOM).await;
     let mut eve = intruder();
     eve.dial(
         DialOpts::peer_id(clinic.relay.peer_id())
@@ -141,7 +141,7 @@ async fn whoever_sends_to_a_room_without_joining_is_not_heard_and_cut_off() {
 async fn three_wrong_messages_end_the_connection() {
     let clinic = Clinic::open().await;
     let mut eve = clinic.member(1).await;
-    eve.join(ROOM).await.unwrap();
+    eve.enter(ROOM).await;
     for n in 0..3 {
         eve.node
             .publish(ROOM, GossipKind::Envelope, &[n; 300])

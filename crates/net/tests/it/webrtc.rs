@@ -55,8 +55,8 @@ async fn members_on_both_transports_are_in_one_room() {
     let mut ada = Visitor::connect(1, config, webrtc_transport).await;
     clinic.mailbox.allow(ROOM, ada.person);
     let mut ben = clinic.member(2).await;
-    ada.join(ROOM).await.unwrap();
-    ben.join(ROOM).await.unwrap();
+    ada.enter(ROOM).await;
+    ben.enter(ROOM).await;
     assert_eq!(clinic.relay.metrics().webrtc, 1);
     assert_eq!(clinic.relay.metrics().websocket, 1);
     let text = ada.say(ROOM, "by another road");

@@ -194,6 +194,10 @@ impl Actor {
             entry.connections.remove(&id);
             if entry.connections.is_empty() {
                 self.peers.remove(&peer);
+                self.swarm
+                    .behaviour_mut()
+                    .gossip
+                    .remove_explicit_peer(&peer);
                 self.undecided.retain(|_, from| *from != peer);
                 for topic in self.rooms.leave_all(peer) {
                     self.unsubscribe(&topic);
@@ -541,6 +545,8 @@ impl Actor {
             return self.answer(refused(refusal), channel);
         }
         let who = (admission.person, admission.device);
+        // From here on everything in the topics that it subscribes to goes to it at once.
+        self.swarm.behaviour_mut().gossip.add_explicit_peer(&peer);
         let (topic, first) = self.rooms.admit(peer, room, who, admission.topic);
         if first
             && let Err(error) = self
