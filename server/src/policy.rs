@@ -244,3 +244,114 @@ fn unavailable(error: sqlx::Error) -> Refusal {
         "The server's mailbox does not answer. What you wrote is kept and sent again.",
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::test_support::{Someone, TestServer};
+
+    const ROOM: RoomId = RoomId([4; 32]);
+
+    async fn join(policy: &RoomPolicy, who: &Someone, signature: [u8; 64]) -> RefusalCode {
+        let refusal = policy
+            .join(b"peer".to_vec(), ROOM, &who.delegation, &signature)
+            .await;
+        refusal.expect_err("there is no chain to ask").code
+    }
+
+    #[tokio::test]
+    async fn joins_are_refused_before_the_chain_is_asked() {
+        let server =
+            TestServer::start(&["--registry", "0x1111111111111111111111111111111111111111"]).await;
+        let policy = RoomPolicy::new(
+            server.services.chain.clone(),
+            server.services.mailbox.clone(),
+            [1; 32],
+        );
+        let mut ada = Someone::new(1);
+        let good = ada.device.sign(&join_message(&ROOM, b"peer"));
+        assert_eq!(join(&policy, &ada, good).await, RefusalCode::Unavailable);
+        let elsewhere = ada.device.sign(&join_message(&ROOM, b"another peer"));
+        assert_eq!(
+            join(&policy, &ada, elsewhere).await,
+            RefusalCode::BadDelegation
+        );
+        ada.delegation.delegation.person = Someone::new(2).person;
+        assert_eq!(join(&policy, &ada, good).await, RefusalCode::BadDelegation);
+    }
+
+    #[tokio::test]
+    async fn everybody_hands_over_their_own_events_only() {
+        let server = TestServer::start(&[]).await;
+        let mailbox = &server.services.mailbox;
+        let policy = RoomPolicy::new(server.services.chain.clone(), mailbox.clone(), [1; 32]);
+        let (mut ada, mut eve) = (Someone::new(1), Someone::new(2));
+        for who in [&ada, &eve] {
+            let known = KnownDevice {
+                person: who.person,
+                expires_at: clock::now().seconds() + 60,
+            };
+            mailbox
+                .remember_device(who.device.public(), known)
+                .await
+                .expect("remembered");
+        }
+        let admitted = (ada.person, ada.device.public());
+        let first = ada.says(ROOM, "mine").encode();
+        assert_eq!(
+            policy.store(admitted, ROOM, first.clone()).await,
+            Ok(Outcome::New)
+        );
+        assert_eq!(
+            policy.store(admitted, ROOM, first.clone()).await,
+            Ok(Outcome::Known)
+        );
+        let foreign = eve.says(ROOM, "hers").encode();
+        let code = |refused: Result<Outcome, Refusal>| refused.expect_err("refused").code;
+        assert_eq!(
+            code(policy.store(admitted, ROOM, foreign).await),
+            RefusalCode::NotAllowed
+        );
+        assert_eq!(
+            code(policy.store(admitted, RoomId([5; 32]), first.clone()).await),
+            RefusalCode::NotAllowed
+        );
+        let mut forged = ada.says(ROOM, "mine, too").encode();
+        *forged.last_mut().expect("not empty") ^= 1;
+        assert_eq!(
+            code(policy.store(admitted, ROOM, forged).await),
+            RefusalCode::BadDelegation
+        );
+        let ended = KnownDevice {
+            person: ada.person,
+            expires_at: 1,
+        };
+        mailbox
+            .remember_device(ada.device.public(), ended)
+            .await
+            .expect("remembered");
+        let late = ada.says(ROOM, "late").encode();
+        assert_eq!(
+            code(policy.store(admitted, ROOM, late).await),
+            RefusalCode::BadDelegation
+        );
+    }
+
+    #[tokio::test]
+    async fn topics_differ_by_room_and_stay() {
+        let server = TestServer::start(&[]).await;
+        let policy = |secret| {
+            RoomPolicy::new(
+                server.services.chain.clone(),
+                server.services.mailbox.clone(),
+                secret,
+            )
+        };
+        assert_eq!(policy([1; 32]).topic(ROOM), policy([1; 32]).topic(ROOM));
+        assert_ne!(policy([1; 32]).topic(ROOM), policy([2; 32]).topic(ROOM));
+        assert_ne!(
+            policy([1; 32]).topic(ROOM),
+            policy([1; 32]).topic(RoomId([5; 32]))
+        );
+    }
+}

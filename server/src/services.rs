@@ -201,6 +201,9 @@ fn private_folder(folder: &Path) -> std::io::Result<()> {
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
     builder.create(folder)?;
+    // It may have been there already, made by somebody less careful.
+    #[cfg(unix)]
+    std::fs::set_permissions(folder, std::os::unix::fs::PermissionsExt::from_mode(0o700))?;
     // Found out now, not by the first person who uploads.
     let probe = folder.join(".writable");
     std::fs::write(&probe, b"")?;

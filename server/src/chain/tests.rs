@@ -1,1 +1,300 @@
+//! Against a real chain: an anvil of our own, when `ANVIL` names the program.
 
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use alloy_primitives::{Address, B256};
+use alloy_provider::Provider;
+use alloy_sol_types::SolCall;
+use healthsync_app::api::{Backend, ChainRole, KeyShareRequest, NodeResult};
+use healthsync_core::registry::{RoomRegistry, room_id};
+use healthsync_core::{RefusalCode, Scope, join_message};
+use healthsync_lighthouse::{SealKeyPair, room_key_cid, room_member_condition};
+use healthsync_net::Policy;
+use serde_json::{Value, json};
+
+use super::watcher::{ChainStatus, Watcher};
+use super::*;
+use crate::policy::RoomPolicy;
+use crate::test_support::{Someone, TestServer};
+
+/// Ends with the test.
+struct Anvil(Child);
+
+impl Drop for Anvil {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+struct LocalChain {
+    _anvil: Anvil,
+    rpc: String,
+    provider: RootProvider,
+    account: Address,
+    registry: Address,
+}
+
+impl LocalChain {
+    async fn start(program: &str) -> Self {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let port = std::net::TcpListener::bind("127.0.0.1:0")
+            .and_then(|l| l.local_addr())
+            .expect("a port")
+            .port();
+        let anvil = Command::new(program)
+            .args([
+                "--port",
+                &port.to_string(),
+                "--chain-id",
+                "31337",
+                "--hardfork",
+                "cancun",
+                "--silent",
+            ])
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("anvil starts");
+        let rpc = format!("http://127.0.0.1:{port}");
+        let provider = ProviderBuilder::new()
+            .disable_recommended_fillers()
+            .connect_reqwest(reqwest::Client::new(), rpc.parse().expect("a URL"));
+        let ready = async {
+            while provider.get_chain_id().await.is_err() {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(20), ready)
+            .await
+            .expect("anvil answers");
+        let account = provider.get_accounts().await.expect("accounts")[0];
+        let mut chain = Self {
+            _anvil: Anvil(anvil),
+            rpc,
+            provider,
+            account,
+            registry: Address::ZERO,
+        };
+        let artifact = concat!(
+            env!("CARGO_MANIFEST_DIR"),
+            "/../contracts/artifacts/RoomRegistry.json"
+        );
+        let artifact: Value =
+            serde_json::from_str(&std::fs::read_to_string(artifact).expect("the artifact"))
+                .expect("JSON");
+        let receipt = chain.send(json!({ "data": artifact["bytecode"] })).await;
+        chain.registry = receipt["contractAddress"]
+            .as_str()
+            .expect("an address")
+            .parse()
+            .expect("an address");
+        chain
+    }
+
+    async fn send(&self, mut transaction: Value) -> Value {
+        transaction["from"] = json!(self.account);
+        // An estimate made at block 0 is too low for what block 1 stores.
+        transaction["gas"] = json!("0x2dc6c0");
+        let hash: Value = self
+            .provider
+            .raw_request("eth_sendTransaction".into(), (transaction,))
+            .await
+            .expect("sent");
+        let receipt = async {
+            loop {
+                let found: Value = self
+                    .provider
+                    .raw_request("eth_getTransactionReceipt".into(), (&hash,))
+                    .await
+                    .expect("an answer");
+                if !found.is_null() {
+                    return found;
+                }
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        let receipt = tokio::time::timeout(Duration::from_secs(20), receipt)
+            .await
+            .expect("a receipt");
+        assert_eq!(receipt["status"], "0x1");
+        receipt
+    }
+
+    async fn call(&self, call: impl SolCall) {
+        let data = format!("0x{}", hex::encode(call.abi_encode()));
+        self.send(json!({ "to": self.registry, "data": data }))
+            .await;
+    }
+}
+
+#[tokio::test]
+async fn membership_follows_the_registry_everywhere() {
+    let Ok(program) = std::env::var("ANVIL") else {
+        eprintln!("skipped: ANVIL names no program");
+        return;
+    };
+    let local = LocalChain::start(&program).await;
+    let registry = local.registry.to_string();
+    let server = TestServer::start(&["--chain-rpc", &local.rpc, "--registry", &registry]).await;
+    let services = &server.services;
+    let (ada, eve) = (Someone::new(1), Someone::new(2));
+    let owner = Person(local.account.into_array());
+    let salt = [5; 32];
+    let room = room_id(&owner, &salt);
+
+    assert_eq!(
+        services
+            .chain
+            .membership(room, ada.person)
+            .await
+            .expect("an answer"),
+        Membership::NoSuchRoom
+    );
+    assert!(!services.room_facts(room).await.expect("facts").exists);
+    local
+        .call(RoomRegistry::createRoomCall {
+            salt: B256::from(salt),
+            members: vec![address(ada.person)],
+        })
+        .await;
+
+    // The watcher of this test, so that it is known when it has run.
+    let removed = Arc::new(Mutex::new(Vec::new()));
+    let seen = removed.clone();
+    let watcher = Watcher::new(
+        services.chain.clone(),
+        services.index.clone(),
+        Arc::new(ChainStatus::default()),
+        move |room, person| seen.lock().expect("not poisoned").push((room, person)),
+    );
+    watcher.round().await.expect("a round");
+    let rooms = services.rooms_of(ada.person).await.expect("rooms");
+    assert_eq!(
+        rooms
+            .iter()
+            .map(|r| (r.room, r.owner, r.members))
+            .collect::<Vec<_>>(),
+        [(room, owner, 2)]
+    );
+    assert!(
+        services
+            .rooms_of(eve.person)
+            .await
+            .expect("rooms")
+            .is_empty()
+    );
+
+    let facts = services.room_facts(room).await.expect("facts");
+    assert_eq!(facts.owner, Some(owner));
+    let role = |person| {
+        facts
+            .members
+            .iter()
+            .find(|member| member.person == person)
+            .map(|member| member.role)
+    };
+    assert_eq!(
+        (role(owner), role(ada.person)),
+        (Some(ChainRole::Owner), Some(ChainRole::Member))
+    );
+
+    // Key nodes release a room's key to members only.
+    let cid = room_key_cid(&room, 0);
+    let condition = room_member_condition(&services.bootstrap.chain.name, local.registry, &room);
+    let maker = Someone::new(3);
+    crate::key_nodes::tests::save(&server, &maker, &cid, Some(condition)).await;
+    let pair = SealKeyPair::from_seed([9; 32]);
+    let ask = |who: &Someone| KeyShareRequest {
+        cid: cid.clone(),
+        bearer: who.bearer(Scope::GetKey {
+            cid: cid.clone(),
+            seal_to: pair.public(),
+        }),
+        seal_to: hex::encode(pair.public()),
+    };
+    let good = services.key_shares(ask(&ada)).await.expect("answers");
+    assert!(
+        good.iter()
+            .filter(|a| matches!(a.result, NodeResult::Share { .. }))
+            .count()
+            >= 3,
+        "{good:?}"
+    );
+    let denied = services.key_shares(ask(&eve)).await.expect("answers");
+    assert!(
+        denied
+            .iter()
+            .all(|a| matches!(a.result, NodeResult::Denied { .. })),
+        "{denied:?}"
+    );
+
+    // The relay admits members, and stores what they say.
+    let policy = RoomPolicy::new(services.chain.clone(), services.mailbox.clone(), [1; 32]);
+    let peer = b"a peer".to_vec();
+    let join = async |who: &Someone| {
+        let signature = who.device.sign(&join_message(&room, &peer));
+        policy
+            .join(peer.clone(), room, &who.delegation, &signature)
+            .await
+    };
+    let admission = join(&ada).await.expect("admitted");
+    assert_eq!((admission.person, admission.topic.len()), (ada.person, 64));
+    assert_eq!(
+        join(&eve).await.expect_err("refused").code,
+        RefusalCode::NotAllowed
+    );
+
+    // Removal: the index knows, the relay is told, the next question goes to the chain.
+    local
+        .call(RoomRegistry::removeMembersCall {
+            room: B256::from(room.0),
+            persons: vec![address(ada.person)],
+        })
+        .await;
+    watcher.round().await.expect("a round");
+    services.chain.forget(room, ada.person);
+    assert_eq!(
+        join(&ada).await.expect_err("refused").code,
+        RefusalCode::NotAllowed
+    );
+    assert!(
+        services
+            .rooms_of(ada.person)
+            .await
+            .expect("rooms")
+            .is_empty()
+    );
+    let noticed = removed.lock().expect("not poisoned").clone();
+    assert!(
+        noticed.is_empty() || noticed == [(room, ada.person)],
+        "{noticed:?}"
+    );
+}
+
+#[tokio::test]
+async fn another_chain_is_refused_and_an_empty_address_turns_rooms_off() {
+    let Ok(program) = std::env::var("ANVIL") else {
+        eprintln!("skipped: ANVIL names no program");
+        return;
+    };
+    let local = LocalChain::start(&program).await;
+    let empty = Address::repeat_byte(0x11).to_string();
+    let server = TestServer::start(&["--chain-rpc", &local.rpc, "--registry", &empty]).await;
+    assert_eq!(server.services.bootstrap.contracts.registry, None);
+    let chain = Chain::new(
+        reqwest::Client::new(),
+        local.rpc.parse().expect("a URL"),
+        1,
+        None,
+    );
+    assert!(matches!(
+        chain.check().await,
+        Err(ChainError::WrongChain {
+            expected: 1,
+            found: 31337
+        })
+    ));
+}

@@ -5,7 +5,7 @@ mod ask;
 mod routes;
 mod store;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use std::path::Path;
 use std::sync::Arc;
