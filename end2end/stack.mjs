@@ -108,7 +108,6 @@ class Stack {
         HEALTHSYNC_SITE_ROOT: SITE,
         HEALTHSYNC_CHAIN_RPC: this.rpcUrl,
         HEALTHSYNC_CHAIN_ID: String(CHAIN_ID),
-        HEALTHSYNC_CHAIN_NAME: 'Local',
         HEALTHSYNC_REGISTRY: this.registry,
         HEALTHSYNC_P2P_WEBRTC_PORT: String(this.#webrtcPort),
         ...this.#env,

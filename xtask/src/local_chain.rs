@@ -172,9 +172,6 @@ pub(crate) fn start_server(
         .env("HEALTHSYNC_CHAIN_RPC", &chain.rpc)
         .env("HEALTHSYNC_CHAIN_ID", chain.id.to_string())
         .env("HEALTHSYNC_REGISTRY", &chain.registry);
-    if chain.id == LOCAL_CHAIN_ID && std::env::var_os("HEALTHSYNC_CHAIN_NAME").is_none() {
-        command.env("HEALTHSYNC_CHAIN_NAME", "Local");
-    }
     if std::env::var_os("HEALTHSYNC_P2P_WEBRTC_PORT").is_none() {
         command.env("HEALTHSYNC_P2P_WEBRTC_PORT", udp_port(port)?.to_string());
     }

@@ -79,17 +79,15 @@ fn imaging(arguments: Arguments) -> ExitCode {
         "healthsync-imaging",
         "--features",
         "decode",
-        "--bin",
-        "imaging",
-        "--",
     ]);
+    command
+        .args(["--bin", "imaging", "--manifest-path"])
+        .arg(workspace.path("Cargo.toml"));
     // The paths given are relative to where the person stands, not to the workspace.
     if let Ok(here) = std::env::current_dir() {
-        command
-            .current_dir(here)
-            .arg("--manifest-path")
-            .arg(workspace.path("Cargo.toml"));
+        command.current_dir(here);
     }
+    command.arg("--");
     command.args(arguments.rest());
     match command.status() {
         Ok(status) => ExitCode::from(u8::try_from(status.code().unwrap_or(1)).unwrap_or(1)),
