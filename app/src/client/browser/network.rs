@@ -65,7 +65,7 @@ pub(crate) async fn follow(runtime: Rc<Runtime>, mut events: mpsc::Receiver<NetE
     listen_to_browser(&runtime);
     while let Some(event) = events.next().await {
         match event {
-            NetEvent::Status(status) => runtime.network_changed(&status),
+            NetEvent::Status(status) => runtime.network_changed(status),
             NetEvent::Gossip { room, kind, bytes } => runtime.on_gossip(room, kind, bytes),
         }
     }
@@ -103,8 +103,13 @@ fn network(status: &Status) -> Network {
 }
 
 impl Runtime {
-    fn network_changed(self: &Rc<Self>, status: &Status) {
-        let shown = network(status);
+    /// Shows what the node says. It says nothing twice, so its last word is kept for when the device is back.
+    fn network_changed(self: &Rc<Self>, status: Status) {
+        self.show_network(network(&status));
+        self.network_said.replace(Some(status));
+    }
+
+    fn show_network(self: &Rc<Self>, shown: Network) {
         let online = matches!(shown, Network::Connected { .. });
         let was = self.online.replace(online);
         self.client.network.set(shown);
@@ -149,7 +154,13 @@ fn listen_to_browser(runtime: &Rc<Runtime>) {
         listener.forget();
     };
     let window = window();
-    on(&window, "online", runtime, |runtime| runtime.node.wake());
+    on(&window, "online", runtime, |runtime| {
+        // A WebRTC link may have lived through it; if not, the node finds out and says so.
+        if let Some(status) = runtime.network_said.borrow().as_ref() {
+            runtime.show_network(network(status));
+        }
+        runtime.node.wake();
+    });
     on(&window, "pageshow", runtime, |runtime| runtime.node.wake());
     on(&document(), "visibilitychange", runtime, |runtime| {
         if super::is_visible() {
@@ -158,13 +169,10 @@ fn listen_to_browser(runtime: &Rc<Runtime>) {
         }
     });
     on(&window, "offline", runtime, |runtime| {
-        // Said at once; if the relay can be reached all the same, the node's next status says so.
-        runtime.online.set(false);
-        runtime.client.network.set(Network::Offline {
+        runtime.show_network(Network::Offline {
             since: now(),
             reason: "This device has no network.".into(),
         });
-        runtime.gone_offline();
         runtime.node.wake();
     });
     on(&window, "pagehide", runtime, |runtime| {

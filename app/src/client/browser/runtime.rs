@@ -42,6 +42,8 @@ pub(crate) struct Runtime {
     pub wallets: Wallets,
     /// Whether the relay can be used right now.
     pub online: Cell<bool>,
+    /// The node's last word on its connection.
+    pub network_said: RefCell<Option<healthsync_net::Status>>,
     pub me: RefCell<Option<Rc<Me>>>,
     pub room: RefCell<Option<Rc<OpenRoom>>>,
     pub list: super::rooms::list::ListState,
@@ -118,6 +120,7 @@ impl Runtime {
             node,
             wallets,
             online: Cell::new(false),
+            network_said: RefCell::new(None),
             go,
             me: RefCell::default(),
             room: RefCell::default(),

@@ -175,10 +175,10 @@ impl Runtime {
         let key = RoomKey::from_master(master.as_bytes(), &id, keys::EPOCH);
         let author = Author {
             room: id,
-            key: &key,
+            key: key.clone(),
             person: me.person,
-            device: &me.device,
-            delegation: &delegation,
+            device: me.device.clone(),
+            delegation: delegation.clone(),
         };
         self.name_room(author, &name, Some(facts)).await?;
         Ok(id)
@@ -187,7 +187,7 @@ impl Runtime {
     /// The name as the room's first event; with it the room is complete and no longer pending.
     async fn name_room(
         &self,
-        author: Author<'_>,
+        author: Author,
         name: &str,
         facts: Option<RoomFacts>,
     ) -> Result<(), Trouble> {
@@ -200,7 +200,7 @@ impl Runtime {
         };
         envelopes::append(
             &self.db,
-            author,
+            author.clone(),
             1,
             vec![Kind::Room {
                 name: name.to_owned(),
@@ -239,10 +239,10 @@ impl Runtime {
             };
             let author = Author {
                 room: id,
-                key: &key,
+                key: key.clone(),
                 person: me.person,
-                device: &me.device,
-                delegation: &delegation,
+                device: me.device.clone(),
+                delegation: delegation.clone(),
             };
             if let Err(trouble) = self.name_room(author, &room.name, None).await {
                 self.toast_trouble(&trouble);

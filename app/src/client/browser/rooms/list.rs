@@ -263,7 +263,7 @@ impl Runtime {
             }
             let done = !page.more || fresh.is_empty();
             // Without storage the list still shows what it learnt.
-            let _ = envelopes::keep_received(&self.db, id, Some(me.device.public()), &fresh).await;
+            let _ = envelopes::keep_received(&self.db, id, Some(me.device.public()), fresh).await;
             if done {
                 return;
             }

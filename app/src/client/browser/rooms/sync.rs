@@ -202,11 +202,12 @@ impl Runtime {
             return 0;
         }
         self.repaint(room);
+        let count = fresh.len();
         let own = self.me().map(|me| me.device.public());
-        if let Err(error) = envelopes::keep_received(&self.db, room.id, own, &fresh).await {
+        if let Err(error) = envelopes::keep_received(&self.db, room.id, own, fresh).await {
             self.storage_failed("What others wrote stays in this page only", &error);
         }
-        fresh.len()
+        count
     }
 
     pub(crate) fn on_gossip(self: &Rc<Self>, id: RoomId, kind: GossipKind, bytes: Vec<u8>) {
@@ -252,7 +253,7 @@ impl Runtime {
         let own = self.me().map(|me| me.device.public());
         spawn_local(async move {
             if let Err(error) =
-                envelopes::keep_received(&runtime.db, id, own, &[(event, bytes)]).await
+                envelopes::keep_received(&runtime.db, id, own, vec![(event, bytes)]).await
             {
                 runtime.storage_failed("What others wrote stays in this page only", &error);
             }

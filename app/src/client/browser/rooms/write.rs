@@ -51,10 +51,10 @@ impl Runtime {
         }
         let author = Author {
             room: room.id,
-            key: &key,
+            key: key.clone(),
             person: me.person,
-            device: &me.device,
-            delegation: &delegation,
+            device: me.device.clone(),
+            delegation: delegation.clone(),
         };
         let appended = envelopes::append(&self.db, author, next_lamport, kinds)
             .await

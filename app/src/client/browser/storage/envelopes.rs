@@ -17,6 +17,7 @@ use super::{
     keys::EPOCH,
     outbox::OutboxEntry,
     schema::{ENVELOPES, HEADS, OUTBOX},
+    to_the_end,
 };
 use crate::client::browser::platform::{bytes_from_js, bytes_to_js, now, random};
 
@@ -47,13 +48,13 @@ impl From<idb::Error> for AppendError {
 }
 
 /// Who writes, and where.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Author<'a> {
+#[derive(Clone, Debug)]
+pub(crate) struct Author {
     pub room: RoomId,
-    pub key: &'a RoomKey,
+    pub key: RoomKey,
     pub person: Person,
-    pub device: &'a DeviceSecret,
-    pub delegation: &'a SignedDelegation,
+    pub device: DeviceSecret,
+    pub delegation: SignedDelegation,
 }
 
 /// An event as it was kept.
@@ -71,7 +72,16 @@ pub(crate) fn envelope_key(room: RoomId, device: DeviceKey, seq: u64) -> String 
 /// kinds at all it only makes sure of the delegation.
 pub(crate) async fn append(
     db: &Database,
-    author: Author<'_>,
+    author: Author,
+    next_lamport: u64,
+    kinds: Vec<Kind>,
+) -> Result<Vec<Appended>, AppendError> {
+    to_the_end(append_now(db.clone(), author, next_lamport, kinds)).await
+}
+
+async fn append_now(
+    db: Database,
+    author: Author,
     next_lamport: u64,
     kinds: Vec<Kind>,
 ) -> Result<Vec<Appended>, AppendError> {
@@ -101,7 +111,7 @@ pub(crate) async fn append(
         delegation: 0,
     });
     let mut all = Vec::with_capacity(kinds.len() + 1);
-    if brought != Some(delegation.delegation.issued_at) {
+    if brought.is_none_or(|brought| brought < delegation.delegation.issued_at) {
         head.delegation = delegation.delegation.issued_at;
         all.push(Kind::Delegation {
             delegation: delegation.clone(),
@@ -123,11 +133,11 @@ pub(crate) async fn append(
             seq: head.seq + 1,
             prev: (head.seq > 0).then_some(head.id),
             lamport: next_lamport.max(head.lamport + 1),
-            at: within_delegation(delegation),
+            at: within_delegation(&delegation),
             kind,
         };
         event.check()?;
-        let signed = SignedEvent::sign(event, device);
+        let signed = SignedEvent::sign(event, &device);
         limits::check_count(
             "The event",
             "bytes",
@@ -140,7 +150,7 @@ pub(crate) async fn append(
             lamport: signed.event.lamport,
             ..head
         };
-        let envelope = Envelope::seal(&signed, key, EPOCH, random::<12>(), device).encode();
+        let envelope = Envelope::seal(&signed, &key, EPOCH, random::<12>(), &device).encode();
         appended.push(Appended {
             event: signed,
             envelope,
@@ -186,16 +196,25 @@ pub(crate) async fn keep_received(
     db: &Database,
     room: RoomId,
     own: Option<DeviceKey>,
-    received: &[(SignedEvent, Vec<u8>)],
+    received: Vec<(SignedEvent, Vec<u8>)>,
 ) -> Result<(), StorageError> {
     if received.is_empty() {
         return Ok(());
     }
+    to_the_end(keep_received_now(db.clone(), room, own, received)).await
+}
+
+async fn keep_received_now(
+    db: Database,
+    room: RoomId,
+    own: Option<DeviceKey>,
+    received: Vec<(SignedEvent, Vec<u8>)>,
+) -> Result<(), StorageError> {
     let transaction = db.begin(&[HEADS, ENVELOPES], TransactionMode::ReadWrite)?;
     let envelopes = transaction.object_store(ENVELOPES)?;
     let mut newest: Option<&SignedEvent> = None;
     let mut brought = 0;
-    for (signed, bytes) in received {
+    for (signed, bytes) in &received {
         let event = &signed.event;
         let key = JsValue::from_str(&envelope_key(room, event.device, event.seq));
         envelopes.put(&bytes_to_js(bytes), Some(&key))?;

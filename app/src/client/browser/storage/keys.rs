@@ -25,7 +25,9 @@ pub(crate) async fn demo_wallet(db: &Database) -> Result<[u8; 32], StorageError>
 }
 
 async fn secret(db: &Database, name: &str) -> Result<[u8; 32], StorageError> {
-    let kept = db.put_once(schema::SECRETS, name, &random::<32>()).await?;
+    let kept = db
+        .put_once(schema::SECRETS, name, random::<32>().to_vec())
+        .await?;
     kept.try_into()
         .map_err(|_| StorageError::Failed(format!("the kept secret “{name}” has a wrong length")))
 }

@@ -12,8 +12,10 @@ pub(crate) mod schema;
 
 use std::rc::Rc;
 
+use futures::channel::oneshot;
 use idb::{KeyRange, Query, Transaction, TransactionMode, TransactionResult};
 use wasm_bindgen::JsValue;
+use wasm_bindgen_futures::spawn_local;
 
 use super::platform::{bytes_from_js, bytes_to_js};
 
@@ -57,30 +59,29 @@ impl Database {
 
     pub(crate) async fn get(
         &self,
-        store: &str,
+        store: &'static str,
         key: &str,
     ) -> Result<Option<JsValue>, StorageError> {
-        let transaction = self.begin(&[store], TransactionMode::ReadOnly)?;
-        Ok(transaction
-            .object_store(store)?
-            .get(JsValue::from_str(key))?
-            .await?)
+        let (db, key) = (self.clone(), JsValue::from_str(key));
+        to_the_end(async move {
+            let transaction = db.begin(&[store], TransactionMode::ReadOnly)?;
+            Ok(transaction.object_store(store)?.get(key)?.await?)
+        })
+        .await
     }
 
     pub(crate) async fn get_text(
         &self,
-        store: &str,
+        store: &'static str,
         key: &str,
     ) -> Result<Option<String>, StorageError> {
-        Ok(self
-            .get(store, key)
-            .await?
-            .and_then(|value| value.as_string()))
+        let value = self.get(store, key).await?;
+        Ok(value.and_then(|value| value.as_string()))
     }
 
     pub(crate) async fn get_bytes(
         &self,
-        store: &str,
+        store: &'static str,
         key: &str,
     ) -> Result<Option<Vec<u8>>, StorageError> {
         Ok(self.get(store, key).await?.as_ref().and_then(bytes_from_js))
@@ -89,49 +90,49 @@ impl Database {
     /// A JSON value; one that an older or newer release wrote in another shape counts as absent.
     pub(crate) async fn get_json<T: serde::de::DeserializeOwned>(
         &self,
-        store: &str,
+        store: &'static str,
         key: &str,
     ) -> Result<Option<T>, StorageError> {
-        Ok(self
-            .get_text(store, key)
-            .await?
-            .and_then(|text| serde_json::from_str(&text).ok()))
+        let text = self.get_text(store, key).await?;
+        Ok(text.and_then(|text| serde_json::from_str(&text).ok()))
     }
 
     pub(crate) async fn put(
         &self,
-        store: &str,
+        store: &'static str,
         key: &str,
-        value: &JsValue,
+        value: JsValue,
     ) -> Result<(), StorageError> {
-        let transaction = self.begin(&[store], TransactionMode::ReadWrite)?;
-        transaction
-            .object_store(store)?
-            .put(value, Some(&JsValue::from_str(key)))?;
-        finish(transaction).await
+        let (db, key) = (self.clone(), JsValue::from_str(key));
+        to_the_end(async move {
+            let transaction = db.begin(&[store], TransactionMode::ReadWrite)?;
+            transaction.object_store(store)?.put(&value, Some(&key))?;
+            finish(transaction).await
+        })
+        .await
     }
 
     pub(crate) async fn put_text(
         &self,
-        store: &str,
+        store: &'static str,
         key: &str,
         text: &str,
     ) -> Result<(), StorageError> {
-        self.put(store, key, &JsValue::from_str(text)).await
+        self.put(store, key, JsValue::from_str(text)).await
     }
 
     pub(crate) async fn put_bytes(
         &self,
-        store: &str,
+        store: &'static str,
         key: &str,
         bytes: &[u8],
     ) -> Result<(), StorageError> {
-        self.put(store, key, &bytes_to_js(bytes)).await
+        self.put(store, key, bytes_to_js(bytes)).await
     }
 
     pub(crate) async fn put_json<T: serde::Serialize>(
         &self,
-        store: &str,
+        store: &'static str,
         key: &str,
         value: &T,
     ) -> Result<(), StorageError> {
@@ -143,51 +144,72 @@ impl Database {
     /// same moment end with the same one.
     pub(crate) async fn put_once(
         &self,
-        store: &str,
+        store: &'static str,
         key: &str,
-        bytes: &[u8],
+        bytes: Vec<u8>,
     ) -> Result<Vec<u8>, StorageError> {
-        let transaction = self.begin(&[store], TransactionMode::ReadWrite)?;
-        let objects = transaction.object_store(store)?;
-        let there = objects
-            .get(JsValue::from_str(key))?
-            .await?
-            .as_ref()
-            .and_then(bytes_from_js);
-        if let Some(there) = there {
-            return Ok(there);
-        }
-        objects.put(&bytes_to_js(bytes), Some(&JsValue::from_str(key)))?;
-        finish(transaction).await?;
-        Ok(bytes.to_vec())
+        let (db, key) = (self.clone(), JsValue::from_str(key));
+        to_the_end(async move {
+            let transaction = db.begin(&[store], TransactionMode::ReadWrite)?;
+            let objects = transaction.object_store(store)?;
+            let there = objects.get(key.clone())?.await?;
+            if let Some(there) = there.as_ref().and_then(bytes_from_js) {
+                return Ok(there);
+            }
+            objects.put(&bytes_to_js(&bytes), Some(&key))?;
+            finish(transaction).await?;
+            Ok(bytes)
+        })
+        .await
     }
 
-    pub(crate) async fn delete(&self, store: &str, key: &str) -> Result<(), StorageError> {
-        let transaction = self.begin(&[store], TransactionMode::ReadWrite)?;
-        transaction
-            .object_store(store)?
-            .delete(JsValue::from_str(key))?;
-        finish(transaction).await
+    pub(crate) async fn delete(&self, store: &'static str, key: &str) -> Result<(), StorageError> {
+        let (db, key) = (self.clone(), JsValue::from_str(key));
+        to_the_end(async move {
+            let transaction = db.begin(&[store], TransactionMode::ReadWrite)?;
+            transaction.object_store(store)?.delete(key)?;
+            finish(transaction).await
+        })
+        .await
     }
 
     /// All entries whose key begins with `prefix`, in key order.
     pub(crate) async fn range(
         &self,
-        store: &str,
+        store: &'static str,
         prefix: &str,
     ) -> Result<Vec<(String, JsValue)>, StorageError> {
-        let transaction = self.begin(&[store], TransactionMode::ReadOnly)?;
-        let objects = transaction.object_store(store)?;
-        let keys = objects.get_all_keys(Some(prefix_range(prefix)?), None)?;
-        let values = objects.get_all(Some(prefix_range(prefix)?), None)?;
-        // Both requests are under way before either is awaited.
-        let (keys, values) =
-            futures::future::try_join(keys.into_future(), values.into_future()).await?;
-        Ok(keys
-            .into_iter()
-            .filter_map(|key| key.as_string())
-            .zip(values)
-            .collect())
+        let (db, prefix) = (self.clone(), prefix.to_owned());
+        to_the_end(async move {
+            let transaction = db.begin(&[store], TransactionMode::ReadOnly)?;
+            let objects = transaction.object_store(store)?;
+            let keys = objects.get_all_keys(Some(prefix_range(&prefix)?), None)?;
+            let values = objects.get_all(Some(prefix_range(&prefix)?), None)?;
+            // Both requests are under way before either is awaited.
+            let (keys, values) =
+                futures::future::try_join(keys.into_future(), values.into_future()).await?;
+            let keys = keys.into_iter().filter_map(|key| key.as_string());
+            Ok(keys.zip(values).collect())
+        })
+        .await
+    }
+}
+
+/// Runs work on the database to its end even when whoever asked for it is dropped half way: the browser reports the end
+/// of each request to a closure that must still be there.
+async fn to_the_end<T: 'static, E: From<StorageError> + 'static>(
+    work: impl Future<Output = Result<T, E>> + 'static,
+) -> Result<T, E> {
+    let (done, result) = oneshot::channel();
+    spawn_local(async move {
+        // Nobody waits for the result when the asking task was dropped.
+        let _ = done.send(work.await);
+    });
+    match result.await {
+        Ok(result) => result,
+        Err(oneshot::Canceled) => {
+            Err(StorageError::Failed("the work was not finished".into()).into())
+        }
     }
 }
 
