@@ -25,7 +25,8 @@ describe('look and access', { timeout: 300_000 }, () => {
     await p.share(ada, 'Nodule, right upper lobe', [file('ct.png', png({ width: 512, height: 512 })), file('cr.png', png({ seed: 9 }))]);
     await p.ask(ada, 'Most likely diagnosis of the nodule?', ['Primary lung carcinoma', 'Granuloma', 'Hamartoma']);
     await p.vote(ada, 'Granuloma');
-    await p.enterRoom(phone, room);
+    await p.open(phone, room);
+    await phone.page.getByTestId('unlock').waitFor();
     await mkdir(SHOTS, { recursive: true });
   });
   after(async () => {
@@ -38,7 +39,7 @@ describe('look and access', { timeout: 300_000 }, () => {
     it(`axe finds nothing serious on ${name}, wide and light, narrow and dark; no page is wider than its window`, async () => {
       for (const me of [ada, phone]) {
         await p.open(me, path ?? room);
-        if (!path) await me.page.getByTestId('message').first().waitFor();
+        if (!path) await me.page.getByTestId('message').first().waitFor({ state: 'attached' });
         const { violations } = await new AxeBuilder({ page: me.page }).withTags(['wcag2a', 'wcag2aa', 'wcag21aa', 'wcag22aa']).analyze();
         const grave = violations.filter((v) => ['serious', 'critical'].includes(v.impact));
         assert.deepEqual(grave.map((v) => `${v.id}: ${v.nodes.map((n) => n.html).join(' ')}`), []);
