@@ -5,7 +5,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use healthsync_core::Millis;
 
 /// Now, in milliseconds since 1970.
-pub fn now() -> Millis {
+pub(crate) fn now() -> Millis {
     let since = SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .unwrap_or_default();

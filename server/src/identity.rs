@@ -8,7 +8,7 @@ use healthsync_net::{Keypair, new_certificate};
 use sha2::{Digest, Sha256};
 
 /// Key and certificate of the relay.
-pub struct Identity {
+pub(crate) struct Identity {
     pub keypair: Keypair,
     /// Certificate with its private key, as the relay reads it.
     pub certificate: String,
@@ -40,7 +40,7 @@ impl Identity {
     /// # Errors
     /// When a file cannot be read or written, or holds something else. A damaged file is never replaced silently:
     /// that would change the server's address.
-    pub fn load(folder: &Path) -> Result<Self, IdentityError> {
+    pub(crate) fn load(folder: &Path) -> Result<Self, IdentityError> {
         let file = folder.join("identity.key");
         let bytes = read_or_make(&file, || rand::random::<[u8; 32]>().to_vec())?;
         let secret: [u8; 32] = bytes
@@ -64,7 +64,7 @@ impl Identity {
     }
 
     /// A secret for one purpose, the same after every restart.
-    pub fn derive(&self, purpose: &str) -> [u8; 32] {
+    pub(crate) fn derive(&self, purpose: &str) -> [u8; 32] {
         Sha256::new()
             .chain_update(b"healthsync/server-secret/1\0")
             .chain_update(self.secret)

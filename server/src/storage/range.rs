@@ -5,7 +5,7 @@ use std::ops::Range;
 
 /// What a `Range` header asks of a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Wanted {
+pub(super) enum Wanted {
     Whole,
     Part(Range<u64>),
     /// Nothing of it lies inside the file.
@@ -13,7 +13,7 @@ pub enum Wanted {
 }
 
 /// Reads `bytes=a-b`, `bytes=a-` or `bytes=-n` for a file of `size` bytes.
-pub fn wanted(header: Option<&str>, size: u64) -> Wanted {
+pub(super) fn wanted(header: Option<&str>, size: u64) -> Wanted {
     let Some((first, last)) = header
         .and_then(|h| h.trim().strip_prefix("bytes="))
         .and_then(|r| r.split_once('-'))

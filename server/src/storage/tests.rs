@@ -42,7 +42,7 @@ async fn a_file_comes_back_whole_and_in_parts() {
     let server = TestServer::start(&[]).await;
     let ada = Someone::new(1);
     for size in [0, 44, 262_144, 5 * 1024 * 1024 + 17] {
-        let bytes: Vec<u8> = (0..size).map(|n: u32| (n * 31 >> 3) as u8).collect();
+        let bytes: Vec<u8> = (0..size).map(|n: u32| ((n * 31) >> 3) as u8).collect();
         let cid = cid_v1(&bytes);
         for _ in 0..2 {
             let (status, said) = json(put(&server, &ada, &cid, &bytes).await).await;
