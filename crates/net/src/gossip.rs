@@ -78,13 +78,6 @@ pub(crate) fn message_id(data: &[u8]) -> MessageId {
     MessageId::new(&Sha256::digest(data))
 }
 
-/// Which end of the star this node is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Profile {
-    Client,
-    Relay,
-}
-
 /// Gossipsub for a star.
 ///
 /// Both ends name the other an explicit peer once they know it (the relay: everybody it has let

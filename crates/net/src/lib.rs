@@ -6,6 +6,8 @@
 //! tests as well. What differs by platform lives in one folder each: `browser` (transports made of
 //! `web-sys` objects) and `native` (the relay and its listeners).
 
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
 pub mod address;
 mod behaviour;
 pub mod client;

@@ -83,7 +83,7 @@ struct Room {
 /// Who waits for a response.
 enum Asker {
     /// The page; a join is remembered with what it needs to join again.
-    Page(Reply, Option<(RoomId, SignedDelegation, [u8; 64])>),
+    Page(Reply, Option<Box<(RoomId, SignedDelegation, [u8; 64])>>),
     /// The node itself, joining a room again.
     Rejoin(RoomId),
     /// Nobody.
@@ -245,7 +245,7 @@ impl Actor {
 
     fn on_command(&mut self, command: Command) {
         match command {
-            Command::Request(request, reply) => self.request(request, reply),
+            Command::Request(request, reply) => self.request(*request, reply),
             Command::Leave(room) => {
                 if let Some(topic) = self.rooms.remove(&room).and_then(|room| room.topic) {
                     self.topics.remove(&topic);
@@ -283,7 +283,7 @@ impl Actor {
                 room,
                 delegation,
                 device_signature,
-            } => Some((*room, delegation.clone(), *device_signature)),
+            } => Some(Box::new((*room, delegation.clone(), *device_signature))),
             _ => None,
         };
         self.send(request, Asker::Page(reply, join));
@@ -340,18 +340,16 @@ impl Actor {
                     if self.rtt_ms.is_none_or(|old| old.abs_diff(rtt) >= RTT_STEP) {
                         self.rtt_ms = Some(rtt);
                     }
-                    if self.link.pinged(event.connection, now) {
-                        self.join_again();
-                    }
+                    let usable = self.link.pinged(event.connection, now);
+                    self.join_again(usable);
                 }
             }
             SwarmEvent::Behaviour(BehaviourEvent::Identify(identify::Event::Sent {
                 connection_id,
                 ..
             })) => {
-                if self.link.asked(connection_id, now) {
-                    self.join_again();
-                }
+                let usable = self.link.asked(connection_id, now);
+                self.join_again(usable);
             }
             SwarmEvent::Behaviour(BehaviourEvent::Gossip(event)) => self.on_gossip(event),
             SwarmEvent::Behaviour(BehaviourEvent::Sync(event)) => self.on_sync(event, now),
@@ -359,7 +357,11 @@ impl Actor {
         }
     }
 
-    fn join_again(&mut self) {
+    /// Joins the rooms again when the connection has just become usable.
+    fn join_again(&mut self, usable: bool) {
+        if !usable {
+            return;
+        }
         let joins: Vec<_> = self
             .rooms
             .iter()
@@ -413,10 +415,8 @@ impl Actor {
 
     fn on_response(&mut self, asker: Asker, response: Response, now: Instant) {
         match (asker, response) {
-            (
-                Asker::Page(reply, Some((room, delegation, device_signature))),
-                Response::Joined { topic, have },
-            ) => {
+            (Asker::Page(reply, Some(join)), Response::Joined { topic, have }) => {
+                let (room, delegation, device_signature) = *join;
                 self.rooms.insert(
                     room,
                     Room {

@@ -21,7 +21,7 @@ pub(super) type Reply = oneshot::Sender<Result<Response, NetError>>;
 
 #[derive(Debug)]
 pub(super) enum Command {
-    Request(Request, Reply),
+    Request(Box<Request>, Reply),
     Leave(RoomId),
     Publish(RoomId, Vec<u8>),
     Wake,
@@ -141,7 +141,8 @@ impl NodeHandle {
 
     async fn request(&self, request: Request) -> Result<Response, NetError> {
         let (reply, answer) = oneshot::channel();
-        self.send(Command::Request(request, reply)).await?;
+        self.send(Command::Request(Box::new(request), reply))
+            .await?;
         match answer.await {
             Ok(Ok(Response::Refused { code, message })) => Err(NetError::Refused { code, message }),
             Ok(result) => result,

@@ -47,11 +47,13 @@ pub(crate) const ROOM: RoomId = RoomId([7; 32]);
 /// Long enough for a loaded machine; reached only by a failure.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
+type Kept = BTreeMap<(DeviceKey, u64), Vec<u8>>;
+
 /// The registry's list and the mailbox, in memory.
 #[derive(Default)]
 pub(crate) struct Mailbox {
     allowed: Mutex<HashSet<(RoomId, Person)>>,
-    rooms: Mutex<BTreeMap<RoomId, BTreeMap<(DeviceKey, u64), Vec<u8>>>>,
+    rooms: Mutex<BTreeMap<RoomId, Kept>>,
 }
 
 impl Mailbox {
@@ -235,7 +237,7 @@ impl Clinic {
             prefer: Prefer::WebSocket,
             relay: self.relay.peer_id(),
         };
-        Visitor::connect(n, config, |keypair| websocket_transport(keypair)).await
+        Visitor::connect(n, config, websocket_transport).await
     }
 }
 

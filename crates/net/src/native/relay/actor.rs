@@ -119,7 +119,8 @@ impl Actor {
             SwarmEvent::Behaviour(BehaviourEvent::Gossip(event)) => self.on_gossip(event),
             SwarmEvent::Behaviour(BehaviourEvent::Sync(event)) => self.on_sync(event),
             SwarmEvent::Behaviour(BehaviourEvent::Ping(event)) => {
-                if event.result.is_ok() {
+                let answered = event.result.is_ok();
+                if answered {
                     self.heard(event.peer, event.connection);
                 }
             }
