@@ -9,7 +9,8 @@
 // looked at before anything is sent. REGISTRY=0x… names one to check instead of that search.
 import { readFileSync } from 'node:fs';
 import {
-  createPublicClient, createWalletClient, defineChain, formatEther, getAddress, getContractAddress, http,
+  createPublicClient, createWalletClient, defineChain, encodeDeployData, formatEther, getAddress, getContractAddress,
+  http,
 } from 'viem';
 import { privateKeyToAccount } from 'viem/accounts';
 
@@ -52,7 +53,10 @@ async function main() {
     throw new Error(`The deployer ${account.address} has no ${chain.nativeCurrency.symbol} to pay with.`);
   }
   const writer = createWalletClient({ account, chain, transport: http(rpc) });
-  const hash = await writer.deployContract({ abi: artifact.abi, bytecode: artifact.bytecode });
+  // A tenth more than estimated: at block 0 storing the first block's number (zero) costs less than it will in block 1.
+  // No more than that, because Filecoin burns what a limit is too high by.
+  const estimate = await reader.estimateGas({ account, data: encodeDeployData({ abi: artifact.abi, bytecode: artifact.bytecode }) });
+  const hash = await writer.deployContract({ abi: artifact.abi, bytecode: artifact.bytecode, gas: (estimate * 11n) / 10n });
   console.error(`sent ${hash}, waiting for its receipt`);
   // On Filecoin a receipt is there one to three epochs of 30 s after the block.
   const receipt = await reader.waitForTransactionReceipt({ hash, timeout: local ? 30_000 : 600_000 });
