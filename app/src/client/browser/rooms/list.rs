@@ -239,7 +239,7 @@ impl Runtime {
             // In order, one by one: there are few, and an answer is an acknowledgement of exactly this one.
             match within(ANSWER_MS, self.node.push(id, vec![envelope])).await {
                 Some(Ok(stored)) if stored.rejected.is_empty() => {
-                    let _ = outbox::stored(&self.db, id, device, seq).await;
+                    let _ = outbox::stored(&self.db, id, device, vec![seq]).await;
                 }
                 Some(Ok(_)) => {}
                 Some(Err(_)) | None => return,

@@ -59,6 +59,8 @@ pub(crate) struct OpenRoom {
     /// As the registry said last; also for those who may not read.
     pub owner: Cell<Option<Person>>,
     pub draft: RefCell<String>,
+    /// Whether the database has a draft.
+    pub draft_kept: Cell<bool>,
     /// Whether the relay has let this connection in.
     pub joined: Cell<bool>,
     pub pushing: Cell<bool>,
@@ -68,6 +70,7 @@ pub(crate) struct OpenRoom {
     pub syncing: Task,
     pub sharing: Task,
     pub keeping_draft: Task,
+    pub noting: Task,
     /// Whoever wants to say something as soon as the log is there.
     waiting: RefCell<Vec<oneshot::Sender<()>>>,
     /// A repaint is under way already.
@@ -93,6 +96,7 @@ impl OpenRoom {
             attached: RefCell::default(),
             owner: Cell::new(None),
             draft: RefCell::default(),
+            draft_kept: Cell::new(false),
             joined: Cell::new(false),
             pushing: Cell::new(false),
             pulling: Cell::new(false),
@@ -101,6 +105,7 @@ impl OpenRoom {
             syncing: Task::default(),
             sharing: Task::default(),
             keeping_draft: Task::default(),
+            noting: Task::default(),
             waiting: RefCell::default(),
             repaint: Cell::new(false),
         }

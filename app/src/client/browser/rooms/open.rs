@@ -50,8 +50,10 @@ impl Runtime {
     fn leave_open_room(self: &Rc<Self>) {
         let Some(room) = self.room.take() else { return };
         self.hint(&room, healthsync_core::EphemeralKind::Bye);
+        self.note_now(&room);
         room.closed.set(true);
         room.loading.stop();
+        room.noting.stop();
         let joined = room.joined.get();
         room.forget_content();
         if joined {
@@ -206,11 +208,11 @@ impl Runtime {
         room.facts.replace(Some(facts));
         room.set_log(log);
         self.load_unsent(room).await;
-        room.draft.replace(
-            drafts::draft(&self.db, me.person, room.id)
-                .await
-                .unwrap_or_default(),
-        );
+        let draft = drafts::draft(&self.db, me.person, room.id)
+            .await
+            .unwrap_or_default();
+        room.draft_kept.set(!draft.is_empty());
+        room.draft.replace(draft);
         self.load_attached(room, me.person).await;
     }
 

@@ -97,7 +97,7 @@ impl Runtime {
         seqs: &[u64],
         stored: &Stored,
     ) {
-        let device = me.device.public();
+        let mut held = Vec::with_capacity(seqs.len());
         for (index, seq) in seqs.iter().enumerate() {
             let reason = stored
                 .rejected
@@ -107,12 +107,13 @@ impl Runtime {
                 Some((_, reason)) => self.refuse(room, me, *seq, reason).await,
                 None => {
                     room.unsent.borrow_mut().remove(seq);
-                    // On an error the entry is pushed once more after a reload, and the relay knows it already.
-                    let _ = outbox::stored(&self.db, room.id, device, *seq).await;
+                    held.push(*seq);
                 }
             }
         }
         self.repaint(room);
+        // On an error the entries are pushed once more after a reload, and the relay knows them already.
+        let _ = outbox::stored(&self.db, room.id, me.device.public(), held).await;
     }
 
     async fn refuse(self: &Rc<Self>, room: &Rc<OpenRoom>, me: &Me, seq: u64, reason: &str) {
@@ -179,10 +180,11 @@ impl Runtime {
             .copied()
             .filter(|seq| held.has(&device, *seq))
             .collect();
-        for seq in held {
-            room.unsent.borrow_mut().remove(&seq);
-            let _ = outbox::stored(&self.db, room.id, device, seq).await;
+        for seq in &held {
+            room.unsent.borrow_mut().remove(seq);
         }
+        // As above.
+        let _ = outbox::stored(&self.db, room.id, device, held).await;
     }
 }
 

@@ -12,9 +12,13 @@ use super::OpenRoom;
 use crate::client::{
     browser::{
         http::within,
+        is_visible,
         platform::sleep,
         runtime::{Runtime, trouble},
-        storage::{drafts, envelopes},
+        storage::{
+            drafts::{self, KnownRoom},
+            envelopes,
+        },
     },
     model::RoomPhase,
 };
@@ -289,25 +293,43 @@ impl Runtime {
 
     /// What is on screen has been seen: remembered for the list, with what the list shows of the room.
     pub(crate) fn note_seen(self: &Rc<Self>, room: &Rc<OpenRoom>) {
-        let (runtime, room) = (self.clone(), room.clone());
+        let (runtime, shared) = (self.clone(), room.clone());
+        // Once for a burst of messages.
+        room.noting.run(async move {
+            sleep(800).await;
+            runtime.note_now(&shared);
+        });
+    }
+
+    pub(crate) fn note_now(self: &Rc<Self>, room: &OpenRoom) {
+        let (Some(person), id) = (room.person.get(), room.id) else {
+            return;
+        };
+        let mut now = KnownRoom::default();
+        {
+            let log = room.log.borrow();
+            let Some(log) = log.as_ref() else { return };
+            super::list::describe(&mut now, log.state(), person);
+            now.seen = log.next_lamport() - 1;
+        }
+        now.facts = room.facts.borrow().clone();
+        let visible = is_visible();
+        let runtime = self.clone();
         spawn_local(async move {
-            let Some(person) = room.person.get() else {
+            let Ok(before) = drafts::known_room(&runtime.db, person, id).await else {
                 return;
             };
-            let Ok(mut known) = drafts::known_room(&runtime.db, person, room.id).await else {
-                return;
-            };
-            if let Some(log) = room.log.borrow().as_ref() {
-                super::list::describe(&mut known, log.state(), person);
-                known.seen = log.next_lamport() - 1;
-                known.unread = 0;
+            if visible {
+                now.unread = 0;
+            } else {
+                now.seen = before.seen;
+                now.unread = before.unread;
             }
-            if let Some(facts) = room.facts.borrow().clone() {
-                known.facts = Some(facts);
-            }
+            now.last = now.last.or(before.last);
+            now.facts = now.facts.or(before.facts);
             // Only the list's comfort.
-            let _ = drafts::keep_known_room(&runtime.db, person, room.id, &known).await;
-            runtime.show_card(room.id, &known);
+            let _ = drafts::keep_known_room(&runtime.db, person, id, &now).await;
+            runtime.show_card(id, &now);
         });
     }
 }

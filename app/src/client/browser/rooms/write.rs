@@ -217,12 +217,17 @@ impl Runtime {
         let Some(person) = room.person.get() else {
             return;
         };
-        let (runtime, id) = (self.clone(), room.id);
+        let (runtime, shared) = (self.clone(), room.clone());
         room.keeping_draft.run(async move {
             if after_ms > 0 {
                 sleep(after_ms).await;
             }
-            let kept = drafts::keep_draft(&runtime.db, person, id, &text).await;
+            // Most messages go out before their text was ever kept as a draft.
+            if text.is_empty() && !shared.draft_kept.get() {
+                return;
+            }
+            shared.draft_kept.set(!text.is_empty());
+            let kept = drafts::keep_draft(&runtime.db, person, shared.id, &text).await;
             if let Err(error) = kept {
                 runtime.storage_failed("The text stays in this page only", &error);
             }

@@ -224,9 +224,10 @@ fn prefix_range(prefix: &str) -> Result<Query, StorageError> {
     .into())
 }
 
-/// Waits until the browser says that everything of this transaction is kept.
+/// Waits until the browser says that everything of this transaction is kept. Committing by hand spares a turn of the
+/// event loop for each request that nobody waits for.
 async fn finish(transaction: Transaction) -> Result<(), StorageError> {
-    match transaction.await? {
+    match transaction.commit()?.await? {
         TransactionResult::Committed => Ok(()),
         TransactionResult::Aborted => {
             Err(StorageError::Failed("the transaction was undone".into()))

@@ -2,9 +2,11 @@
 //! (`envelopes::append`) and out when the relay says that it holds it.
 
 use healthsync_core::{DeviceKey, RoomId};
+use idb::TransactionMode;
 use serde::{Deserialize, Serialize};
+use wasm_bindgen::JsValue;
 
-use super::{Database, StorageError, envelopes::envelope_key, schema::OUTBOX};
+use super::{Database, StorageError, envelopes::envelope_key, finish, schema::OUTBOX, to_the_end};
 
 /// State of one entry.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -43,9 +45,21 @@ pub(crate) async fn stored(
     db: &Database,
     room: RoomId,
     device: DeviceKey,
-    seq: u64,
+    seqs: Vec<u64>,
 ) -> Result<(), StorageError> {
-    db.delete(OUTBOX, &envelope_key(room, device, seq)).await
+    if seqs.is_empty() {
+        return Ok(());
+    }
+    let db = db.clone();
+    to_the_end(async move {
+        let transaction = db.begin(&[OUTBOX], TransactionMode::ReadWrite)?;
+        let outbox = transaction.object_store(OUTBOX)?;
+        for seq in seqs {
+            outbox.delete(JsValue::from_str(&envelope_key(room, device, seq)))?;
+        }
+        finish(transaction).await
+    })
+    .await
 }
 
 pub(crate) async fn refused(
