@@ -36,7 +36,11 @@ fn evil() -> String {
 }
 
 fn trouble() -> Trouble {
-    Trouble { what: evil(), kept: Some(evil()), next: Some(evil()) }
+    Trouble {
+        what: evil(),
+        kept: Some(evil()),
+        next: Some(evil()),
+    }
 }
 
 fn bootstrap() -> Bootstrap {
@@ -50,15 +54,26 @@ fn bootstrap() -> Bootstrap {
             currency: evil(),
             explorer: Some(evil()),
         },
-        contracts: Contracts { registry: Some(ME), token: None },
+        contracts: Contracts {
+            registry: Some(ME),
+            token: None,
+        },
         key_nodes: vec![node()],
-        storage: StorageInfo { url: evil(), max_upload: 1 },
+        storage: StorageInfo {
+            url: evil(),
+            max_upload: 1,
+        },
         version: evil(),
     }
 }
 
 fn node() -> KeyNodeInfo {
-    KeyNodeInfo { id: 1, name: evil(), url: String::new(), embedded: true }
+    KeyNodeInfo {
+        id: 1,
+        name: evil(),
+        url: String::new(),
+        embedded: true,
+    }
 }
 
 fn event(byte: u8) -> EventId {
@@ -66,11 +81,25 @@ fn event(byte: u8) -> EventId {
 }
 
 fn member(person: Person, change: Option<TxState>) -> MemberRow {
-    MemberRow { person, role: Role::Member, you: person == ME, here: true, typing: true, change }
+    MemberRow {
+        person,
+        role: Role::Member,
+        you: person == ME,
+        here: true,
+        typing: true,
+        change,
+    }
 }
 
 fn message(byte: u8, delivery: Delivery) -> MessageRow {
-    MessageRow { id: event(byte), author: OTHER, you: false, text: evil(), at: Millis(1), delivery }
+    MessageRow {
+        id: event(byte),
+        author: OTHER,
+        you: false,
+        text: evil(),
+        at: Millis(1),
+        delivery,
+    }
 }
 
 fn image(lock: ImageLock) -> ImageRow {
@@ -87,7 +116,10 @@ fn image(lock: ImageLock) -> ImageRow {
 
 fn poll(closed_at: Option<Millis>) -> PollRow {
     let option = |index| OptionRow {
-        id: OptionId { event: event(9), index },
+        id: OptionId {
+            event: event(9),
+            index,
+        },
         text: evil(),
         by: OTHER,
         count: 1,
@@ -104,7 +136,10 @@ fn poll(closed_at: Option<Millis>) -> PollRow {
         voted: 2,
         open_options: true,
         closed_at,
-        my_vote: Some(OptionId { event: event(9), index: 0 }),
+        my_vote: Some(OptionId {
+            event: event(9),
+            index: 0,
+        }),
         delivery: Delivery::Refused(trouble()),
     }
 }
@@ -169,7 +204,10 @@ fn html<V: IntoView + 'static>(
 
 #[track_caller]
 fn assert_only_text(html: &str) {
-    assert!(html.contains("alert(1)"), "the hostile text is not on the page at all: {html}");
+    assert!(
+        html.contains("alert(1)"),
+        "the hostile text is not on the page at all: {html}"
+    );
     assert!(!html.contains("<script>alert"), "{html}");
     assert!(!html.contains("<img src=x"), "{html}");
     assert!(!html.contains("</textarea></script>"), "{html}");
@@ -187,7 +225,10 @@ fn the_open_room() {
                 (node(), NodeShare::Wrong),
             ],
         }),
-        ImageLock::Fetching { received: 1, total: 2 },
+        ImageLock::Fetching {
+            received: 1,
+            total: 2,
+        },
         ImageLock::Denied { person: ME },
         ImageLock::Failed(trouble()),
     ];
@@ -226,7 +267,10 @@ fn wallets_and_sessions() {
     let sessions = [
         Session::SignedOut,
         Session::Connecting { wallet: evil() },
-        Session::Switching { wallet: evil(), person: ME },
+        Session::Switching {
+            wallet: evil(),
+            person: ME,
+        },
         Session::Signing {
             wallet: evil(),
             person: ME,
@@ -234,14 +278,21 @@ fn wallets_and_sessions() {
             issued_at: Millis(1),
             expires_at: Millis(2),
         },
-        Session::ReadOnly { wallet: evil(), person: ME, why: trouble() },
+        Session::ReadOnly {
+            wallet: evil(),
+            person: ME,
+            why: trouble(),
+        },
     ];
     for session in sessions {
         let page = html(
             "/rooms",
             move |client| {
                 client.session.set(session);
-                client.network.set(Network::Offline { since: Millis(1), reason: evil() });
+                client.network.set(Network::Offline {
+                    since: Millis(1),
+                    reason: evil(),
+                });
                 client.wallets.set(vec![WalletChoice {
                     id: evil(),
                     name: evil(),
@@ -270,7 +321,11 @@ fn the_list_of_rooms() {
     let page = html(
         "/rooms",
         move |client| {
-            client.session.set(Session::ReadOnly { wallet: evil(), person: ME, why: trouble() });
+            client.session.set(Session::ReadOnly {
+                wallet: evil(),
+                person: ME,
+                why: trouble(),
+            });
             client.rooms.set(RoomList::Stale(vec![card], trouble()));
         },
         || view! { <RoomsPage /> },
@@ -284,7 +339,11 @@ fn a_new_room_that_failed_and_the_toasts() {
         "/rooms/new",
         |client| {
             client.new_room.set(NewRoom::Failed(trouble()));
-            client.toasts.set(vec![Toast { id: 1, kind: ToastKind::Bad, text: evil() }]);
+            client.toasts.set(vec![Toast {
+                id: 1,
+                kind: ToastKind::Bad,
+                text: evil(),
+            }]);
         },
         || view! { <NewRoomPage /> <Toasts /> },
     );

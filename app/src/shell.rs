@@ -1,8 +1,6 @@
 //! The HTML document around the app: what the server sends for every page.
 
-use leptos::{
-    config::LeptosOptions, hydration::AutoReload, nonce::use_nonce, prelude::*,
-};
+use leptos::{config::LeptosOptions, hydration::AutoReload, nonce::use_nonce, prelude::*};
 use leptos_meta::MetaTags;
 
 use crate::{app::App, client::model::Bootstrap};
@@ -69,7 +67,9 @@ pub fn shell(options: LeptosOptions, assets: Assets, bootstrap: Bootstrap) -> im
 fn HydrationScript(js: String, wasm: String) -> impl IntoView {
     // Both are names that our own build made; quoted as JSON, and `<` cannot end the element.
     let quoted = |name: &str| {
-        serde_json::to_string(name).expect("text is JSON").replace('<', "\\u003c")
+        serde_json::to_string(name)
+            .expect("text is JSON")
+            .replace('<', "\\u003c")
     };
     let start = format!(
         "import({js}).then(m => m.default({{ module_or_path: {wasm} }}).then(() => m.hydrate()))\

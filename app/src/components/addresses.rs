@@ -19,7 +19,11 @@ pub(crate) fn parse_addresses(text: &str) -> Result<Vec<Person>, Vec<String>> {
             }
         }
     }
-    if faults.is_empty() { Ok(people) } else { Err(faults) }
+    if faults.is_empty() {
+        Ok(people)
+    } else {
+        Err(faults)
+    }
 }
 
 #[cfg(test)]
@@ -31,15 +35,20 @@ mod tests {
 
     #[test]
     fn lines_commas_and_doubles_are_read() {
-        let people = parse_addresses(&format!("  {ONE}\n\n{OTHER}, {ONE}\n")).expect("both are right");
+        let people =
+            parse_addresses(&format!("  {ONE}\n\n{OTHER}, {ONE}\n")).expect("both are right");
         assert_eq!(people.len(), 2);
         assert_eq!(parse_addresses(" \n "), Ok(Vec::new()));
     }
 
     #[test]
     fn a_fault_says_its_line_and_what_is_wrong() {
-        let faults = parse_addresses(&format!("{ONE}\n{}", &OTHER[..41])).expect_err("one digit short");
-        assert_eq!(faults, ["Line 2: An address has 42 characters; this one has 41."]);
+        let faults =
+            parse_addresses(&format!("{ONE}\n{}", &OTHER[..41])).expect_err("one digit short");
+        assert_eq!(
+            faults,
+            ["Line 2: An address has 42 characters; this one has 41."]
+        );
         let alone = parse_addresses(&OTHER[..41]).expect_err("one digit short");
         assert_eq!(alone, ["An address has 42 characters; this one has 41."]);
     }

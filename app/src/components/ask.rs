@@ -65,17 +65,25 @@ impl Draft {
     fn field(self) -> Field {
         let number = self.next.get_value();
         self.next.set_value(number + 1);
-        Field { number, text: RwSignal::new(String::new()) }
+        Field {
+            number,
+            text: RwSignal::new(String::new()),
+        }
     }
 
     fn position(self, number: u32) -> Option<usize> {
-        self.fields.with(|fields| fields.iter().position(|field| field.number == number))
+        self.fields
+            .with(|fields| fields.iter().position(|field| field.number == number))
     }
 
     /// A field after `at`, or the empty one that is there already. Gives its position.
     fn add_below(self, at: usize) -> Option<usize> {
         let fields = self.fields.get_untracked();
-        let empty = |i: &usize| fields.get(*i).is_some_and(|f| f.text.with_untracked(String::is_empty));
+        let empty = |i: &usize| {
+            fields
+                .get(*i)
+                .is_some_and(|f| f.text.with_untracked(String::is_empty))
+        };
         if let Some(there) = Some(at + 1).filter(empty) {
             return Some(there);
         }
@@ -83,7 +91,8 @@ impl Draft {
             return None;
         }
         let new = self.field();
-        self.fields.update(|fields| fields.insert((at + 1).min(fields.len()), new));
+        self.fields
+            .update(|fields| fields.insert((at + 1).min(fields.len()), new));
         Some(at + 1)
     }
 
@@ -107,9 +116,16 @@ impl Draft {
             return None;
         }
         self.fields.update(|fields| fields.swap(at, to));
-        let text = self.fields.with_untracked(|fields| fields[to].text.get_untracked());
-        let name = if text.is_empty() { "The option".to_owned() } else { text };
-        self.said.set(format!("{name} is now option {} of {count}", to + 1));
+        let text = self
+            .fields
+            .with_untracked(|fields| fields[to].text.get_untracked());
+        let name = if text.is_empty() {
+            "The option".to_owned()
+        } else {
+            text
+        };
+        self.said
+            .set(format!("{name} is now option {} of {count}", to + 1));
         Some(to)
     }
 
@@ -117,7 +133,10 @@ impl Draft {
     fn checked(self) -> Option<(String, Vec<String>)> {
         let question = self.question.with(|text| text.trim().to_owned());
         let fields: Vec<(u32, String)> = self.fields.with(|fields| {
-            fields.iter().map(|f| (f.number, f.text.with(|text| text.trim().to_owned()))).collect()
+            fields
+                .iter()
+                .map(|f| (f.number, f.text.with(|text| text.trim().to_owned())))
+                .collect()
         });
         let (question_fault, faults, used) = check(&question, &fields);
         let fine = question_fault.is_none() && faults.is_empty();
@@ -136,25 +155,35 @@ fn check(
         Err(_) if question.is_empty() => Some("Write what you want to know.".to_owned()),
         Err(wrong) => Some(wrong.to_string()),
     };
-    let filled = fields.iter().rposition(|(_, text)| !text.is_empty()).map_or(0, |at| at + 1);
+    let filled = fields
+        .iter()
+        .rposition(|(_, text)| !text.is_empty())
+        .map_or(0, |at| at + 1);
     let used = &fields[..filled.max(FEWEST).min(fields.len())];
     let mut faults = BTreeMap::new();
     for (at, (number, text)) in used.iter().enumerate() {
-        let same = used[..at].iter().position(|(_, other)| {
-            !text.is_empty() && other.to_lowercase() == text.to_lowercase()
-        });
+        let same = used[..at]
+            .iter()
+            .position(|(_, other)| !text.is_empty() && other.to_lowercase() == text.to_lowercase());
         if text.is_empty() {
             faults.insert(*number, "Empty. Fill it or remove it.".to_owned());
         } else if let Some(other) = same {
             faults.insert(
                 *number,
-                format!("Same as option {}. Two equal options split the votes.", other + 1),
+                format!(
+                    "Same as option {}. Two equal options split the votes.",
+                    other + 1
+                ),
             );
         } else if let Err(wrong) = limits::check_option(text) {
             faults.insert(*number, wrong.to_string());
         }
     }
-    (question_fault, faults, used.iter().map(|(_, text)| text.clone()).collect())
+    (
+        question_fault,
+        faults,
+        used.iter().map(|(_, text)| text.clone()).collect(),
+    )
 }
 
 #[component]
@@ -199,7 +228,8 @@ fn AskForm(draft: Draft) -> impl IntoView {
     });
     let about = Memo::new(move |_| {
         room.open_case.get().and_then(|open| {
-            room.cases.with(|cases| cases.iter().find(|case| case.id == open).map(case_title))
+            room.cases
+                .with(|cases| cases.iter().find(|case| case.id == open).map(case_title))
         })
     });
     let readers = move || match room.readers() {
@@ -215,9 +245,11 @@ fn AskForm(draft: Draft) -> impl IntoView {
     };
     let add_at_end = move || {
         let last = draft.fields.with_untracked(Vec::len).saturating_sub(1);
-        let last_is_empty = draft
-            .fields
-            .with_untracked(|fields| fields.last().is_some_and(|f| f.text.with_untracked(String::is_empty)));
+        let last_is_empty = draft.fields.with_untracked(|fields| {
+            fields
+                .last()
+                .is_some_and(|f| f.text.with_untracked(String::is_empty))
+        });
         if last_is_empty && last >= FEWEST {
             focus(last);
         } else if let Some(at) = draft.add_below(last) {
@@ -226,11 +258,18 @@ fn AskForm(draft: Draft) -> impl IntoView {
     };
     let publish = move |event: SubmitEvent| {
         event.prevent_default();
-        let Some(case) = room.open_case.get_untracked() else { return };
+        let Some(case) = room.open_case.get_untracked() else {
+            return;
+        };
         match draft.checked() {
             Some((question, options)) => {
                 let open_options = draft.open_options.get_untracked();
-                client.send(Intent::Ask { case, question, options, open_options });
+                client.send(Intent::Ask {
+                    case,
+                    question,
+                    options,
+                    open_options,
+                });
                 room.asking.set(false);
                 draft.reset();
             }
@@ -242,7 +281,9 @@ fn AskForm(draft: Draft) -> impl IntoView {
             None => {
                 let first = draft.fields.with_untracked(|fields| {
                     fields.iter().position(|field| {
-                        draft.faults.with_untracked(|faults| faults.contains_key(&field.number))
+                        draft
+                            .faults
+                            .with_untracked(|faults| faults.contains_key(&field.number))
                     })
                 });
                 focus(first.unwrap_or(0));
@@ -250,11 +291,14 @@ fn AskForm(draft: Draft) -> impl IntoView {
         }
     };
     let wrong = move || {
-        let count = draft.faults.with(BTreeMap::len) + usize::from(draft.question_fault.with(Option::is_some));
+        let count = draft.faults.with(BTreeMap::len)
+            + usize::from(draft.question_fault.with(Option::is_some));
         match count {
             0 => None,
             1 => Some("1 field needs a look. What you wrote is kept.".to_owned()),
-            more => Some(format!("{more} fields need a look. What you wrote is kept.")),
+            more => Some(format!(
+                "{more} fields need a look. What you wrote is kept."
+            )),
         }
     };
 
@@ -479,7 +523,11 @@ mod tests {
     use super::*;
 
     fn fields(texts: &[&str]) -> Vec<(u32, String)> {
-        texts.iter().enumerate().map(|(at, text)| (at as u32, (*text).to_owned())).collect()
+        texts
+            .iter()
+            .enumerate()
+            .map(|(at, text)| (at as u32, (*text).to_owned()))
+            .collect()
     }
 
     #[test]

@@ -18,20 +18,33 @@ use crate::client::{
 
 /// The first line of the caption; a case without words is named by what it holds.
 pub(crate) fn case_title(case: &CaseRow) -> String {
-    match case.caption.lines().map(str::trim).find(|line| !line.is_empty()) {
+    match case
+        .caption
+        .lines()
+        .map(str::trim)
+        .find(|line| !line.is_empty())
+    {
         Some(line) => line.to_owned(),
         None => pictures(case.images.len()),
     }
 }
 
 fn case_rest(case: &CaseRow) -> String {
-    let mut lines = case.caption.lines().map(str::trim).skip_while(|line| line.is_empty());
+    let mut lines = case
+        .caption
+        .lines()
+        .map(str::trim)
+        .skip_while(|line| line.is_empty());
     lines.next();
     lines.collect::<Vec<_>>().join("\n").trim().to_owned()
 }
 
 pub(crate) fn pictures(count: usize) -> String {
-    if count == 1 { "1 image".into() } else { format!("{count} images") }
+    if count == 1 {
+        "1 image".into()
+    } else {
+        format!("{count} images")
+    }
 }
 
 fn case_meta(case: &CaseRow) -> String {
@@ -97,7 +110,10 @@ fn Tabs(current: EventId) -> impl IntoView {
 }
 
 fn case_ids(room: RoomScope) -> Memo<Vec<EventId>> {
-    Memo::new(move |_| room.cases.with(|cases| cases.iter().map(|case| case.id).collect()))
+    Memo::new(move |_| {
+        room.cases
+            .with(|cases| cases.iter().map(|case| case.id).collect())
+    })
 }
 
 /// A link to a case: in the tabs, and in the list that phones open from below.
@@ -106,7 +122,10 @@ fn CaseLink(id: EventId, current: EventId) -> impl IntoView {
     let room = use_room();
     let case = room.case(id);
     let picture = Memo::new(move |_| {
-        case.with(|case| case.as_ref().and_then(|case| case.images.iter().find_map(open_url)))
+        case.with(|case| {
+            case.as_ref()
+                .and_then(|case| case.images.iter().find_map(open_url))
+        })
     });
     let text = move |read: fn(&CaseRow) -> String| {
         move || case.with(|case| case.as_ref().map(read).unwrap_or_default())
@@ -148,10 +167,17 @@ fn OpenCase(id: EventId) -> impl IntoView {
     let index = RwSignal::new(0_usize);
     let count = Memo::new(move |_| case.with(|case| case.as_ref().map_or(0, |c| c.images.len())));
     let image = Memo::new(move |_| {
-        case.with(|case| case.as_ref().and_then(|case| case.images.get(index.get()).cloned()))
+        case.with(|case| {
+            case.as_ref()
+                .and_then(|case| case.images.get(index.get()).cloned())
+        })
     });
     let lock = Memo::new(move |_| {
-        image.with(|image| image.as_ref().map_or(ImageLock::Locked, |image| image.lock.clone()))
+        image.with(|image| {
+            image
+                .as_ref()
+                .map_or(ImageLock::Locked, |image| image.lock.clone())
+        })
     });
     let is_open = Memo::new(move |_| lock.with(|lock| matches!(lock, ImageLock::Open { .. })));
     let text = move |read: fn(&CaseRow) -> String| {
@@ -159,12 +185,19 @@ fn OpenCase(id: EventId) -> impl IntoView {
     };
     let rest = Memo::new(move |_| text(case_rest)());
     let delivery = Memo::new(move |_| {
-        case.with(|case| case.as_ref().map_or(Delivery::Stored, |case| case.delivery.clone()))
+        case.with(|case| {
+            case.as_ref()
+                .map_or(Delivery::Stored, |case| case.delivery.clone())
+        })
     });
     let by = move || {
         case.with(|case| {
             case.as_ref().map(|case| {
-                let who = if case.you { "you".to_owned() } else { case.author.short() };
+                let who = if case.you {
+                    "you".to_owned()
+                } else {
+                    case.author.short()
+                };
                 view! {
                     "Shared by "
                     <span class=if case.you { "" } else { "addr tiny" }>{who}</span>

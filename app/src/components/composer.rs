@@ -3,6 +3,8 @@
 //! The text field belongs to the browser: it is filled once from the kept draft and never written while someone
 //! types. Text that travels with images stays in the field until the images are shared.
 
+use std::time::Duration;
+
 use healthsync_core::limits;
 use leptos::{
     ev::{KeyboardEvent, SubmitEvent},
@@ -52,7 +54,10 @@ pub(crate) fn Composer() -> impl IntoView {
 
     let busy = Memo::new(move |_| {
         room.attachments.with(|list| {
-            list.iter().filter(|row| is_busy(row)).map(|row| row.id).collect::<Vec<_>>()
+            list.iter()
+                .filter(|row| is_busy(row))
+                .map(|row| row.id)
+                .collect::<Vec<_>>()
         })
     });
     let clear = move || {
@@ -64,7 +69,9 @@ pub(crate) fn Composer() -> impl IntoView {
     // Shared: what was on its way is gone from the list. Failed or cancelled: it is still there, and so is the text.
     Effect::new(move |before: Option<Vec<u32>>| {
         let now = busy.get();
-        let left = room.attachments.with(|list| list.iter().map(|row| row.id).collect::<Vec<_>>());
+        let left = room
+            .attachments
+            .with(|list| list.iter().map(|row| row.id).collect::<Vec<_>>());
         let before = before.unwrap_or_default();
         if now.is_empty() && !before.is_empty() {
             if with_images.get_value() && before.iter().all(|id| !left.contains(id)) {
@@ -76,10 +83,13 @@ pub(crate) fn Composer() -> impl IntoView {
     });
 
     let send = move || {
-        let Some(field) = field.get_untracked() else { return };
+        let Some(field) = field.get_untracked() else {
+            return;
+        };
         let text = field.value();
         let attached = room.attachments.with_untracked(|list| {
-            list.iter().any(|row| !matches!(row.stage, Stage::Failed(_)) && !is_busy(row))
+            list.iter()
+                .any(|row| !matches!(row.stage, Stage::Failed(_)) && !is_busy(row))
         });
         if !busy.with_untracked(Vec::is_empty) || (text.trim().is_empty() && !attached) {
             return;
@@ -95,7 +105,9 @@ pub(crate) fn Composer() -> impl IntoView {
         }
         fault.set(None);
         with_images.set_value(attached);
-        client.send(Intent::Send { text: text.trim().to_owned() });
+        client.send(Intent::Send {
+            text: text.trim().to_owned(),
+        });
         if !attached {
             clear();
         }
@@ -222,11 +234,23 @@ fn Signing() -> impl IntoView {
     }
 }
 
+/// Sending is quick as a rule; what takes longer is worth a line.
+const SLOW: Duration = Duration::from_secs(2);
+
 /// What this browser still keeps, and why.
 #[component]
 fn Unsent() -> impl IntoView {
     let client = use_client();
     let room = use_room();
+    let some = Memo::new(move |_| room.unsent.get() > 0);
+    let slow = RwSignal::new(false);
+    Effect::new(move |_| {
+        if !some.get() {
+            slow.set(false);
+        } else if let Ok(timer) = set_timeout_with_handle(move || slow.set(true), SLOW) {
+            on_cleanup(move || timer.clear());
+        }
+    });
     let offline = Memo::new(move |_| {
         client.network.with(|network| match network {
             Network::Offline { since, .. } => Some(*since),
@@ -237,10 +261,12 @@ fn Unsent() -> impl IntoView {
         let things = match room.unsent.get() {
             0 => None,
             1 => Some("1 thing is kept in this browser and goes out by itself.".to_owned()),
-            more => Some(format!("{more} things are kept in this browser and go out by themselves.")),
+            more => Some(format!(
+                "{more} things are kept in this browser and go out by themselves."
+            )),
         };
         match (offline.get(), things) {
-            (None, things) => things,
+            (None, things) => things.filter(|_| slow.get()),
             (Some(since), things) => {
                 let since = clock(since, platform::offset_minutes(since));
                 let rest = things.unwrap_or_else(|| {
@@ -295,7 +321,8 @@ fn Attached(busy: Memo<Vec<u32>>) -> impl IntoView {
     let client = use_client();
     let room = use_room();
     let ids = Memo::new(move |_| {
-        room.attachments.with(|list| list.iter().map(|row| row.id).collect::<Vec<_>>())
+        room.attachments
+            .with(|list| list.iter().map(|row| row.id).collect::<Vec<_>>())
     });
     view! {
         <Show when=move || !ids.with(Vec::is_empty)>
@@ -332,8 +359,12 @@ fn Attached(busy: Memo<Vec<u32>>) -> impl IntoView {
 }
 
 fn failure(row: &Attachment) -> Option<(u32, String)> {
-    let Stage::Failed(trouble) = &row.stage else { return None };
-    let rest = rest_of(trouble).map(|rest| format!(" {rest}")).unwrap_or_default();
+    let Stage::Failed(trouble) = &row.stage else {
+        return None;
+    };
+    let rest = rest_of(trouble)
+        .map(|rest| format!(" {rest}"))
+        .unwrap_or_default();
     Some((row.id, format!("{}: {}{rest}", row.name, trouble.what)))
 }
 
@@ -342,10 +373,14 @@ fn Thumb(id: u32) -> impl IntoView {
     let client = use_client();
     let room = use_room();
     let row = Memo::new(move |_| {
-        room.attachments.with(|list| list.iter().find(|row| row.id == id).cloned())
+        room.attachments
+            .with(|list| list.iter().find(|row| row.id == id).cloned())
     });
-    let name = Memo::new(move |_| row.with(|row| row.as_ref().map(|r| r.name.clone()).unwrap_or_default()));
-    let preview = Memo::new(move |_| row.with(|row| row.as_ref().and_then(|row| row.preview.clone())));
+    let name = Memo::new(move |_| {
+        row.with(|row| row.as_ref().map(|r| r.name.clone()).unwrap_or_default())
+    });
+    let preview =
+        Memo::new(move |_| row.with(|row| row.as_ref().and_then(|row| row.preview.clone())));
     let state = move || {
         row.with(|row| match row.as_ref().map(|row| &row.stage) {
             Some(Stage::Failed(_)) => Some("bad"),

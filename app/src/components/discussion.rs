@@ -21,9 +21,19 @@ use crate::client::{
 /// One line of the discussion.
 #[derive(Clone, Debug, PartialEq)]
 enum Entry {
-    Day { number: i64, name: String },
+    Day {
+        number: i64,
+        name: String,
+    },
     Message(MessageRow),
-    Case { id: EventId, you: bool, author: Person, title: String, images: usize, at: Millis },
+    Case {
+        id: EventId,
+        you: bool,
+        author: Person,
+        title: String,
+        images: usize,
+        at: Millis,
+    },
 }
 
 /// A row is drawn anew only when what it shows has changed.
@@ -58,7 +68,10 @@ fn entries(room: RoomScope, offset: impl Fn(Millis) -> i64, today: i64) -> Vec<E
         let number = day(at, offset(at));
         if *last != Some(number) {
             *last = Some(number);
-            all.push(Entry::Day { number, name: day_name(number, today) });
+            all.push(Entry::Day {
+                number,
+                name: day_name(number, today),
+            });
         }
         all.push(entry);
     };
@@ -93,7 +106,13 @@ pub(crate) fn Discussion() -> impl IntoView {
     let at_end = StoredValue::new(true);
     let list = Memo::new(move |_| {
         let live = client.live.get();
-        let offset = move |at| if live { platform::offset_minutes(at) } else { 0 };
+        let offset = move |at| {
+            if live {
+                platform::offset_minutes(at)
+            } else {
+                0
+            }
+        };
         let now = platform::now();
         entries(room, offset, day(now, offset(now)))
     });
@@ -121,7 +140,10 @@ pub(crate) fn Discussion() -> impl IntoView {
     };
     let loading = Memo::new(move |_| {
         room.phase.with(|phase| {
-            matches!(phase, RoomPhase::Loading | RoomPhase::Key(_) | RoomPhase::Syncing)
+            matches!(
+                phase,
+                RoomPhase::Loading | RoomPhase::Key(_) | RoomPhase::Syncing
+            )
         })
     });
 
@@ -201,8 +223,19 @@ pub(crate) fn MessageSkeleton() -> impl IntoView {
 #[component]
 fn Message(row: MessageRow) -> impl IntoView {
     let client = use_client();
-    let MessageRow { id, author, you, text, at, delivery } = row;
-    let who = if you { "You".to_owned() } else { author.short() };
+    let MessageRow {
+        id,
+        author,
+        you,
+        text,
+        at,
+        delivery,
+    } = row;
+    let who = if you {
+        "You".to_owned()
+    } else {
+        author.short()
+    };
     let (state, line) = match delivery {
         Delivery::Stored => ("stored", None),
         Delivery::Waiting => (

@@ -198,7 +198,10 @@ pub(crate) fn Shares(progress: Signal<Option<KeyProgress>>) -> impl IntoView {
     };
     let said = move || {
         progress.with(|progress| {
-            let nodes = progress.as_ref().map(|p| p.nodes.as_slice()).unwrap_or_default();
+            let nodes = progress
+                .as_ref()
+                .map(|p| p.nodes.as_slice())
+                .unwrap_or_default();
             let silent: Vec<&str> = nodes
                 .iter()
                 .filter(|(_, share)| matches!(share, NodeShare::Down { .. }))

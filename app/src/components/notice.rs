@@ -7,8 +7,10 @@ use crate::client::model::Trouble;
 
 /// Kept and next as one line of text, if there is any.
 pub(crate) fn rest_of(trouble: &Trouble) -> Option<String> {
-    let parts: Vec<&str> =
-        [trouble.kept.as_deref(), trouble.next.as_deref()].into_iter().flatten().collect();
+    let parts: Vec<&str> = [trouble.kept.as_deref(), trouble.next.as_deref()]
+        .into_iter()
+        .flatten()
+        .collect();
     (!parts.is_empty()).then(|| parts.join(" "))
 }
 
@@ -51,7 +53,9 @@ pub(crate) fn EmbeddedNodesLine() -> impl IntoView {
     let bootstrap = crate::client::use_client().bootstrap;
     let all_here = move || {
         bootstrap.with(|facts| {
-            facts.as_ref().is_none_or(|facts| facts.key_nodes.iter().all(|node| node.embedded))
+            facts
+                .as_ref()
+                .is_none_or(|facts| facts.key_nodes.iter().all(|node| node.embedded))
         })
     };
     view! {

@@ -15,11 +15,13 @@ use crate::client::{
 pub(crate) fn PeoplePanel() -> impl IntoView {
     let room = use_room();
     let people = Memo::new(move |_| {
-        room.members.with(|members| members.iter().map(|row| row.person).collect::<Vec<_>>())
+        room.members
+            .with(|members| members.iter().map(|row| row.person).collect::<Vec<_>>())
     });
     let count = Memo::new(move |_| people.with(Vec::len));
     let here = Memo::new(move |_| {
-        room.members.with(|members| members.iter().filter(|row| row.here || row.you).count())
+        room.members
+            .with(|members| members.iter().filter(|row| row.here || row.you).count())
     });
     let may_manage = Memo::new(move |_| room.may_manage());
 
@@ -67,7 +69,8 @@ fn Member(person: Person) -> impl IntoView {
     let client = use_client();
     let room = use_room();
     let row = Memo::new(move |_| {
-        room.members.with(|members| members.iter().find(|row| row.person == person).cloned())
+        room.members
+            .with(|members| members.iter().find(|row| row.person == person).cloned())
     });
     let read = move |read: fn(&MemberRow) -> bool| row.with(|row| row.as_ref().is_some_and(read));
     let removable = Memo::new(move |_| {
@@ -93,18 +96,28 @@ fn Member(person: Person) -> impl IntoView {
         })
     };
     let change = move || {
-        row.with(|row| match row.as_ref().and_then(|row| row.change.as_ref()) {
-            None | Some(TxState::Confirmed { .. }) => None,
-            Some(TxState::Wallet) => Some(("badge badge--warn", "waits for the wallet".to_owned())),
-            Some(TxState::Pending { .. }) => Some(("badge badge--warn", "on its way".to_owned())),
-            Some(TxState::Failed(trouble)) => {
-                let rest = rest_of(trouble).map(|rest| format!(" {rest}")).unwrap_or_default();
-                Some(("hint hint--bad", format!("{}{rest}", trouble.what)))
-            }
-        })
+        row.with(
+            |row| match row.as_ref().and_then(|row| row.change.as_ref()) {
+                None | Some(TxState::Confirmed { .. }) => None,
+                Some(TxState::Wallet) => {
+                    Some(("badge badge--warn", "waits for the wallet".to_owned()))
+                }
+                Some(TxState::Pending { .. }) => {
+                    Some(("badge badge--warn", "on its way".to_owned()))
+                }
+                Some(TxState::Failed(trouble)) => {
+                    let rest = rest_of(trouble)
+                        .map(|rest| format!(" {rest}"))
+                        .unwrap_or_default();
+                    Some(("hint hint--bad", format!("{}{rest}", trouble.what)))
+                }
+            },
+        )
     };
-    let remove_label =
-        format!("Remove {}. What they have read they may have kept.", person.short());
+    let remove_label = format!(
+        "Remove {}. What they have read they may have kept.",
+        person.short()
+    );
 
     view! {
         <li class="person" data-testid="member" data-here=move || read(|row| row.here).then_some("")>
@@ -159,7 +172,9 @@ fn AddMembers() -> impl IntoView {
             asked.with(|asked| {
                 asked.as_ref().is_some_and(|(_, people)| {
                     people.iter().all(|person| {
-                        members.iter().any(|row| row.person == *person && row.change.is_none())
+                        members
+                            .iter()
+                            .any(|row| row.person == *person && row.change.is_none())
                     })
                 })
             })
@@ -181,7 +196,8 @@ fn AddMembers() -> impl IntoView {
         let text = field.value();
         client.send(Intent::DismissMemberError);
         let listed = |person: &Person| {
-            room.members.with_untracked(|members| members.iter().any(|row| row.person == *person))
+            room.members
+                .with_untracked(|members| members.iter().any(|row| row.person == *person))
         };
         match parse_addresses(&text) {
             Err(faults) => {

@@ -55,13 +55,22 @@ fn Poll(case: EventId, id: EventId) -> impl IntoView {
     let room = use_room();
     let poll = room.poll(case, id);
     let chosen = RwSignal::new(None::<OptionId>);
-    let question =
-        Memo::new(move |_| poll.with(|poll| poll.as_ref().map(|p| p.question.clone()).unwrap_or_default()));
-    let closed = Memo::new(move |_| poll.with(|poll| poll.as_ref().and_then(|poll| poll.closed_at)));
+    let question = Memo::new(move |_| {
+        poll.with(|poll| {
+            poll.as_ref()
+                .map(|p| p.question.clone())
+                .unwrap_or_default()
+        })
+    });
+    let closed =
+        Memo::new(move |_| poll.with(|poll| poll.as_ref().and_then(|poll| poll.closed_at)));
     let is_closed = Memo::new(move |_| closed.get().is_some());
-    let mine = Memo::new(move |_| poll.with(|poll| poll.as_ref().and_then(|poll| poll.my_vote.clone())));
+    let mine = Memo::new(move |_| poll.with(|poll| poll.as_ref().and_then(|poll| poll.my_vote)));
     let delivery = Memo::new(move |_| {
-        poll.with(|poll| poll.as_ref().map_or(Delivery::Stored, |poll| poll.delivery.clone()))
+        poll.with(|poll| {
+            poll.as_ref()
+                .map_or(Delivery::Stored, |poll| poll.delivery.clone())
+        })
     });
     let picked = Memo::new(move |_| chosen.get().or_else(|| mine.get()));
     let changes = Memo::new(move |_| picked.get().is_some() && picked.get() != mine.get());
@@ -76,7 +85,12 @@ fn Poll(case: EventId, id: EventId) -> impl IntoView {
     let options = Memo::new(move |_| {
         poll.with(|poll| {
             poll.as_ref()
-                .map(|poll| poll.options.iter().map(|option| option.id.clone()).collect::<Vec<_>>())
+                .map(|poll| {
+                    poll.options
+                        .iter()
+                        .map(|option| option.id)
+                        .collect::<Vec<_>>()
+                })
                 .unwrap_or_default()
         })
     });
@@ -127,7 +141,7 @@ fn Poll(case: EventId, id: EventId) -> impl IntoView {
             </h2>
             <fieldset class="poll__opts">
                 <legend class="visually-hidden">"Your answer"</legend>
-                <For each=move || options.get() key=|option| option.clone() let(option)>
+                <For each=move || options.get() key=|option| *option let(option)>
                     <Choice poll option group=group.clone() picked chosen is_closed />
                 </For>
             </fieldset>
@@ -154,18 +168,16 @@ fn PollBadge(
     delivery: Memo<Delivery>,
 ) -> impl IntoView {
     move || {
-        let (class, icon, text) =
-            match (closed.get(), mine.with(Option::is_some), delivery.get()) {
-                (true, ..) => ("badge", "lock", "Closed"),
-                (_, _, Delivery::Waiting) => ("badge badge--warn", "clock", "Signed, not sent yet"),
-                (_, _, Delivery::Refused(_)) => ("badge badge--bad", "circle-x", "Refused"),
-                (_, true, Delivery::Stored) => {
-                    ("badge badge--ok", "circle-check", "Your vote is stored")
-                }
-                (_, false, Delivery::Stored) => {
-                    ("badge badge--you", "vote", "Your vote is missing")
-                }
-            };
+        let (class, icon, text) = match (closed.get(), mine.with(Option::is_some), delivery.get()) {
+            (true, ..) => ("badge", "lock", "Closed"),
+            (_, true, Delivery::Waiting) => ("badge badge--warn", "clock", "Signed, not sent yet"),
+            (_, false, Delivery::Waiting) => ("badge badge--warn", "clock", "Not sent yet"),
+            (_, _, Delivery::Refused(_)) => ("badge badge--bad", "circle-x", "Refused"),
+            (_, true, Delivery::Stored) => {
+                ("badge badge--ok", "circle-check", "Your vote is stored")
+            }
+            (_, false, Delivery::Stored) => ("badge badge--you", "vote", "Your vote is missing"),
+        };
         view! {
             <span class=class role="status">
                 <Icon name=icon />
@@ -185,18 +197,18 @@ fn Choice(
     is_closed: Memo<bool>,
 ) -> impl IntoView {
     let room = use_room();
-    let option = StoredValue::new(option);
     let row = Memo::new(move |_| {
         poll.with(|poll| {
             let poll = poll.as_ref()?;
-            poll.options.iter().find(|row| option.with_value(|id| row.id == *id)).cloned()
+            poll.options.iter().find(|row| row.id == option).cloned()
         })
     });
     let count = Memo::new(move |_| row.with(|row| row.as_ref().map_or(0, |row| row.count)));
     let mine = Memo::new(move |_| row.with(|row| row.as_ref().is_some_and(|row| row.mine)));
     let lead = Memo::new(move |_| {
         let most = poll.with(|poll| {
-            poll.as_ref().and_then(|poll| poll.options.iter().map(|row| row.count).max())
+            poll.as_ref()
+                .and_then(|poll| poll.options.iter().map(|row| row.count).max())
         });
         is_closed.get() && count.get() > 0 && most == Some(count.get())
     });
@@ -207,12 +219,12 @@ fn Choice(
     let added_by = move || {
         poll.with(|poll| {
             let poll = poll.as_ref()?;
-            let row = poll.options.iter().find(|row| option.with_value(|id| row.id == *id))?;
+            let row = poll.options.iter().find(|row| row.id == option)?;
             (row.by != poll.asker).then(|| format!("added by {}", row.by.short()))
         })
     };
     let text = move || row.with(|row| row.as_ref().map(|row| row.text.clone()).unwrap_or_default());
-    let is_picked = move || option.with_value(|id| picked.with(|picked| picked.as_ref() == Some(id)));
+    let is_picked = move || picked.get() == Some(option);
 
     view! {
         <label
@@ -226,7 +238,7 @@ fn Choice(
                     type="radio"
                     name=group.clone()
                     prop:checked=is_picked
-                    on:change=move |_| chosen.set(Some(option.get_value()))
+                    on:change=move |_| chosen.set(Some(option))
                 />
             </Show>
             <span class="label">
@@ -280,25 +292,36 @@ fn OpenFoot(
     mine: Memo<Option<OptionId>>,
 ) -> impl IntoView {
     let client = use_client();
-    let may_add = Memo::new(move |_| poll.with(|poll| poll.as_ref().is_some_and(|poll| poll.open_options)));
-    let asked = Memo::new(move |_| poll.with(|poll| poll.as_ref().is_some_and(|poll| poll.you_asked)));
+    let may_add =
+        Memo::new(move |_| poll.with(|poll| poll.as_ref().is_some_and(|poll| poll.open_options)));
+    let asked =
+        Memo::new(move |_| poll.with(|poll| poll.as_ref().is_some_and(|poll| poll.you_asked)));
     let named = move |option: Memo<Option<OptionId>>| {
         option.with(|option| {
             poll.with(|poll| {
                 let option = option.as_ref()?;
-                poll.as_ref()?.options.iter().find(|row| row.id == *option).map(|row| row.text.clone())
+                poll.as_ref()?
+                    .options
+                    .iter()
+                    .find(|row| row.id == *option)
+                    .map(|row| row.text.clone())
             })
         })
     };
     let hint = move || {
-        let me = client.session.with(Session::person).map(|person| person.short()).unwrap_or_default();
+        let me = client.session.with(Session::person);
         match (named(mine), named(picked)) {
             (Some(old), Some(new)) if changes.get() => {
-                format!("Moves your vote from {old} to {new}. The old one stays in the record and doesn't count.")
+                format!(
+                    "Moves your vote from {old} to {new}. The old one stays in the record and doesn't count."
+                )
             }
             (Some(_), _) => "Choose another to change your vote.".to_owned(),
             (None, _) => {
-                format!("Signed by this browser for {me}. You can change it until the poll closes.")
+                let whom = me
+                    .map(|me| format!(" for {}", me.short()))
+                    .unwrap_or_default();
+                format!("Signed by this browser{whom}. You can change it until the poll closes.")
             }
         }
     };
@@ -339,22 +362,30 @@ fn AddOption(poll: Memo<Option<PollRow>>, id: EventId) -> impl IntoView {
     let fault = RwSignal::new(None::<String>);
     let field = NodeRef::<Input>::new();
     Effect::new(move |_| {
-        if open.get() && let Some(field) = field.get() {
+        if open.get()
+            && let Some(field) = field.get()
+        {
             let _ = field.focus();
         }
     });
     let add = move || {
-        let Some(input) = field.get_untracked() else { return };
+        let Some(input) = field.get_untracked() else {
+            return;
+        };
         let text = input.value().trim().to_owned();
         let same = poll.with_untracked(|poll| {
             poll.as_ref().is_some_and(|poll| {
-                poll.options.iter().any(|row| row.text.to_lowercase() == text.to_lowercase())
+                poll.options
+                    .iter()
+                    .any(|row| row.text.to_lowercase() == text.to_lowercase())
             })
         });
         if let Err(wrong) = limits::check_option(&text) {
             fault.set(Some(wrong.to_string()));
         } else if same {
-            fault.set(Some("This option is there already. Two equal options split the votes.".into()));
+            fault.set(Some(
+                "This option is there already. Two equal options split the votes.".into(),
+            ));
         } else {
             client.send(Intent::AddOption { poll: id, text });
             fault.set(None);

@@ -60,7 +60,8 @@ impl RoomScope {
     /// One case by its id.
     pub(crate) fn case(self, id: EventId) -> Memo<Option<CaseRow>> {
         Memo::new(move |_| {
-            self.cases.with(|cases| cases.iter().find(|case| case.id == id).cloned())
+            self.cases
+                .with(|cases| cases.iter().find(|case| case.id == id).cloned())
         })
     }
 
@@ -81,7 +82,9 @@ impl RoomScope {
 
     /// Open polls of the open case in which this person has not voted.
     pub(crate) fn votes_due(self) -> usize {
-        let Some(open) = self.open_case.get() else { return 0 };
+        let Some(open) = self.open_case.get() else {
+            return 0;
+        };
         self.cases.with(|cases| {
             cases.iter().find(|case| case.id == open).map_or(0, |case| {
                 case.polls
@@ -107,7 +110,10 @@ where
 {
     Memo::new(move |_| {
         client.room.with(|room| {
-            room.as_ref().filter(|room| room.id == id).map(read).unwrap_or_default()
+            room.as_ref()
+                .filter(|room| room.id == id)
+                .map(read)
+                .unwrap_or_default()
         })
     })
 }
@@ -118,7 +124,9 @@ where
 {
     Memo::new(move |_| {
         client.room.with(|room| {
-            room.as_ref().filter(|room| room.id == id).map_or_else(|| first.clone(), read)
+            room.as_ref()
+                .filter(|room| room.id == id)
+                .map_or_else(|| first.clone(), read)
         })
     })
 }
@@ -130,8 +138,9 @@ fn open_case(
     phase: Memo<RoomPhase>,
     chosen: RwSignal<Option<EventId>>,
 ) -> Memo<Option<EventId>> {
-    let newest_own =
-        Memo::new(move |_| cases.with(|cases| cases.iter().rev().find(|case| case.you).map(|c| c.id)));
+    let newest_own = Memo::new(move |_| {
+        cases.with(|cases| cases.iter().rev().find(|case| case.you).map(|c| c.id))
+    });
     Effect::new(move |before: Option<Option<EventId>>| {
         let now = newest_own.get();
         let opened = phase.with_untracked(|phase| *phase == RoomPhase::Open);

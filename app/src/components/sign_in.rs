@@ -78,7 +78,8 @@ pub(crate) fn SignInDialog() -> impl IntoView {
 fn SignInSteps(open: RwSignal<bool>) -> impl IntoView {
     let client = use_client();
     let close = move |_| open.set(false);
-    move || match client.session.get() {
+    move || {
+        match client.session.get() {
         Session::Connecting { wallet } => view! {
             <Waiting title="Connect your wallet" close>
                 <p class="small">{wallet} " asks which account this site may see. Allow one."</p>
@@ -161,6 +162,7 @@ fn SignInSteps(open: RwSignal<bool>) -> impl IntoView {
         Session::Restoring | Session::SignedOut | Session::Ready { .. } => {
             view! { <Choice close /> }.into_any()
         }
+    }
     }
 }
 

@@ -6,8 +6,9 @@ use leptos::prelude::*;
 use super::platform;
 use crate::client::use_client;
 
-const MONTHS: [&str; 12] =
-    ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+const MONTHS: [&str; 12] = [
+    "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
+];
 const MINUTES_A_DAY: i64 = 24 * 60;
 
 fn minutes(at: Millis, offset: i64) -> i64 {

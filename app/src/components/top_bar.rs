@@ -100,8 +100,7 @@ fn ConnectButton() -> impl IntoView {
             on:click=move |_| sign_in.open()
         >
             <Icon name="wallet" />
-            "Connect"
-            <span class="wide-only">"wallet"</span>
+            <span>"Connect" <span class="wide-only">" wallet"</span></span>
         </button>
     }
 }
@@ -125,16 +124,39 @@ fn NetworkStatus() -> impl IntoView {
             Network::Offline { .. } => ("offline", "offline"),
         })
     });
-    let local = move |at| clock(at, if client.live.get() { platform::offset_minutes(at) } else { 0 });
+    let local = move |at| {
+        clock(
+            at,
+            if client.live.get() {
+                platform::offset_minutes(at)
+            } else {
+                0
+            },
+        )
+    };
     let head = move || match network.get() {
-        Network::Starting => ("Connecting".to_owned(), "To the relay of this site.".to_owned()),
-        Network::Connected { transport: Transport::WebRtc, since, .. } => (
+        Network::Starting => (
+            "Connecting".to_owned(),
+            "To the relay of this site.".to_owned(),
+        ),
+        Network::Connected {
+            transport: Transport::WebRtc,
+            since,
+            ..
+        } => (
             "Connected by WebRTC".to_owned(),
             format!("Since {}, to the relay of this site.", local(since)),
         ),
-        Network::Connected { transport: Transport::WebSocket, since, .. } => (
+        Network::Connected {
+            transport: Transport::WebSocket,
+            since,
+            ..
+        } => (
             "Connected by WebSocket".to_owned(),
-            format!("Since {}, through this site's own address and port.", local(since)),
+            format!(
+                "Since {}, through this site's own address and port.",
+                local(since)
+            ),
         ),
         Network::Offline { since, reason } => {
             (format!("No connection since {}", local(since)), reason)
@@ -187,11 +209,24 @@ fn Account(person: Person) -> impl IntoView {
     let copied = full.clone();
     let title = full.clone();
     let said = full.clone();
-    let read_only = Memo::new(move |_| client.session.with(|s| matches!(s, Session::ReadOnly { .. })));
+    let read_only = Memo::new(move |_| {
+        client
+            .session
+            .with(|s| matches!(s, Session::ReadOnly { .. }))
+    });
     let until = move || match client.session.get() {
-        Session::Ready { expires_at, demo, .. } => {
-            let what = if demo { "Demo wallet, for trying out. " } else { "" };
-            format!("{what}This browser signs for you until {}.", local_date(expires_at))
+        Session::Ready {
+            expires_at, demo, ..
+        } => {
+            let what = if demo {
+                "Demo wallet, for trying out. "
+            } else {
+                ""
+            };
+            format!(
+                "{what}This browser signs for you until {}.",
+                local_date(expires_at)
+            )
         }
         Session::ReadOnly { why, .. } => match rest_of(&why) {
             Some(rest) => format!("{} {rest}", why.what),

@@ -21,7 +21,11 @@ struct View {
     y: f64,
 }
 
-const FIT: View = View { zoom: 1.0, x: 0.0, y: 0.0 };
+const FIT: View = View {
+    zoom: 1.0,
+    x: 0.0,
+    y: 0.0,
+};
 
 impl View {
     /// Zooms so that the point under (x, y), measured from the stage's centre, stays where it is.
@@ -31,11 +35,19 @@ impl View {
             return FIT;
         }
         let by = zoom / self.zoom;
-        View { zoom, x: x - (x - self.x) * by, y: y - (y - self.y) * by }
+        View {
+            zoom,
+            x: x - (x - self.x) * by,
+            y: y - (y - self.y) * by,
+        }
     }
 
     fn moved(self, dx: f64, dy: f64) -> Self {
-        View { x: self.x + dx, y: self.y + dy, ..self }
+        View {
+            x: self.x + dx,
+            y: self.y + dy,
+            ..self
+        }
     }
 
     /// Keeps a part of the picture on the stage.
@@ -44,7 +56,11 @@ impl View {
             return FIT;
         }
         let (most_x, most_y) = (width * self.zoom / 2.0, height * self.zoom / 2.0);
-        View { x: self.x.clamp(-most_x, most_x), y: self.y.clamp(-most_y, most_y), ..self }
+        View {
+            x: self.x.clamp(-most_x, most_x),
+            y: self.y.clamp(-most_y, most_y),
+            ..self
+        }
     }
 }
 
@@ -66,9 +82,7 @@ pub(crate) fn Viewer(
     });
 
     // Size and position of the stage's centre in the window.
-    let centre = move || {
-        stage.get_untracked().map(|stage| platform::area(&stage))
-    };
+    let centre = move || stage.get_untracked().map(|stage| platform::area(&stage));
     let change = move |next: View| {
         let [_, _, width, height] = centre().unwrap_or([0.0, 0.0, 1e4, 1e4]);
         view.set(next.kept_on(width, height));
@@ -79,10 +93,17 @@ pub(crate) fn Viewer(
         let (Some([_, _, width, height]), Some(img)) = (centre(), img.get_untracked()) else {
             return;
         };
-        let (w, h) = (f64::from(img.natural_width()), f64::from(img.natural_height()));
+        let (w, h) = (
+            f64::from(img.natural_width()),
+            f64::from(img.natural_height()),
+        );
         if w > 0.0 && h > 0.0 {
             let shown: f64 = (width / w).min(height / h);
-            change(View { zoom: (1.0 / shown).clamp(1.0, MOST), x: 0.0, y: 0.0 });
+            change(View {
+                zoom: (1.0 / shown).clamp(1.0, MOST),
+                x: 0.0,
+                y: 0.0,
+            });
         }
     };
     let go = move |to: usize| {
@@ -102,7 +123,10 @@ pub(crate) fn Viewer(
         event.prevent_default();
         let Some([cx, cy, ..]) = centre() else { return };
         let factor = (-event.delta_y().clamp(-120.0, 120.0) / 480.0).exp2();
-        let (x, y) = (f64::from(event.client_x()) - cx, f64::from(event.client_y()) - cy);
+        let (x, y) = (
+            f64::from(event.client_x()) - cx,
+            f64::from(event.client_y()) - cy,
+        );
         change(view.get_untracked().zoomed(factor, x, y));
     };
     let down = move |event: PointerEvent| {
@@ -124,7 +148,9 @@ pub(crate) fn Viewer(
         let (x, y) = (f64::from(event.client_x()), f64::from(event.client_y()));
         let id = event.pointer_id();
         let before = fingers.get_value();
-        let Some(at) = before.iter().position(|(finger, ..)| *finger == id) else { return };
+        let Some(at) = before.iter().position(|(finger, ..)| *finger == id) else {
+            return;
+        };
         let (_, old_x, old_y) = before[at];
         fingers.update_value(|list| list[at] = (id, x, y));
         match before.as_slice() {
@@ -166,18 +192,26 @@ pub(crate) fn Viewer(
     };
     let alt = move || {
         let (at, of) = (index.get() + 1, count.get());
-        if of > 1 { format!("Image {at} of {of} of this case") } else { "Image of this case".into() }
+        if of > 1 {
+            format!("Image {at} of {of} of this case")
+        } else {
+            "Image of this case".into()
+        }
     };
     let facts = move || {
         image.with(|image| {
-            image.as_ref().map(|image| {
-                format!("{} × {}, {}", image.width, image.height, bytes(image.size))
-            })
+            image
+                .as_ref()
+                .map(|image| format!("{} × {}, {}", image.width, image.height, bytes(image.size)))
         })
     };
     let percent = move || {
         let zoom = view.get().zoom;
-        if zoom <= 1.0 { "fit".to_owned() } else { format!("{:.1} × fit", zoom) }
+        if zoom <= 1.0 {
+            "fit".to_owned()
+        } else {
+            format!("{:.1} × fit", zoom)
+        }
     };
 
     view! {

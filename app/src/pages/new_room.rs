@@ -41,7 +41,9 @@ pub(crate) fn NewRoomPage() -> impl IntoView {
     });
     let no_registry = Memo::new(move |_| {
         client.bootstrap.with(|facts| {
-            facts.as_ref().is_some_and(|facts| facts.contracts.registry.is_none())
+            facts
+                .as_ref()
+                .is_some_and(|facts| facts.contracts.registry.is_none())
         })
     });
     // A failure of an earlier visit is not this one's.
@@ -53,7 +55,9 @@ pub(crate) fn NewRoomPage() -> impl IntoView {
 
     let submit = move |event: SubmitEvent| {
         event.prevent_default();
-        let (Some(name), Some(members)) = (name.get(), members.get()) else { return };
+        let (Some(name), Some(members)) = (name.get(), members.get()) else {
+            return;
+        };
         if working.get_untracked() {
             return;
         }
@@ -72,7 +76,10 @@ pub(crate) fn NewRoomPage() -> impl IntoView {
             Err(_) => {
                 let _ = members.focus();
             }
-            Ok(members) => client.send(Intent::CreateRoom { name: called, members }),
+            Ok(members) => client.send(Intent::CreateRoom {
+                name: called,
+                members,
+            }),
         }
     };
 
@@ -186,7 +193,9 @@ fn Steps(working: Memo<bool>, no_registry: Memo<bool>) -> impl IntoView {
         })
     });
     let currency = move || {
-        client.bootstrap.with(|facts| facts.as_ref().map(|facts| facts.chain.currency.clone()))
+        client
+            .bootstrap
+            .with(|facts| facts.as_ref().map(|facts| facts.chain.currency.clone()))
     };
     view! {
         {move || failed.get().map(|trouble| view! { <TroubleNotice trouble /> })}
@@ -218,8 +227,11 @@ fn CreateButton(no_registry: Memo<bool>) -> impl IntoView {
     let sign_in = use_sign_in();
     let signed_out = Memo::new(move |_| client.session.with(|s| *s == Session::SignedOut));
     let ready = Memo::new(move |_| client.session.with(Session::is_ready));
-    let read_only =
-        Memo::new(move |_| client.session.with(|s| matches!(s, Session::ReadOnly { .. })));
+    let read_only = Memo::new(move |_| {
+        client
+            .session
+            .with(|s| matches!(s, Session::ReadOnly { .. }))
+    });
     move || {
         if signed_out.get() {
             return view! {
@@ -303,7 +315,9 @@ fn Progress() -> impl IntoView {
     let key = Signal::derive(move || {
         step.with(|step| match step {
             NewRoom::StoringKey { stored, of } => {
-                format!("The room's key is split; {stored} of {of} key nodes have stored their share.")
+                format!(
+                    "The room's key is split; {stored} of {of} key nodes have stored their share."
+                )
             }
             _ => "The room's key is split among the key nodes.".to_owned(),
         })

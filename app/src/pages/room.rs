@@ -86,7 +86,9 @@ fn OpenRoom(id: RoomId) -> impl IntoView {
     on_cleanup(move || client.send(Intent::CloseRoom(id)));
 
     let shown = Memo::new(move |_| {
-        let signed_out = client.session.with(|session| *session == Session::SignedOut);
+        let signed_out = client
+            .session
+            .with(|session| *session == Session::SignedOut);
         room.phase.with(|phase| match phase {
             RoomPhase::Loading if signed_out => Shown::NeedsWallet,
             RoomPhase::Loading | RoomPhase::Syncing | RoomPhase::Open => Shown::Room,
@@ -130,7 +132,8 @@ fn Regions() -> impl IntoView {
     let here = RwSignal::new(String::new());
     Effect::new(move |_| {
         here.set(platform::hash());
-        let handle = window_event_listener(leptos::ev::hashchange, move |_| here.set(platform::hash()));
+        let handle =
+            window_event_listener(leptos::ev::hashchange, move |_| here.set(platform::hash()));
         on_cleanup(move || handle.remove());
     });
 

@@ -71,11 +71,15 @@ pub(crate) fn RoomsPage() -> impl IntoView {
         })
     });
     let shown = Memo::new(move |_| {
-        let signed_out = client.session.with(|session| {
-            matches!(session, Session::SignedOut | Session::Connecting { .. })
-        });
+        let signed_out = client
+            .session
+            .with(|session| matches!(session, Session::SignedOut | Session::Connecting { .. }));
         let loading = client.rooms.with(|rooms| *rooms == RoomList::Loading);
-        match (signed_out, person.get().is_none() || loading, cards.with(Vec::is_empty)) {
+        match (
+            signed_out,
+            person.get().is_none() || loading,
+            cards.with(Vec::is_empty),
+        ) {
             (true, ..) => Shown::SignedOut,
             (_, true, _) => Shown::Loading,
             (_, _, true) => Shown::Empty,
@@ -242,7 +246,8 @@ fn Groups(cards: Memo<Vec<RoomCard>>) -> impl IntoView {
 fn Card(cards: Memo<Vec<RoomCard>>, id: RoomId) -> impl IntoView {
     let card =
         Memo::new(move |_| cards.with(|cards| cards.iter().find(|card| card.id == id).cloned()));
-    let name = Memo::new(move |_| card.with(|card| card.as_ref().and_then(|card| card.name.clone())));
+    let name =
+        Memo::new(move |_| card.with(|card| card.as_ref().and_then(|card| card.name.clone())));
     let short = {
         let text = id.to_string();
         format!("Room {}…{}", &text[..6], &text[62..])
@@ -322,9 +327,9 @@ fn Card(cards: Memo<Vec<RoomCard>>, id: RoomId) -> impl IntoView {
 fn ThisBrowser() -> impl IntoView {
     let client = use_client();
     let lines = move || match client.session.get() {
-        Session::Ready { wallet, expires_at, .. } => {
-            Some((wallet, format!("until {}", local_date(expires_at))))
-        }
+        Session::Ready {
+            wallet, expires_at, ..
+        } => Some((wallet, format!("until {}", local_date(expires_at)))),
         Session::ReadOnly { wallet, .. } => Some((wallet, "no, only reading".to_owned())),
         _ => None,
     };

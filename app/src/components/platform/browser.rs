@@ -13,7 +13,9 @@ use crate::client::model::{Bootstrap, Files};
 
 /// From the page's head, where the server has put it.
 pub(crate) fn bootstrap() -> Option<Bootstrap> {
-    let meta = document().query_selector("meta[name=healthsync-bootstrap]").ok()??;
+    let meta = document()
+        .query_selector("meta[name=healthsync-bootstrap]")
+        .ok()??;
     serde_json::from_str(&meta.get_attribute("content")?).ok()
 }
 
@@ -40,7 +42,10 @@ fn storage() -> Option<web_sys::Storage> {
 }
 
 pub(crate) fn saved_theme() -> Theme {
-    match storage().and_then(|kept| kept.get_item("theme").ok()?).as_deref() {
+    match storage()
+        .and_then(|kept| kept.get_item("theme").ok()?)
+        .as_deref()
+    {
         Some("light") => Theme::Light,
         Some("dark") => Theme::Dark,
         _ => Theme::System,
@@ -92,7 +97,9 @@ pub(crate) fn pasted_files(event: &ev::ClipboardEvent) -> Option<Files> {
 
 /// Whether a drag carries files (its contents cannot be read before the drop).
 pub(crate) fn drags_files(event: &ev::DragEvent) -> bool {
-    event.data_transfer().is_some_and(|data| data.types().includes(&"Files".into(), 0))
+    event
+        .data_transfer()
+        .is_some_and(|data| data.types().includes(&"Files".into(), 0))
 }
 
 /// Enter that ends the composition of a character sends nothing.
@@ -113,7 +120,12 @@ pub(crate) fn focus_nth(within: &web_sys::Element, selector: &str, at: usize) {
 pub(crate) fn area(of: &web_sys::Element) -> [f64; 4] {
     let rect = of.get_bounding_client_rect();
     let (width, height) = (rect.width(), rect.height());
-    [rect.left() + width / 2.0, rect.top() + height / 2.0, width, height]
+    [
+        rect.left() + width / 2.0,
+        rect.top() + height / 2.0,
+        width,
+        height,
+    ]
 }
 
 /// Says on `<html>` that the page reacts now.
@@ -125,7 +137,12 @@ pub(crate) fn mark_live() {
 
 /// The part of the address after `#`, without it.
 pub(crate) fn hash() -> String {
-    window().location().hash().unwrap_or_default().trim_start_matches('#').to_owned()
+    window()
+        .location()
+        .hash()
+        .unwrap_or_default()
+        .trim_start_matches('#')
+        .to_owned()
 }
 
 /// In the browser only an unreadable id is known to be missing; for the rest the runtime asks (`RoomPhase`).

@@ -65,9 +65,9 @@ pub(crate) fn hash() -> String {
 pub(crate) async fn room_is_missing(room: Option<healthsync_core::RoomId>) -> bool {
     let missing = match room {
         None => true,
-        Some(room) => {
-            crate::api::room_facts(room).await.is_ok_and(|facts| !facts.exists)
-        }
+        Some(room) => crate::api::room_facts(room)
+            .await
+            .is_ok_and(|facts| !facts.exists),
     };
     if missing {
         not_found_status();
