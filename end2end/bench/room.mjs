@@ -9,6 +9,8 @@ import { startPlainRelay } from './plain-relay.mjs';
 import { kb, machine, mb, ms, percentile, print, save } from './table.mjs';
 
 const MESSAGES = Number(process.env.BENCH_MESSAGES ?? 500);
+// Between two messages: a quick typist is ten times slower, and nothing queues up.
+const PAUSE = Number(process.env.BENCH_PAUSE ?? 50);
 const LOADS = Number(process.env.BENCH_LOADS ?? 10);
 
 /** Sends numbered texts from one page and notes when the other shows each; one clock, as both are one browser. */
@@ -23,16 +25,16 @@ async function latencies(from, to, count, send) {
     window.__watch = new MutationObserver((list) => { for (const m of list) { for (const n of m.addedNodes) look(n); if (m.type === 'characterData') look(m.target.parentElement); } });
     window.__watch.observe(document.body, { childList: true, subtree: true, characterData: true });
   });
-  const sent = await from.evaluate(async ({ count, send }) => {
+  const sent = await from.evaluate(async ({ count, send, pause }) => {
     const say = new Function('text', send);
     const times = [];
     for (let i = 0; i < count; i++) {
       times.push(performance.timeOrigin + performance.now());
       say(`bench-${i}.`);
-      await new Promise((next) => setTimeout(next, 15));
+      await new Promise((next) => setTimeout(next, pause));
     }
     return times;
-  }, { count, send });
+  }, { count, send, pause: PAUSE });
   await to.waitForFunction((n) => Object.keys(window.__seen).length >= n, count, { timeout: 60_000 }).catch(() => {});
   const seen = await to.evaluate(() => { window.__watch.disconnect(); return window.__seen; });
   const took = sent.map((t, i) => seen[i] - t).filter(Number.isFinite);
