@@ -2,6 +2,8 @@
 
 pub(crate) mod addresses;
 pub(crate) mod ask;
+pub(crate) mod ask_draft;
+pub(crate) mod attached;
 pub(crate) mod avatar;
 pub(crate) mod cases;
 pub(crate) mod composer;
@@ -13,6 +15,7 @@ pub(crate) mod notice;
 pub(crate) mod people;
 pub(crate) mod platform;
 pub(crate) mod poll;
+pub(crate) mod poll_options;
 pub(crate) mod room_scope;
 pub(crate) mod sign_in;
 pub(crate) mod theme;
