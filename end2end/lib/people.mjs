@@ -27,7 +27,7 @@ export async function rpc(url, method, params = []) {
  * `'demo'` none, so that the page offers its own. Errors of the page are collected and checked by `done`.
  */
 export async function person(browser, stack, { wallet = 'extension', key = generatePrivateKey(), funded = true, autoApprove = true, viewport = { width: 1440, height: 900 }, chainId = 31337, colorScheme = 'light' } = {}) {
-  const context = await browser.newContext({ viewport, colorScheme, acceptDownloads: false });
+  const context = await browser.newContext({ viewport, colorScheme, acceptDownloads: true });
   context.setDefaultTimeout(20_000);
   const account = privateKeyToAccount(key);
   const me = { context, stack, address: account.address, errors: [], violations: [], wallet: null };
@@ -110,6 +110,12 @@ export async function share(me, caption, files) {
   await id(me, 'send').click();
   await shown(id(me, 'case').filter({ hasText: caption }));
   await shown(id(me, 'image'));
+}
+
+/** Brings a case to the front by its tab. */
+export async function openCase(me, caption) {
+  await me.page.locator('.case-tabs').getByRole('link', { name: caption }).click();
+  await shown(me.page.getByRole('heading', { name: caption }));
 }
 
 export async function unlock(me) {

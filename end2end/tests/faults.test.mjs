@@ -66,7 +66,7 @@ describe('bad input and broken parts', { timeout: 300_000 }, () => {
 
   it('refuses an image whose bytes do not match its id, and opens it when they do', async () => {
     await p.share(ada, 'Swapped in storage', [file('real.png', png({ seed: 77 }))]);
-    await ben.page.getByRole('link', { name: /Swapped in storage/ }).or(ben.page.getByTestId('case').filter({ hasText: 'Swapped in storage' })).first().click();
+    await p.openCase(ben, 'Swapped in storage');
     await ben.page.route('**/ipfs/**', async (route) => {
       const answer = await route.fetch();
       const body = Buffer.from(await answer.body());
@@ -81,7 +81,7 @@ describe('bad input and broken parts', { timeout: 300_000 }, () => {
 
   it('opens with two key nodes down, and says so when three are', async () => {
     await p.share(ada, 'With nodes down', [file('nodes.png', png({ seed: 78 }))]);
-    await ben.page.getByRole('link', { name: /With nodes down/ }).or(ben.page.getByTestId('case').filter({ hasText: 'With nodes down' })).first().click();
+    await p.openCase(ben, 'With nodes down');
     const down = async (n) => {
       await ben.page.unroute('**/api/key_shares*');
       await ben.page.route('**/api/key_shares*', async (route) => {
