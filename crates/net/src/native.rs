@@ -4,10 +4,12 @@
 //! Incoming connections are WebSockets that axum has upgraded ([`RelayHandle::upgrade`]) and, when
 //! an address is configured, WebRTC-direct over UDP.
 
+mod pieces;
 mod policy;
 mod relay;
 mod websocket;
 
+pub use pieces::{PieceStream, Pieces};
 pub use policy::{Admission, Outcome, Page, PeerIdBytes, Policy, Refusal};
 pub use relay::{
     Overloaded, Relay, RelayConfig, RelayError, RelayHandle, RelayMetrics, new_certificate,

@@ -33,6 +33,7 @@ use tokio::{sync::oneshot, task::JoinHandle};
 
 use super::{
     Policy,
+    pieces::Pieces,
     websocket::{HandedOver, MAX_WEBSOCKET_MESSAGE},
 };
 use crate::{
@@ -300,7 +301,7 @@ fn swarm(
                 Certificate::from_pem(pem).map_err(|e| RelayError::Certificate(e.to_string()))?;
             OptionalTransport::some(
                 libp2p_webrtc::tokio::Transport::new(keypair.clone(), certificate)
-                    .map(|(peer, connection), _| (peer, StreamMuxerBox::new(connection))),
+                    .map(|(peer, connection), _| (peer, StreamMuxerBox::new(Pieces(connection)))),
             )
         }
         None => OptionalTransport::none(),

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use healthsync_net::{
     GossipKind, Keypair, NodeConfig, Prefer, Relay, RelayConfig, RelayError, Transport,
-    new_certificate,
+    native::Pieces, new_certificate,
 };
 use libp2p::{
     PeerId, Transport as _,
@@ -32,7 +32,7 @@ fn webrtc_transport(keypair: &Keypair) -> Boxed<(PeerId, StreamMuxerBox)> {
         )
         .unwrap();
     transport
-        .map(|(peer, connection), _| (peer, StreamMuxerBox::new(connection)))
+        .map(|(peer, connection), _| (peer, StreamMuxerBox::new(Pieces(connection))))
         .boxed()
 }
 
@@ -67,6 +67,18 @@ async fn members_on_both_transports_are_in_one_room() {
         .publish(ROOM, GossipKind::Envelope, &answer)
         .unwrap();
     assert_eq!(ada.hears().await, answer);
+
+    // Longer than one data-channel message, in both directions.
+    let long = "x".repeat(healthsync_core::limits::MESSAGE_CHARS);
+    let sent: Vec<_> = (0..20).map(|_| ada.say(ROOM, &long)).collect();
+    let stored = ada.node.push(ROOM, sent.clone()).await.unwrap();
+    assert_eq!(stored.have.get(&ada.device.public()), 21);
+    for envelope in &sent {
+        assert_eq!(&ben.hears().await, envelope);
+    }
+    assert_eq!(stored.have.get(&ben.device.public()), 1);
+    let page = ada.node.pull(ROOM, Default::default(), 100).await.unwrap();
+    assert_eq!(page.envelopes.len(), 22);
 }
 
 #[tokio::test]

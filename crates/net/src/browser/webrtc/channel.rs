@@ -15,7 +15,8 @@ use send_wrapper::SendWrapper;
 use wasm_bindgen::{JsCast, closure::Closure};
 use web_sys::{MessageEvent, RtcDataChannel, RtcDataChannelState, RtcDataChannelType};
 
-/// Longest message. webrtc-rs loses messages that are longer than its association's limit.
+/// Longest message, framing included: the relay reads with a buffer of this size, and a longer
+/// message breaks its stream.
 const MAX_WRITE: usize = 8 * 1024;
 /// What may wait in the browser to be sent before writing stops …
 const HIGH_WATER: u32 = 256 * 1024;

@@ -37,9 +37,9 @@ const SWEEP: Duration = Duration::from_secs(4);
 /// Jobs of one peer that may wait.
 const WAITING_JOBS: usize = 256;
 /// Gossip per peer: a burst, then so many per second.
-const GOSSIP_RATE: (u32, u32) = (400, 100);
+const GOSSIP_RATE: (u32, u32) = (1_000, 200);
 /// Requests per peer: a burst, then so many per second.
-const REQUEST_RATE: (u32, u32) = (200, 50);
+const REQUEST_RATE: (u32, u32) = (1_000, 200);
 /// Wrong messages after which a peer is cut off.
 const STRIKES: u32 = 3;
 
