@@ -116,9 +116,9 @@ impl Link {
         }
     }
 
-    /// Whether the last attempts have failed, so that a person should be told.
+    /// Whether attempts fail, so that a person should be told.
     pub(super) fn failing(&self) -> bool {
-        self.failures > 0
+        self.failures > 0 && !matches!(self.phase, Phase::Verifying { .. })
     }
 
     /// When to call [`Link::tick`] at the latest.
@@ -204,7 +204,7 @@ impl Link {
         } else if let Some(why) = webrtc_failed {
             self.reason = Some(format!("WebRTC failed ({why}); WebSocket is used."));
         } else if dial.webrtc {
-            self.reason = Some("WebSocket connected sooner than WebRTC.".to_owned());
+            self.reason = Some("WebRTC did not connect in time; WebSocket is used.".to_owned());
         } else if self.prefer == Prefer::WebRtc {
             self.reason = Some("The relay offers no WebRTC; WebSocket is used.".to_owned());
         } else {
