@@ -42,8 +42,7 @@ pub(crate) fn PeoplePanel() -> impl IntoView {
                 </For>
             </ul>
             {move || {
-                may_manage
-                    .get()
+                (may_manage.get() && count.get() > 1)
                     .then(|| {
                         view! {
                             <p class="hint" id="remove-hint">
