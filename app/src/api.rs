@@ -72,9 +72,15 @@ pub struct KeyShareRequest {
 #[serde(rename_all = "snake_case")]
 pub enum NodeResult {
     /// HPKE: encapsulated key ‖ ciphertext, base64.
-    Share { sealed: String },
-    Denied { reason: String },
-    Failed { reason: String },
+    Share {
+        sealed: String,
+    },
+    Denied {
+        reason: String,
+    },
+    Failed {
+        reason: String,
+    },
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -110,7 +116,8 @@ impl std::fmt::Debug for SharedBackend {
 
 #[cfg(feature = "ssr")]
 fn backend() -> Result<SharedBackend, ApiError> {
-    use_context::<SharedBackend>().ok_or_else(|| ApiError::Unavailable("the server is still starting".into()))
+    use_context::<SharedBackend>()
+        .ok_or_else(|| ApiError::Unavailable("the server is still starting".into()))
 }
 
 /// Who is in a room, as the registry says.

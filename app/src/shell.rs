@@ -3,7 +3,7 @@
 use leptos::{config::LeptosOptions, hydration::AutoReload, nonce::use_nonce, prelude::*};
 use leptos_meta::MetaTags;
 
-use crate::{app::App, client::model::Bootstrap};
+use crate::{app::App, client::model::Bootstrap, components::icon::SPRITE};
 
 /// Addresses of the built files, with their content hashes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,6 +47,8 @@ pub fn shell(options: LeptosOptions, assets: Assets, bootstrap: Bootstrap) -> im
             </head>
             <body>
                 <App />
+                // Our own file, not text from anybody.
+                <div hidden inner_html=SPRITE></div>
                 <noscript>
                     <p class="stuck">"Rooms need JavaScript and WebAssembly. Reading these pages does not."</p>
                 </noscript>

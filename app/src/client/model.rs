@@ -80,7 +80,10 @@ pub enum Network {
         fallback: Option<String>,
         since: Millis,
     },
-    Offline { since: Millis, reason: String },
+    Offline {
+        since: Millis,
+        reason: String,
+    },
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -100,14 +103,35 @@ pub enum Session {
     Restoring,
     SignedOut,
     /// The wallet has been asked for its accounts.
-    Connecting { wallet: String },
+    Connecting {
+        wallet: String,
+    },
     /// The wallet is on another chain and has been asked to switch (or to add ours).
-    Switching { wallet: String, person: Person },
+    Switching {
+        wallet: String,
+        person: Person,
+    },
     /// The wallet shows the delegation; these are the values to compare.
-    Signing { wallet: String, person: Person, device: DeviceKey, issued_at: Millis, expires_at: Millis },
+    Signing {
+        wallet: String,
+        person: Person,
+        device: DeviceKey,
+        issued_at: Millis,
+        expires_at: Millis,
+    },
     /// Connected, but this browser may not sign: it can read, and what is written waits.
-    ReadOnly { wallet: String, person: Person, why: Trouble },
-    Ready { wallet: String, person: Person, device: DeviceKey, expires_at: Millis, demo: bool },
+    ReadOnly {
+        wallet: String,
+        person: Person,
+        why: Trouble,
+    },
+    Ready {
+        wallet: String,
+        person: Person,
+        device: DeviceKey,
+        expires_at: Millis,
+        demo: bool,
+    },
 }
 
 impl Session {
@@ -131,8 +155,14 @@ impl Session {
 pub enum TxState {
     /// The wallet shows it.
     Wallet,
-    Pending { hash: String, since: Millis },
-    Confirmed { hash: String, block: u64 },
+    Pending {
+        hash: String,
+        since: Millis,
+    },
+    Confirmed {
+        hash: String,
+        block: u64,
+    },
     Failed(Trouble),
 }
 
@@ -141,7 +171,10 @@ pub enum TxState {
 pub enum NewRoom {
     Form,
     /// The room's key is being split; so many of five nodes have confirmed their share.
-    StoringKey { stored: u8, of: u8 },
+    StoringKey {
+        stored: u8,
+        of: u8,
+    },
     Chain(TxState),
     /// The form keeps what was typed.
     Failed(Trouble),
@@ -182,7 +215,10 @@ pub enum RoomPhase {
     NeedsWallet,
     NoSuchRoom,
     /// Not on the list (or no longer).
-    NotAllowed { person: Person, removed: bool },
+    NotAllowed {
+        person: Person,
+        removed: bool,
+    },
     /// Waiting for the room's key.
     Key(KeyProgress),
     Syncing,
@@ -193,9 +229,15 @@ pub enum RoomPhase {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum NodeShare {
     Asked,
-    Good { ms: u32 },
-    Denied { reason: String },
-    Down { reason: String },
+    Good {
+        ms: u32,
+    },
+    Denied {
+        reason: String,
+    },
+    Down {
+        reason: String,
+    },
     /// Its share does not fit the others.
     Wrong,
 }
@@ -209,7 +251,10 @@ pub struct KeyProgress {
 
 impl KeyProgress {
     pub fn good(&self) -> usize {
-        self.nodes.iter().filter(|(_, s)| matches!(s, NodeShare::Good { .. })).count()
+        self.nodes
+            .iter()
+            .filter(|(_, s)| matches!(s, NodeShare::Good { .. }))
+            .count()
     }
 }
 
@@ -248,11 +293,19 @@ pub struct MessageRow {
 pub enum ImageLock {
     Locked,
     Shares(KeyProgress),
-    Fetching { received: u64, total: u64 },
+    Fetching {
+        received: u64,
+        total: u64,
+    },
     Decrypting,
     /// A `blob:` URL; `wrong_nodes` names key nodes whose share was left out.
-    Open { url: String, wrong_nodes: Vec<String> },
-    Denied { person: Person },
+    Open {
+        url: String,
+        wrong_nodes: Vec<String>,
+    },
+    Denied {
+        person: Person,
+    },
     Failed(Trouble),
 }
 
@@ -309,11 +362,19 @@ pub struct CaseRow {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Stage {
     /// Cleaned of metadata; `removed` counts what was taken out.
-    Ready { removed: u32 },
+    Ready {
+        removed: u32,
+    },
     Checking,
     Encrypting,
-    Uploading { sent: u64, total: u64 },
-    SavingShares { stored: u8, of: u8 },
+    Uploading {
+        sent: u64,
+        total: u64,
+    },
+    SavingShares {
+        stored: u8,
+        of: u8,
+    },
     Done,
     Failed(Trouble),
 }
@@ -387,13 +448,18 @@ pub enum Intent {
     /// Look for wallets again (the choice was opened).
     FindWallets,
     /// Connect and go straight on to the delegation.
-    Connect { wallet: String },
+    Connect {
+        wallet: String,
+    },
     /// Ask for the delegation again after it was declined or has ended.
     SignAgain,
     CancelWallet,
     Disconnect,
     LoadRooms,
-    CreateRoom { name: String, members: Vec<Person> },
+    CreateRoom {
+        name: String,
+        members: Vec<Person>,
+    },
     ResetNewRoom,
     OpenRoom(RoomId),
     CloseRoom(RoomId),
@@ -403,18 +469,37 @@ pub enum Intent {
     KeepDraft(String),
     Typing,
     /// Text alone is a message; with attachments it is the caption of a new case.
-    Send { text: String },
+    Send {
+        text: String,
+    },
     /// Send again what the relay refused.
     Retry(EventId),
     Attach(Files),
     Detach(u32),
     CancelUpload,
-    Unlock { case: EventId },
-    CancelUnlock { case: EventId },
-    Ask { case: EventId, question: String, options: Vec<String>, open_options: bool },
-    AddOption { poll: EventId, text: String },
-    Vote { poll: EventId, option: OptionId },
-    ClosePoll { poll: EventId },
+    Unlock {
+        case: EventId,
+    },
+    CancelUnlock {
+        case: EventId,
+    },
+    Ask {
+        case: EventId,
+        question: String,
+        options: Vec<String>,
+        open_options: bool,
+    },
+    AddOption {
+        poll: EventId,
+        text: String,
+    },
+    Vote {
+        poll: EventId,
+        option: OptionId,
+    },
+    ClosePoll {
+        poll: EventId,
+    },
     DismissToast(u32),
     CopyText(String),
 }

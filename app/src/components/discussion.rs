@@ -1,5 +1,7 @@
 //! What has been said: messages, and the cases between them.
 
+use std::cell::Cell;
+
 use healthsync_core::{EventId, Millis, Person};
 use leptos::{html::Div, prelude::*};
 
@@ -106,15 +108,22 @@ pub(crate) fn Discussion() -> impl IntoView {
     let at_end = StoredValue::new(true);
     let list = Memo::new(move |_| {
         let live = client.live.get();
-        let offset = move |at| {
-            if live {
-                platform::offset_minutes(at)
-            } else {
-                0
+        // The browser is asked once for each hour in which something was said, not for each line.
+        let known = Cell::new(None);
+        let offset = |at: Millis| {
+            let hour = at.0 / 3_600_000;
+            match known.get() {
+                _ if !live => 0,
+                Some((known, minutes)) if known == hour => minutes,
+                _ => {
+                    let minutes = platform::offset_minutes(at);
+                    known.set(Some((hour, minutes)));
+                    minutes
+                }
             }
         };
         let now = platform::now();
-        entries(room, offset, day(now, offset(now)))
+        entries(room, &offset, day(now, offset(now)))
     });
     // The newest line stays in sight, unless the reader has scrolled back; one's own always comes into sight.
     Effect::new(move |before: Option<(usize, bool)>| {

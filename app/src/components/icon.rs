@@ -1,12 +1,17 @@
-//! Icons: Lucide (ISC), one sprite in `public/icons.svg`. Always beside a word, or the control has a label.
+//! Icons: Lucide (ISC), one sprite in each document. Always beside a word, or the control has a label.
 
 use leptos::prelude::*;
+
+/// The sprite, as it lies in the document that the server sends. In a file of its own the browser fetches and parses
+/// it anew for each icon that appears: 5 ms a message.
+#[cfg(feature = "ssr")]
+pub(crate) const SPRITE: &str = include_str!("icons.svg");
 
 #[component]
 pub(crate) fn Icon(name: &'static str, #[prop(optional)] small: bool) -> impl IntoView {
     view! {
         <svg class=if small { "icon icon--s" } else { "icon" } aria-hidden="true">
-            <use href=format!("/icons.svg#i-{name}") />
+            <use href=format!("#i-{name}") />
         </svg>
     }
 }
