@@ -165,6 +165,12 @@ describe('two people share an image, unlock it and vote', { timeout: 300_000 }, 
     }
   });
 
+  it('asks a second question about the same case', async () => {
+    await p.ask(ada, 'What next 7193?', ['Biopsy', 'Follow-up in three months', 'PET']);
+    await p.vote(ben, 'PET');
+    await p.countIs(ada, 'PET', 1);
+  });
+
   it('gives a person who joins later the whole history', async () => {
     await p.addMember(ada, eve.address);
     await p.enterRoom(eve, room);

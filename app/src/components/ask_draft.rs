@@ -22,6 +22,9 @@ pub(crate) struct Draft {
     pub(crate) fields: RwSignal<Vec<Field>>,
     pub(crate) open_options: RwSignal<bool>,
     next: StoredValue<u32>,
+    /// Where fields live: as long as the draft. Without it they would end with the form in which they were added, and
+    /// the next form would read signals that are gone.
+    owner: StoredValue<Owner>,
     pub(crate) question_fault: RwSignal<Option<String>>,
     pub(crate) faults: RwSignal<BTreeMap<u32, String>>,
     /// Said to readers of the screen: where an option has gone.
@@ -35,6 +38,7 @@ impl Draft {
             fields: RwSignal::new(Vec::new()),
             open_options: RwSignal::new(true),
             next: StoredValue::new(0),
+            owner: StoredValue::new(Owner::current().unwrap_or_default()),
             question_fault: RwSignal::new(None),
             faults: RwSignal::new(BTreeMap::new()),
             said: RwSignal::new(String::new()),
@@ -57,7 +61,9 @@ impl Draft {
         self.next.set_value(number + 1);
         Field {
             number,
-            text: RwSignal::new(String::new()),
+            text: self
+                .owner
+                .with_value(|owner| owner.with(|| RwSignal::new(String::new()))),
         }
     }
 
