@@ -1,7 +1,7 @@
 // Bad input and parts that are down, slow or lying: one sentence each, and nothing lost.
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
-import { file, hugePng, png } from '../lib/pictures.mjs';
+import { file, hugePng, png, pngOfBytes } from '../lib/pictures.mjs';
 import * as p from '../lib/people.mjs';
 import { startStack } from '../stack.mjs';
 
@@ -126,5 +126,55 @@ describe('bad input and broken parts', { timeout: 300_000 }, () => {
     assert.equal(await ada.page.getByTestId('composer').inputValue(), 'Stored by a liar');
   });
 
+  it('stops an upload when asked, and keeps caption and image', async () => {
+    await ada.page.route('**/api/v0/add*', () => {}); // never answered: a hospital's slow line
+    await ada.page.getByRole('button', { name: 'Take out liar.png' }).click();
+    await ada.page.getByTestId('attach').setInputFiles([file('slow.png', png({ seed: 81 }))]);
+    await ada.page.getByTestId('composer').fill('Stopped half way');
+    await ada.page.getByTestId('send').click();
+    await ada.page.getByRole('progressbar').first().waitFor();
+    await ada.page.getByRole('button', { name: 'Stop sharing, keep the images here' }).click();
+    await ada.page.unroute('**/api/v0/add*');
+    await ada.page.getByRole('button', { name: 'Take out slow.png' }).waitFor();
+    assert.equal(await ada.page.getByTestId('composer').inputValue(), 'Stopped half way');
+    await ada.page.getByTestId('send').click();
+    await ada.page.getByTestId('case').filter({ hasText: 'Stopped half way' }).waitFor();
+  });
+
   it('broke nothing behind the scenes', () => p.clean(ada, ben));
+});
+
+describe('a server with a small upload limit', { timeout: 120_000 }, () => {
+  let stack, browser, ada;
+  before(async () => {
+    stack = await startStack({ env: { HEALTHSYNC_MAX_UPLOAD: '100000' } });
+    browser = await p.launch();
+    ada = await p.person(browser, stack);
+    await p.connect(ada);
+    await p.createRoom(ada, 'Small files only');
+  });
+  after(async () => {
+    await browser?.close();
+    await stack?.stop();
+  });
+
+  it('names the limit before anything is sent, and shares what fits', async () => {
+    let uploads = 0;
+    ada.page.on('request', (request) => { if (request.url().includes('/api/v0/add')) uploads += 1; });
+    await ada.page.getByTestId('attach').setInputFiles([file('large.png', pngOfBytes(300_000)), file('small.png', png())]);
+    await ada.page.getByTestId('error').filter({ hasText: /100 kB|0\.1 MB|limit|most/i }).first().waitFor();
+    assert.equal(uploads, 0);
+    await ada.page.getByTestId('composer').fill('The one that fits');
+    await ada.page.getByTestId('send').click();
+    await ada.page.getByTestId('case').filter({ hasText: 'The one that fits' }).waitFor();
+    assert.equal(uploads, 1);
+  });
+
+  it('takes nothing from somebody without a device', async () => {
+    const body = new FormData();
+    body.append('file', new Blob([new Uint8Array(300)]), 'x');
+    const answer = await fetch(`${stack.url}/api/v0/add`, { method: 'POST', body });
+    assert.equal(answer.status, 401);
+    assert.ok((await answer.json()).error);
+  });
 });
