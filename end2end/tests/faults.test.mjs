@@ -171,9 +171,11 @@ describe('a server with a small upload limit', { timeout: 120_000 }, () => {
   });
 
   it('takes nothing from somebody without a device', async () => {
-    const body = new FormData();
-    body.append('file', new Blob([new Uint8Array(300)]), 'x');
-    const answer = await fetch(`${stack.url}/api/v0/add`, { method: 'POST', body });
+    const answer = await fetch(`${stack.url}/api/v0/add`, {
+      method: 'POST',
+      headers: { 'content-type': 'multipart/form-data; boundary=b' },
+      body: '--b\r\ncontent-disposition: form-data; name="file"; filename="x"\r\n\r\nbytes\r\n--b--\r\n',
+    });
     assert.equal(answer.status, 401);
     assert.ok((await answer.json()).error);
   });
