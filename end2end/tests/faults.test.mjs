@@ -171,11 +171,9 @@ describe('a server with a small upload limit', { timeout: 120_000 }, () => {
   });
 
   it('takes nothing from somebody without a device', async () => {
-    const answer = await fetch(`${stack.url}/api/v0/add`, {
-      method: 'POST',
-      headers: { 'content-type': 'multipart/form-data; boundary=b' },
-      body: '--b\r\ncontent-disposition: form-data; name="file"; filename="x"\r\n\r\nbytes\r\n--b--\r\n',
-    });
+    const body = new FormData();
+    body.append('file', new Blob([new Uint8Array(3_000_000)]), 'x');
+    const answer = await fetch(`${stack.url}/api/v0/add`, { method: 'POST', body });
     assert.equal(answer.status, 401);
     assert.ok((await answer.json()).error);
   });

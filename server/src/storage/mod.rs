@@ -2,6 +2,7 @@
 //! announces and proves by hashing that this is what came.
 
 mod blobs;
+mod hear_out;
 mod range;
 mod routes;
 #[cfg(test)]

@@ -59,7 +59,12 @@ impl StorageState {
 pub fn routes(state: StorageState) -> Router {
     Router::new()
         // The limit is enforced while streaming, not by reading the body first.
-        .route("/api/v0/add", post(add).layer(DefaultBodyLimit::disable()))
+        .route(
+            "/api/v0/add",
+            post(add)
+                .layer(DefaultBodyLimit::disable())
+                .layer(axum::middleware::from_fn(super::hear_out::hear_out)),
+        )
         .route("/api/v0/cat/{cid}", post(cat))
         .route("/ipfs/{cid}", get(ipfs))
         .with_state(state)
