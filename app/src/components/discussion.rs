@@ -123,7 +123,7 @@ pub(crate) fn Discussion() -> impl IntoView {
             }
         };
         let now = platform::now();
-        entries(room, &offset, day(now, offset(now)))
+        entries(room, offset, day(now, offset(now)))
     });
     // The newest line stays in sight, unless the reader has scrolled back; one's own always comes into sight.
     Effect::new(move |before: Option<(usize, bool)>| {
