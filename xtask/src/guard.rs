@@ -6,9 +6,9 @@ use std::io::BufRead;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, test_kill_process_group};
+use rustix::process::Signal;
 
-use crate::process::{GRACE, signal};
+use crate::process::{GRACE, exists, signal};
 
 /// Runs until xtask ends; stops what it has left.
 pub(crate) fn guard() -> ExitCode {
@@ -38,10 +38,7 @@ pub(crate) fn guard() -> ExitCode {
 
 /// Whether the group still has a process that does something. A leader that nobody collects stays as a zombie.
 fn alive(group: u32) -> bool {
-    let Some(pid) = i32::try_from(group).ok().and_then(Pid::from_raw) else {
-        return false;
-    };
-    if test_kill_process_group(pid).is_err() {
+    if !exists(group) {
         return false;
     }
     match std::fs::read_to_string(format!("/proc/{group}/stat")) {

@@ -10,12 +10,15 @@ use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, mpsc};
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, kill_process_group};
+use rustix::process::{Pid, Signal, kill_process_group, test_kill_process_group};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
 /// How long a process may take to stop by itself: the server finishes its writes, anvil saves its chain.
 pub(crate) const GRACE: Duration = Duration::from_secs(10);
+
+/// How long the children of a child that has ended may take.
+const REMAINS: Duration = Duration::from_secs(3);
 
 /// Why a command ends without having done its work, as one sentence for the person in front of it.
 #[derive(Debug)]
@@ -135,9 +138,17 @@ impl Supervisor {
         Ok(child)
     }
 
-    /// A child has been waited for: what it left behind in its group goes, too.
+    /// A child has been waited for: what it left behind in its group goes, too, with a moment to clean up.
     fn finished(&self, group: u32) {
-        signal(group, Signal::KILL);
+        if exists(group) {
+            signal(group, Signal::TERM);
+            let deadline = Instant::now() + REMAINS;
+            while exists(group) && Instant::now() < deadline {
+                // Not our children, so there is nothing to wait on: look again soon.
+                std::thread::sleep(Duration::from_millis(20));
+            }
+            signal(group, Signal::KILL);
+        }
         self.groups().retain(|known| *known != group);
         self.tell_guard(&format!("-{group}\n"));
         self.changed.notify_all();
@@ -290,6 +301,14 @@ pub(crate) fn signal(group: u32, which: Signal) {
     if let Some(pid) = i32::try_from(group).ok().and_then(Pid::from_raw) {
         let _ = kill_process_group(pid, which);
     }
+}
+
+/// Whether a process group that we made still has a process.
+pub(crate) fn exists(group: u32) -> bool {
+    i32::try_from(group)
+        .ok()
+        .and_then(Pid::from_raw)
+        .is_some_and(|pid| test_kill_process_group(pid).is_ok())
 }
 
 /// Another thread is stopping everything and then ends the process.
