@@ -73,15 +73,7 @@ pub(crate) async fn known_rooms(
     db: &Database,
     person: Person,
 ) -> Result<Vec<(RoomId, KnownRoom)>, StorageError> {
-    let prefix = format!("{person}/");
-    let entries = db.range(schema::ROOMS, &prefix).await?;
-    Ok(entries
-        .into_iter()
-        .filter_map(|(key, value)| {
-            let room = key.strip_prefix(&prefix)?.parse().ok()?;
-            Some((room, serde_json::from_str(&value.as_string()?).ok()?))
-        })
-        .collect())
+    by_room(db, schema::ROOMS, person).await
 }
 
 /// One attached picture that is not shared yet. Its bytes lie beside it, already cleaned.
@@ -177,8 +169,17 @@ pub(crate) async fn pending_rooms(
     db: &Database,
     person: Person,
 ) -> Result<Vec<(RoomId, PendingRoom)>, StorageError> {
+    by_room(db, schema::TRANSACTIONS, person).await
+}
+
+/// What a store keeps for this person, room by room. An entry of another release's shape counts as absent.
+async fn by_room<T: serde::de::DeserializeOwned>(
+    db: &Database,
+    store: &'static str,
+    person: Person,
+) -> Result<Vec<(RoomId, T)>, StorageError> {
     let prefix = format!("{person}/");
-    let entries = db.range(schema::TRANSACTIONS, &prefix).await?;
+    let entries = db.range(store, &prefix).await?;
     Ok(entries
         .into_iter()
         .filter_map(|(key, value)| {
