@@ -1,8 +1,16 @@
 // Deployment against a real chain: what it prints, that it finds its own work again, what it refuses.
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { createRequire } from 'node:module';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
 import { after, before, test } from 'node:test';
+import { keccak256 } from 'viem';
 import { startAnvil } from './tools/anvil.mjs';
+import { LOCAL_FACTORY } from './tools/networks.mjs';
+
+const { compile } = createRequire(import.meta.url)('solc');
 
 // The first two of anvil's public test accounts: never used anywhere else.
 const KEY = '0xac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80';
@@ -21,19 +29,49 @@ function deploy(settings = {}) {
   });
 }
 
-test('deploys once, and finds it again', async () => {
+test('deploys once, and finds it again, whoever asks', async () => {
   const first = await deploy();
   assert.equal(first.code, 0, first.stderr);
   const made = JSON.parse(first.stdout);
-  assert.deepEqual(made, { registry: made.registry, chainId: 31337, block: 1, deployed: true });
-  assert.match(made.registry, /^0x[0-9a-fA-F]{40}$/);
+  const both = ['RoomRegistry', 'ConversationToken'];
+  assert.deepEqual(made, { registry: made.registry, token: made.token, chainId: 31337, block: 1, deployed: both });
+  for (const address of [made.registry, made.token]) assert.match(address, /^0x[0-9a-fA-F]{40}$/);
 
-  // Transactions after the deployment do not hide it.
-  await chain.rpc('evm_mine');
-  const again = await deploy();
-  assert.deepEqual(JSON.parse(again.stdout), { ...made, deployed: false });
-  const named = await deploy({ DEPLOYER_KEY: OTHER_KEY, REGISTRY: made.registry });
-  assert.deepEqual(JSON.parse(named.stdout), { ...made, deployed: false });
+  const again = await deploy({ DEPLOYER_KEY: OTHER_KEY });
+  assert.deepEqual(JSON.parse(again.stdout), { ...made, deployed: [] });
+});
+
+test('gives the same addresses on every chain', async () => {
+  const here = JSON.parse((await deploy()).stdout);
+  const other = await startAnvil({ chainId: 314159 });
+  try {
+    const there = await deploy({ CHAIN_RPC: other.url, CHAIN_ID: '314159', CREATE2_FACTORY: LOCAL_FACTORY });
+    assert.equal(there.code, 0, there.stderr);
+    const { registry, token } = JSON.parse(there.stdout);
+    assert.deepEqual([registry, token], [here.registry, here.token]);
+  } finally {
+    await other.stop();
+  }
+});
+
+test('a named network leaves a record, and an input that compiles to the deployed code', async () => {
+  const folder = await mkdtemp(path.join(tmpdir(), 'healthsync-record-'));
+  try {
+    const run = () => deploy({ NETWORK: 'local', RECORD_DIR: folder, CHAIN_ID: '' });
+    const made = JSON.parse((await run()).stdout);
+    await run();
+    const record = JSON.parse(await readFile(path.join(folder, 'local.json')));
+    assert.equal(record.chainId, 31337);
+    assert.deepEqual(record.contracts.map(({ address }) => address), [made.registry, made.token]);
+    for (const { name, address, codeHash, verificationInput } of record.contracts) {
+      assert.equal(codeHash, keccak256(await chain.rpc('eth_getCode', [address, 'latest'])));
+      const compiled = JSON.parse(compile(await readFile(path.join(folder, verificationInput), 'utf8')));
+      const { evm } = compiled.contracts[`src/${name}.sol`][name];
+      assert.equal(codeHash, keccak256(`0x${evm.deployedBytecode.object}`));
+    }
+  } finally {
+    await rm(folder, { recursive: true });
+  }
 });
 
 test('refuses another chain than the one that was meant', async () => {
@@ -42,16 +80,25 @@ test('refuses another chain than the one that was meant', async () => {
   assert.match(stderr, /has the id 31337, and CHAIN_ID says 314159/);
 });
 
-test('refuses an address that holds something else', async () => {
-  const { code, stderr } = await deploy({ REGISTRY: '0x000000000000000000000000000000000000dEaD' });
-  assert.equal(code, 1);
-  assert.match(stderr, /is not this version's registry/);
+test('refuses a network that is unknown, is another one, or lacks the factory', async () => {
+  const unknown = await deploy({ NETWORK: 'mainnet' });
+  assert.match(unknown.stderr, /no network "mainnet"; known are local, calibration, filecoin/);
+  const other = await deploy({ NETWORK: 'calibration' });
+  assert.match(other.stderr, /has the id 31337, and calibration has 314159/);
+  const bare = await deploy({ CREATE2_FACTORY: '0x000000000000000000000000000000000000dEaD' });
+  assert.match(bare.stderr, /no CREATE2 factory at 0x0+dEaD on chain 31337/);
+  for (const { code, stdout } of [unknown, other, bare]) assert.deepEqual([code, stdout], [1, '']);
 });
 
 test('refuses an account that cannot pay', async () => {
-  const { code, stderr } = await deploy({ DEPLOYER_KEY: '0x' + '7'.repeat(64) });
-  assert.equal(code, 1);
-  assert.match(stderr, /has no ETH to pay with/);
+  const fresh = await startAnvil();
+  try {
+    const { code, stderr } = await deploy({ CHAIN_RPC: fresh.url, DEPLOYER_KEY: '0x' + '7'.repeat(64) });
+    assert.equal(code, 1);
+    assert.match(stderr, /has no ETH to pay with/);
+  } finally {
+    await fresh.stop();
+  }
 });
 
 test('names a missing setting and repeats no key', async () => {

@@ -20,6 +20,8 @@ const SITE = process.env.HEALTHSYNC_SITE_ROOT ?? path.join(TARGET, 'site');
 const ANVIL = process.env.ANVIL ?? path.join(ROOT, 'contracts/node_modules/.bin/anvil');
 
 export const CHAIN_ID = 31337;
+// anvil has it from the start, whatever chain it plays.
+const LOCAL_FACTORY = '0x4e59b44847b379578588920cA78FbF26c0B4956C';
 // The first of anvil's accounts: public knowledge, worth nothing anywhere else.
 const DEPLOYER_KEY = '0xac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80';
 const READY_WITHIN = 60_000;
@@ -40,16 +42,17 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.once(signal, () =>
  * @param {object} [options]
  * @param {Record<string, string>} [options.env] settings of the server beside the usual ones, e.g. HEALTHSYNC_MAX_UPLOAD
  * @param {string[]} [options.anvilArgs] e.g. ['--block-time', '2']
+ * @param {number} [options.chainId] another one than the local chain's usual, e.g. Calibration's
  */
-export async function startStack({ env = {}, anvilArgs = [] } = {}) {
+export async function startStack({ env = {}, anvilArgs = [], chainId = CHAIN_ID } = {}) {
   const root = await mkdtemp(path.join(tmpdir(), 'healthsync-'));
   folders.add(root);
-  const stack = new Stack(root, env, anvilArgs);
+  const stack = new Stack(root, env, anvilArgs, chainId);
   try {
     await mkdir(stack.dataDir);
     await mkdir(stack.logDir);
     await stack.startChain();
-    stack.registry = await deploy(stack.rpcUrl);
+    Object.assign(stack, await deploy(stack.rpcUrl, chainId));
     await stack.startServer();
     return stack;
   } catch (error) {
@@ -61,7 +64,8 @@ export async function startStack({ env = {}, anvilArgs = [] } = {}) {
 class Stack {
   #root; #env; #anvilArgs; #chain; #server; #port; #webrtcPort; #crashes = [];
 
-  constructor(root, env, anvilArgs) {
+  constructor(root, env, anvilArgs, chainId) {
+    this.chainId = chainId;
     this.#root = root;
     this.#env = env;
     this.#anvilArgs = anvilArgs;
@@ -77,10 +81,10 @@ class Stack {
     for (let attempt = 1; ; attempt++) {
       const port = await freePort();
       const rpcUrl = `http://127.0.0.1:${port}`;
-      const args = ['--host', '127.0.0.1', '--port', port, '--chain-id', CHAIN_ID, '--hardfork', 'cancun', '--silent', ...this.#anvilArgs];
+      const args = ['--host', '127.0.0.1', '--port', port, '--chain-id', this.chainId, '--hardfork', 'cancun', '--silent', ...this.#anvilArgs];
       const chain = new Service('anvil', ANVIL, args.map(String), {}, path.join(this.logDir, 'anvil.log'), this.#root);
       try {
-        await chain.ready(async () => (await rpc(rpcUrl, 'eth_chainId')) === `0x${CHAIN_ID.toString(16)}`);
+        await chain.ready(async () => (await rpc(rpcUrl, 'eth_chainId')) === `0x${this.chainId.toString(16)}`);
         this.#chain = chain;
         this.rpcUrl = rpcUrl;
         return;
@@ -107,8 +111,9 @@ class Stack {
         HEALTHSYNC_DATA_DIR: this.dataDir,
         HEALTHSYNC_SITE_ROOT: SITE,
         HEALTHSYNC_CHAIN_RPC: this.rpcUrl,
-        HEALTHSYNC_CHAIN_ID: String(CHAIN_ID),
+        HEALTHSYNC_CHAIN_ID: String(this.chainId),
         HEALTHSYNC_REGISTRY: this.registry,
+        HEALTHSYNC_TOKEN: this.token,
         HEALTHSYNC_P2P_WEBRTC_PORT: String(this.#webrtcPort),
         ...this.#env,
       }, this.serverLog, this.#root);
@@ -209,10 +214,12 @@ class Service {
   }
 }
 
-async function deploy(rpcUrl) {
+async function deploy(rpcUrl, chainId) {
   const child = spawn(process.execPath, ['deploy.mjs'], {
     cwd: path.join(ROOT, 'contracts'),
-    env: { PATH: process.env.PATH, CHAIN_RPC: rpcUrl, CHAIN_ID: String(CHAIN_ID), DEPLOYER_KEY },
+    env: {
+      PATH: process.env.PATH, CHAIN_RPC: rpcUrl, CHAIN_ID: String(chainId), DEPLOYER_KEY, CREATE2_FACTORY: LOCAL_FACTORY,
+    },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   alive.add(child);
@@ -222,7 +229,8 @@ async function deploy(rpcUrl) {
   const [code] = await once(child, 'close');
   alive.delete(child);
   if (code !== 0) throw new Error(`The contracts could not be deployed:\n${errors}`);
-  return JSON.parse(out).registry;
+  const { registry, token } = JSON.parse(out);
+  return { registry, token };
 }
 
 export async function rpc(url, method, params = []) {

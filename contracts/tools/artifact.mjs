@@ -1,43 +1,61 @@
-// artifacts/RoomRegistry.json is what deployment and the Rust side read, so that neither needs a
-// compiler. `write` makes it from a fresh build; `check` fails when a fresh build differs from it.
+// artifacts/*.json are what deployment and the Rust side read, so that neither needs a compiler. `write` makes
+// them from a fresh build; `check` fails when a fresh build differs from them.
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-const CONTRACT = 'RoomRegistry';
+const CONTRACTS = ['RoomRegistry', 'ConversationToken', 'RoyaltySplitter'];
 const home = new URL('..', import.meta.url).pathname;
-const path = join(home, 'artifacts', `${CONTRACT}.json`);
 const forge = process.env.FORGE ?? join(home, 'node_modules/.bin/forge');
 
-function build() {
-  const out = mkdtempSync(join(tmpdir(), 'healthsync-contracts-'));
-  try {
-    const args = ['build', 'src', '--quiet', '--force', '--out', out, '--cache-path', join(out, 'cache')];
-    execFileSync(forge, args, { cwd: home, stdio: ['ignore', 'inherit', 'inherit'] });
-    const made = JSON.parse(readFileSync(join(out, `${CONTRACT}.sol`, `${CONTRACT}.json`)));
-    const { compiler, settings } = made.metadata;
-    const artifact = {
-      contract: CONTRACT,
-      solc: compiler.version,
-      settings: { evmVersion: settings.evmVersion, optimizer: settings.optimizer, metadata: settings.metadata },
-      abi: made.abi,
-      bytecode: made.bytecode.object,
-      deployedBytecode: made.deployedBytecode.object,
-    };
-    return JSON.stringify(artifact, null, 2) + '\n';
-  } finally {
-    rmSync(out, { recursive: true });
+const out = mkdtempSync(join(tmpdir(), 'healthsync-contracts-'));
+let stale = false;
+try {
+  const args = ['build', 'src', '--quiet', '--force', '--out', out, '--cache-path', join(out, 'cache')];
+  execFileSync(forge, args, { cwd: home, stdio: ['ignore', 'inherit', 'inherit'] });
+  for (const contract of CONTRACTS) {
+    const path = join(home, 'artifacts', `${contract}.json`);
+    const fresh = artifact(contract);
+    if (process.argv[2] === 'write') {
+      writeFileSync(path, fresh);
+      console.log(`wrote artifacts/${contract}.json`);
+    } else if (read(path) === fresh) {
+      console.log(`artifacts/${contract}.json is what the sources give`);
+    } else {
+      console.error(`artifacts/${contract}.json differs from a fresh build: run \`npm run build\` and commit it`);
+      stale = true;
+    }
   }
+} finally {
+  rmSync(out, { recursive: true });
+}
+process.exit(stale ? 1 : 0);
+
+function artifact(contract) {
+  const made = JSON.parse(readFileSync(join(out, `${contract}.sol`, `${contract}.json`)));
+  const { compiler, settings, sources } = made.metadata;
+  const content = {
+    contract,
+    solc: compiler.version,
+    settings: {
+      evmVersion: settings.evmVersion,
+      optimizer: settings.optimizer,
+      metadata: settings.metadata,
+      remappings: settings.remappings,
+    },
+    sources: Object.keys(sources).sort(),
+    abi: made.abi,
+    bytecode: made.bytecode.object,
+    deployedBytecode: made.deployedBytecode.object,
+  };
+  return JSON.stringify(content, null, 2) + '\n';
 }
 
-const fresh = build();
-if (process.argv[2] === 'write') {
-  writeFileSync(path, fresh);
-  console.log(`wrote artifacts/${CONTRACT}.json`);
-} else if (readFileSync(path, 'utf8') === fresh) {
-  console.log(`artifacts/${CONTRACT}.json is what the sources give`);
-} else {
-  console.error(`artifacts/${CONTRACT}.json differs from a fresh build: run \`npm run build\` and commit it`);
-  process.exit(1);
+function read(path) {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch {
+    return '';
+  }
 }

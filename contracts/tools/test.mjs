@@ -1,4 +1,4 @@
-// `npm test`: the contract's own tests, the artifact's freshness, the deployment. Ends with one line
+// `npm test`: the contracts' own tests with the gas of each call, the artifacts' freshness, the deployment. Ends with one line
 // `N passed, M failed` that counts all of them, and with status 1 if anything failed.
 import { spawn } from 'node:child_process';
 
@@ -6,7 +6,7 @@ const home = new URL('..', import.meta.url).pathname;
 let passed = 0;
 let failed = 0;
 
-const forge = await run(process.env.FORGE ?? 'node_modules/.bin/forge', ['test']);
+const forge = await run(process.env.FORGE ?? 'node_modules/.bin/forge', ['test', '--gas-snapshot-check', 'true']);
 const counts = /(\d+) tests passed, (\d+) failed, \d+ skipped \(/.exec(forge.output);
 count('forge', counts?.[1], counts?.[2], forge.code);
 

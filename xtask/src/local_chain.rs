@@ -17,12 +17,14 @@ pub(crate) const LOCAL_CHAIN_ID: u64 = 31337;
 /// The first of anvil's ten accounts. It is public knowledge and worth nothing anywhere else.
 const ANVIL_ACCOUNT: &str = "0xac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80";
 
-/// Where the registry is and how to reach its chain.
+/// Where the contracts are and how to reach their chain.
 #[derive(Debug, Clone)]
 pub(crate) struct Chain {
     pub(crate) rpc: String,
     pub(crate) id: u64,
     pub(crate) registry: String,
+    /// Without it there are rooms and no tokens.
+    pub(crate) token: Option<String>,
 }
 
 /// What a running process is called and where it writes.
@@ -121,31 +123,41 @@ pub(crate) fn start_anvil(
     Ok(running)
 }
 
-/// Deploys the contracts unless they are there, and says where.
+/// Deploys the contracts on the local chain unless they are there.
 pub(crate) fn deploy(
     workspace: &Workspace,
     supervisor: &Supervisor,
-    rpc: &str,
-) -> Result<String, Failure> {
+    rpc: String,
+) -> Result<Chain, Failure> {
     let mut command = workspace.command("node", "contracts");
     command
         .arg("deploy.mjs")
-        .env("CHAIN_RPC", rpc)
+        .env("CHAIN_RPC", &rpc)
         .env("DEPLOYER_KEY", ANVIL_ACCOUNT)
         .env("CHAIN_ID", LOCAL_CHAIN_ID.to_string())
-        .env_remove("REGISTRY");
+        .env_remove("NETWORK")
+        .env_remove("CREATE2_FACTORY");
     let answer = supervisor.capture("Deploying the contracts", command)?;
-    registry_in(&answer).ok_or_else(|| {
-        Failure::new(format!(
-            "Deploying the contracts gave no registry address but: {}",
+    match (
+        address_in(&answer, "registry"),
+        address_in(&answer, "token"),
+    ) {
+        (Some(registry), Some(token)) => Ok(Chain {
+            rpc,
+            id: LOCAL_CHAIN_ID,
+            registry,
+            token: Some(token),
+        }),
+        _ => Err(Failure::new(format!(
+            "Deploying the contracts gave no addresses but: {}",
             answer.trim()
-        ))
-    })
+        ))),
+    }
 }
 
-/// The address in `{"registry":"0x…"}`.
-fn registry_in(answer: &str) -> Option<String> {
-    let after = answer.split("\"registry\"").nth(1)?;
+/// The address in `{"name":"0x…"}`.
+fn address_in(answer: &str, name: &str) -> Option<String> {
+    let after = answer.split(&format!("\"{name}\"")).nth(1)?;
     let address = after.split('"').nth(1)?;
     let hex = address.strip_prefix("0x")?;
     (hex.len() == 40 && hex.bytes().all(|byte| byte.is_ascii_hexdigit()))
@@ -172,6 +184,9 @@ pub(crate) fn start_server(
         .env("HEALTHSYNC_CHAIN_RPC", &chain.rpc)
         .env("HEALTHSYNC_CHAIN_ID", chain.id.to_string())
         .env("HEALTHSYNC_REGISTRY", &chain.registry);
+    if let Some(token) = &chain.token {
+        command.env("HEALTHSYNC_TOKEN", token);
+    }
     if std::env::var_os("HEALTHSYNC_P2P_WEBRTC_PORT").is_none() {
         command.env("HEALTHSYNC_P2P_WEBRTC_PORT", udp_port(port)?.to_string());
     }
@@ -254,15 +269,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn finds_the_registry_and_nothing_else() {
+    fn finds_an_address_and_nothing_else() {
         let address = "0x5FbDB2315678afecb367f032d93F642f64180aa3";
         assert_eq!(
-            registry_in(&format!("{{\"registry\":\"{address}\"}}\n")).as_deref(),
+            address_in(
+                &format!("{{\"registry\":null,\"token\":\"{address}\"}}\n"),
+                "token"
+            )
+            .as_deref(),
             Some(address)
         );
-        assert_eq!(registry_in("{\"registry\": null}"), None);
-        assert_eq!(registry_in("{\"registry\":\"0x12\"}"), None);
-        assert_eq!(registry_in(""), None);
+        assert_eq!(address_in("{\"token\": null}", "token"), None);
+        assert_eq!(address_in("{\"token\":\"0x12\"}", "token"), None);
+        assert_eq!(address_in("", "token"), None);
     }
 
     #[test]

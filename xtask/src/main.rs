@@ -4,6 +4,7 @@
 mod arguments;
 mod bench;
 mod data;
+mod deploy;
 mod guard;
 mod local_chain;
 mod process;
@@ -25,7 +26,8 @@ const HELP: &str = "\
 cargo xtask run [--port N] [--chain-port N] [--data DIR] [--release]
     Sets up what is missing, builds, starts a local chain (anvil, id 31337), deploys the contracts, starts the
     server and prints `ready http://127.0.0.1:3000`. Ctrl-C stops what it started; the data stays in DIR (./data).
-    With HEALTHSYNC_CHAIN_RPC set (and HEALTHSYNC_CHAIN_ID, HEALTHSYNC_REGISTRY) it uses that chain and starts none.
+    With HEALTHSYNC_CHAIN_RPC set (and HEALTHSYNC_CHAIN_ID, HEALTHSYNC_REGISTRY, HEALTHSYNC_TOKEN) it uses that
+    chain and starts none.
     Every other HEALTHSYNC_* setting is passed on to the server.
 
 cargo xtask test [SUITE…]
@@ -33,6 +35,10 @@ cargo xtask test [SUITE…]
 
 cargo xtask bench [NAME] [--json FILE]
     Measures: one table per benchmark in end2end/bench, each against a private instance of its own.
+
+cargo xtask deploy --network NAME [--rpc URL]
+    Deploys the contracts with the key in DEPLOYER_KEY, unless they are there; NAME is local, calibration or
+    filecoin. Writes a record and the block explorer's verification input to contracts/deployments/.
 
 cargo xtask site [--dev]
     Builds only the browser's files. --dev: fast to build, not compressed, panics name their line.
@@ -52,6 +58,7 @@ fn main() -> ExitCode {
         Some("run") => run::run(arguments),
         Some("test") => test::test(arguments),
         Some("bench") => bench::bench(arguments),
+        Some("deploy") => deploy::deploy(arguments),
         Some("site") => site::command(arguments),
         Some("imaging") => return imaging(arguments),
         Some("guard") => return guard::guard(),

@@ -85,13 +85,9 @@ fn start_and_stay(
                 workspace, supervisor, data, chain_port, &ended,
             )?);
             let rpc = format!("http://127.0.0.1:{chain_port}");
-            let registry = local_chain::deploy(workspace, supervisor, &rpc)?;
-            say(format!("the room registry is at {registry}"));
-            Chain {
-                rpc,
-                id: local_chain::LOCAL_CHAIN_ID,
-                registry,
-            }
+            let chain = local_chain::deploy(workspace, supervisor, rpc)?;
+            say(format!("the room registry is at {}", chain.registry));
+            chain
         }
     };
     say("starting the server");
@@ -154,5 +150,6 @@ fn foreign_chain() -> Result<Option<Chain>, Failure> {
         rpc,
         id,
         registry: needed("HEALTHSYNC_REGISTRY")?,
+        token: setting("HEALTHSYNC_TOKEN"),
     }))
 }
