@@ -138,7 +138,7 @@ impl Someone {
             prev: self.last,
             lamport: self.seq + 1,
             at: Millis(1),
-            kind: Kind::Message { text: text.into() },
+            kind: Kind::message(text),
         };
         let signed = SignedEvent::sign(event, &self.device);
         self.last = Some(signed.id());

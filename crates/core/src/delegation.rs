@@ -1,11 +1,13 @@
 //! Delegations: a wallet's one signature (EIP-712 typed data) that lets a device act for a person.
-//! Revocation by a further wallet signature is not here yet; a delegation ends by its date.
+//! It ends by its date, or earlier by a further wallet signature ([`crate::revocation`]).
 
-use alloy_primitives::keccak256;
 use serde::{Deserialize, Serialize};
 
 pub use crate::eth::{Signature65, SignatureError, eip191_hash, recover, recover_eip191};
-use crate::ids::{DeviceKey, Millis, Person};
+use crate::{
+    ids::{DeviceKey, Millis, Person},
+    typed::{Words, typed_data},
+};
 
 /// The longest life of a delegation, in seconds: 90 days.
 pub const MAX_LIFE: u64 = 90 * 24 * 60 * 60;
@@ -14,11 +16,8 @@ pub const MAX_LIFE: u64 = 90 * 24 * 60 * 60;
 /// backwards now and then, and what was typed in between must not be lost.
 pub const EARLY: u64 = 5 * 60;
 
-const DOMAIN_TYPE: &str = "EIP712Domain(string name,string version,uint256 chainId)";
 const DELEGATION_TYPE: &str =
     "Delegation(address person,string device,uint64 issuedAt,uint64 expiresAt)";
-const NAME: &str = "HealthSync";
-const VERSION: &str = "1";
 
 /// What the wallet signs: `device` acts for `person` on the chain `chain_id` until `expires_at`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -66,81 +65,35 @@ pub enum DelegationError {
 impl Delegation {
     /// The JSON text to pass to `eth_signTypedData_v4`. Wallets show it to the person.
     pub fn typed_data_json(&self) -> String {
-        serde_json::json!({
-            "types": {
-                "EIP712Domain": [
-                    { "name": "name", "type": "string" },
-                    { "name": "version", "type": "string" },
-                    { "name": "chainId", "type": "uint256" },
-                ],
-                "Delegation": [
-                    { "name": "person", "type": "address" },
-                    { "name": "device", "type": "string" },
-                    { "name": "issuedAt", "type": "uint64" },
-                    { "name": "expiresAt", "type": "uint64" },
-                ],
-            },
-            "primaryType": "Delegation",
-            "domain": { "name": NAME, "version": VERSION, "chainId": self.chain_id },
-            "message": {
-                "person": self.person.checksummed(),
-                "device": self.device,
-                "issuedAt": self.issued_at,
-                "expiresAt": self.expires_at,
-            },
-        })
-        .to_string()
+        let fields = serde_json::json!([
+            { "name": "person", "type": "address" },
+            { "name": "device", "type": "string" },
+            { "name": "issuedAt", "type": "uint64" },
+            { "name": "expiresAt", "type": "uint64" },
+        ]);
+        let message = serde_json::json!({
+            "person": self.person.checksummed(),
+            "device": self.device,
+            "issuedAt": self.issued_at,
+            "expiresAt": self.expires_at,
+        });
+        typed_data("Delegation", &fields, &message, self.chain_id)
     }
 
     /// The EIP-712 hash that the wallet signs: keccak256(0x1901 ‖ domain ‖ struct).
     pub fn signing_hash(&self) -> [u8; 32] {
-        let mut domain = Words::of(DOMAIN_TYPE);
-        domain.text(NAME);
-        domain.text(VERSION);
-        domain.number(self.chain_id);
-
         let mut message = Words::of(DELEGATION_TYPE);
         message.right(&self.person.0);
         message.text(&self.device.to_string());
         message.number(self.issued_at);
         message.number(self.expires_at);
-
-        let mut all = vec![0x19, 0x01];
-        all.extend_from_slice(&domain.hash());
-        all.extend_from_slice(&message.hash());
-        keccak256(&all).0
+        message.signing_hash(self.chain_id)
     }
 
     /// Whether `at` is within the delegation's life (and at most [`EARLY`] seconds before it).
     pub fn covers(&self, at: Millis) -> bool {
         let starts = self.issued_at.saturating_sub(EARLY);
         Millis::from_seconds(starts) <= at && at < Millis::from_seconds(self.expires_at)
-    }
-}
-
-/// The 32-byte words of EIP-712's `encodeData`.
-struct Words(Vec<u8>);
-
-impl Words {
-    fn of(type_text: &str) -> Self {
-        Self(keccak256(type_text).to_vec())
-    }
-
-    fn text(&mut self, text: &str) {
-        self.0.extend_from_slice(keccak256(text).as_slice());
-    }
-
-    fn number(&mut self, number: u64) {
-        self.right(&number.to_be_bytes());
-    }
-
-    fn right(&mut self, bytes: &[u8]) {
-        self.0.resize(self.0.len() + 32 - bytes.len(), 0);
-        self.0.extend_from_slice(bytes);
-    }
-
-    fn hash(&self) -> [u8; 32] {
-        keccak256(&self.0).0
     }
 }
 

@@ -10,8 +10,10 @@ use sha2::{Digest, Sha256};
 use crate::{
     delegation::SignedDelegation,
     device::{self, DeviceSecret},
+    epoch,
     ids::{DeviceKey, EventId, Millis, ParseIdError, Person, RoomId},
     limits::{self, LimitError},
+    revocation::SignedRevocation,
 };
 
 /// The version of the event format.
@@ -61,6 +63,68 @@ pub enum Kind {
     Message {
         /// Plain text.
         text: String,
+        /// The message or case that it answers.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        to: Option<EventId>,
+        /// Whom it wants to reach above all.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        mentions: Vec<Person>,
+    },
+    /// Other words for a message, or for the caption of a case. Only its author's counts.
+    Edit {
+        /// The message or case.
+        of: EventId,
+        /// The new text.
+        text: String,
+    },
+    /// Takes a message back. Only its author's counts, and for good.
+    Retract {
+        /// The message.
+        of: EventId,
+    },
+    /// A sign on a message, given or taken back.
+    Reaction {
+        /// The message.
+        to: EventId,
+        /// Which.
+        sign: Sign,
+        /// Given, or taken back.
+        on: bool,
+    },
+    /// Puts a message or case where everybody finds it, or takes it from there.
+    Pin {
+        /// The message or case.
+        of: EventId,
+        /// Put, or taken away.
+        on: bool,
+    },
+    /// How a person wants to be shown. The latest counts.
+    Profile {
+        /// Name to be called by; may be empty.
+        name: String,
+        /// What she is: “Radiologist”; may be empty.
+        role: String,
+        /// Where: “Lagos”; may be empty.
+        city: String,
+    },
+    /// The person's wallet ends a device's right to speak for her.
+    Revocation {
+        /// Of the event's person.
+        revocation: SignedRevocation,
+        /// The last event of that device which the writer knows: later numbers do not count, whatever
+        /// time they bear.
+        last: u64,
+    },
+    /// A new key for the room: what is said from now on is sealed with it.
+    Epoch {
+        /// The key's number: see [`crate::epoch`].
+        epoch: u32,
+        /// The block at which the writer read the list of members.
+        block: u64,
+        /// Who was taken off the list, as far as the writer knows.
+        removed: Vec<Person>,
+        /// How many people could read what was said before.
+        readers: u32,
     },
     /// Images to look at together.
     Case {
@@ -104,6 +168,36 @@ pub enum Kind {
     /// A kind of a later version.
     #[serde(other)]
     Unknown,
+}
+
+/// What a reaction says. A closed list: a sign is a shape and a word, the same for everybody.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Sign {
+    /// “I see it that way, too.”
+    Agree,
+    /// “I see it otherwise.”
+    Disagree,
+    /// “I am not sure.”
+    Unsure,
+    /// “I have seen it.”
+    Seen,
+    /// “Thank you.”
+    Thanks,
+    /// A sign of a later version.
+    #[serde(other)]
+    Unknown,
+}
+
+impl Sign {
+    /// All that can be given, in the order to show them.
+    pub const ALL: [Self; 5] = [
+        Self::Agree,
+        Self::Disagree,
+        Self::Unsure,
+        Self::Seen,
+        Self::Thanks,
+    ];
 }
 
 /// An image of a case: where its ciphertext is, and what to expect inside.
@@ -186,9 +280,12 @@ pub enum EventError {
     /// `seq` is 0 or too large, or `prev` does not fit it, or `lamport` is 0 or too large.
     #[error("the event's place in its device's history is impossible")]
     Place,
-    /// A delegation for another person or device than the event's.
+    /// A delegation for another person or device than the event's, or a revocation by another person.
     #[error("the delegation in the event is not for the event's person and device")]
     Delegation,
+    /// No epoch that anybody could have begun.
+    #[error("the event begins an impossible epoch")]
+    Epoch,
     /// Not signed by the event's device.
     #[error("the event's signature is wrong")]
     Signature,
@@ -223,17 +320,62 @@ impl Event {
         {
             return Err(EventError::Delegation);
         }
+        match &self.kind {
+            Kind::Revocation { revocation, last } => {
+                if revocation.revocation.person != self.person || *last > limits::CLOCK {
+                    return Err(EventError::Delegation);
+                }
+            }
+            Kind::Epoch { epoch, block, .. } => {
+                if epoch::number(*epoch) == 0 || *block > limits::CLOCK {
+                    return Err(EventError::Epoch);
+                }
+            }
+            _ => {}
+        }
         Ok(self.kind.check()?)
     }
 }
 
 impl Kind {
+    /// A message that answers nothing and mentions nobody.
+    pub fn message(text: impl Into<String>) -> Self {
+        Self::Message {
+            text: text.into(),
+            to: None,
+            mentions: Vec::new(),
+        }
+    }
+
+    /// What a wallet has signed, if the event brings that; it counts by itself.
+    pub(crate) fn clone_proof(&self) -> Option<Self> {
+        match self {
+            Self::Delegation { .. } | Self::Revocation { .. } => Some(self.clone()),
+            _ => None,
+        }
+    }
+
     /// Checks lengths and counts; run it before signing, the error is a sentence for the writer.
     pub fn check(&self) -> Result<(), LimitError> {
         match self {
-            Kind::Delegation { .. } | Kind::Vote { .. } | Kind::Unknown => Ok(()),
+            Kind::Delegation { .. }
+            | Kind::Revocation { .. }
+            | Kind::Vote { .. }
+            | Kind::Retract { .. }
+            | Kind::Reaction { .. }
+            | Kind::Pin { .. }
+            | Kind::Unknown => Ok(()),
             Kind::Room { name } => limits::check_name(name),
-            Kind::Message { text } => limits::check_message(text),
+            Kind::Message { text, mentions, .. } => {
+                limits::check_message(text)?;
+                let found = mentions.len();
+                limits::check_count("The message", "mentions", found, limits::MENTIONS)
+            }
+            Kind::Edit { text, .. } => limits::check_message(text),
+            Kind::Profile { name, role, city } => limits::check_profile(name, role, city),
+            Kind::Epoch { removed, .. } => {
+                limits::check_count("The epoch", "people", removed.len(), limits::REMOVED)
+            }
             Kind::Case { caption, images } => {
                 limits::check_caption(caption)?;
                 limits::check_images(images.len())?;

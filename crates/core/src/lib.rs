@@ -10,25 +10,30 @@
 mod bytes;
 pub mod delegation;
 pub mod device;
+pub mod epoch;
 pub mod eth;
 pub mod event;
 pub mod ids;
 pub mod limits;
 pub mod registry;
+pub mod revocation;
 pub mod room;
 pub mod seal;
 pub mod sync;
 pub mod token;
+mod typed;
 
 pub use delegation::{Delegation, DelegationError, SignedDelegation};
 pub use device::DeviceSecret;
 pub use eth::{Signature65, SignatureError};
-pub use event::{Event, EventError, ImageRef, Kind, OptionId, SignedEvent};
+pub use event::{Event, EventError, ImageRef, Kind, OptionId, Sign, SignedEvent};
 pub use ids::{DeviceKey, EnvelopeId, EventId, Millis, ParseIdError, Person, RoomId};
 pub use limits::LimitError;
+pub use revocation::{Revocation, SignedRevocation};
 pub use room::{
-    CaseView, Closed, DeviceView, Fork, Gap, Inserted, MessageView, OptionView, PendingView,
-    PersonView, PollView, Rejected, RoomLog, RoomState,
+    CaseView, Closed, DeviceView, EpochView, Fork, Gap, Inserted, MessageView, OptionView, Ordered,
+    PendingView, PersonView, PinView, PollView, ProfileView, Rejected, RoomLog, RoomState, Waits,
+    Wording,
 };
 pub use seal::{
     Envelope, Ephemeral, EphemeralKind, RoomKey, SealError, open_ephemeral, seal_ephemeral,

@@ -13,6 +13,15 @@ pub const QUESTION_CHARS: usize = 200;
 pub const OPTION_CHARS: usize = 120;
 /// Characters of a case's caption.
 pub const CAPTION_CHARS: usize = 2_000;
+/// Characters of each part of a profile: name, role, city.
+pub const PROFILE_CHARS: usize = 60;
+/// People that one message can mention.
+pub const MENTIONS: usize = 32;
+/// People that one new epoch can name as removed.
+pub const REMOVED: usize = 256;
+/// How far one event may set the room's Lamport clock forward. A peer that has missed fewer events than
+/// this loses nothing; a member who wants to reach the clock's end needs 2^41 events.
+pub const CLOCK_STEP: u64 = 4_096;
 /// Images in one case.
 pub const IMAGES_PER_CASE: usize = 64;
 /// Bytes of a CID in text.
@@ -137,6 +146,13 @@ pub fn check_options(options: &[String]) -> Result<(), LimitError> {
 /// The caption of a case; it may be empty.
 pub fn check_caption(text: &str) -> Result<(), LimitError> {
     check_chars("The caption", text, CAPTION_CHARS)
+}
+
+/// How a person wants to be shown; each part may be empty.
+pub fn check_profile(name: &str, role: &str, city: &str) -> Result<(), LimitError> {
+    check_chars("The name", name, PROFILE_CHARS)?;
+    check_chars("The role", role, PROFILE_CHARS)?;
+    check_chars("The city", city, PROFILE_CHARS)
 }
 
 /// The number of images of a case.

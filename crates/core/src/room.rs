@@ -4,38 +4,52 @@
 //! function of the set: same set, same state, byte by byte. An event costs a few searches in ordered
 //! maps; only a fork (two events with one number) takes something back.
 //!
-//! - An event counts when a delegation in the room covers its person, device and time. Until then it is
-//!   kept and listed as pending.
+//! - An event counts when a delegation in the room covers its person, device and time, no revocation ends it
+//!   before, and its Lamport clock is not far beyond everybody else's. Until then it is kept and listed as
+//!   pending, with what it waits for.
 //! - Of two events with one device and number, the one with the lower id is kept, and the fork is listed.
 //! - Order is always (Lamport clock, event id); clocks of devices decide nothing.
 //!
 //! What it does not know: who is in the room. Relay and key nodes ask the registry.
+//!
+//! The rules in words are in `docs/rooms.md`.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
-    delegation::{Delegation, DelegationError},
+    delegation::DelegationError,
     event::{Kind, SignedEvent},
     ids::{DeviceKey, EventId, Millis, Person, RoomId},
     limits,
     sync::VersionVector,
 };
 
+mod clock;
 mod fold;
+mod marks;
+mod ordered;
+mod people;
 mod poll;
 mod state;
 
+pub use ordered::{Ordered, Placed};
 pub use state::{
-    CaseView, Closed, DeviceView, Fork, Gap, MessageView, OptionView, PendingView, PersonView,
-    PollView, RoomState,
+    CaseView, Closed, DeviceView, EpochView, Fork, Gap, MessageView, OptionView, PendingView,
+    PersonView, PinView, PollView, ProfileView, RoomState, Waits, Wording,
 };
+
+/// Place in the room's order: Lamport clock, then event id.
+pub type Key = (u64, EventId);
+
+/// A device and one of its numbers.
+type At = (DeviceKey, u64);
 
 /// What became of an event that was inserted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Inserted {
     /// New, and it counts.
     New,
-    /// New; it counts once its device's delegation arrives.
+    /// New; it does not count yet, and is listed as pending with what it waits for.
     Pending,
     /// It was there before.
     Known,
@@ -50,7 +64,7 @@ pub enum Rejected {
     /// Signed for another room: a replay.
     #[error("the event is of another room")]
     OtherRoom,
-    /// The delegation that it brings is not good.
+    /// The delegation or revocation that it brings is not good.
     #[error(transparent)]
     Delegation(#[from] DelegationError),
 }
@@ -61,6 +75,8 @@ struct Slot {
     kept: SignedEvent,
     /// The next lower id of another event with this number: the evidence of a fork.
     rival: Option<EventId>,
+    /// What the kept event waits for; `None`: it counts.
+    waits: Option<Waits>,
 }
 
 /// The set of a room's valid events, with its fold kept up to date.
@@ -68,11 +84,14 @@ struct Slot {
 pub struct RoomLog {
     room: RoomId,
     chain_id: u64,
-    slots: BTreeMap<(DeviceKey, u64), Slot>,
+    slots: BTreeMap<At, Slot>,
     heads: BTreeMap<DeviceKey, u64>,
-    delegations: BTreeMap<(Person, DeviceKey), BTreeSet<Delegation>>,
-    waiting: BTreeMap<(Person, DeviceKey), BTreeSet<u64>>,
-    lamport: u64,
+    devices: people::Devices,
+    /// Numbers of events that wait for a delegation.
+    undelegated: BTreeMap<people::Who, BTreeSet<u64>>,
+    /// Events that wait for the clock, nearest first.
+    ahead: BTreeSet<(u64, At)>,
+    clock: clock::Clock,
     fold: fold::Fold,
 }
 
@@ -85,9 +104,10 @@ impl RoomLog {
             chain_id,
             slots: BTreeMap::new(),
             heads: BTreeMap::new(),
-            delegations: BTreeMap::new(),
-            waiting: BTreeMap::new(),
-            lamport: 0,
+            devices: people::Devices::default(),
+            undelegated: BTreeMap::new(),
+            ahead: BTreeSet::new(),
+            clock: clock::Clock::default(),
             fold: fold::Fold::new(owner),
         }
     }
@@ -99,6 +119,16 @@ impl RoomLog {
 
     /// Takes an event. Inserting one again changes nothing.
     pub fn insert(&mut self, event: SignedEvent) -> Result<Inserted, Rejected> {
+        self.take(event, true)
+    }
+
+    /// Takes an event that this program has taken with [`Self::insert`] before, and has kept itself: what
+    /// wallets have signed is not checked again, which is most of the work of reading a room.
+    pub fn insert_kept(&mut self, event: SignedEvent) -> Result<Inserted, Rejected> {
+        self.take(event, false)
+    }
+
+    fn take(&mut self, event: SignedEvent, verify: bool) -> Result<Inserted, Rejected> {
         if event.event.room != self.room {
             return Err(Rejected::OtherRoom);
         }
@@ -108,50 +138,54 @@ impl RoomLog {
         {
             return Ok(Inserted::Known);
         }
-        let delegation = match &event.event.kind {
-            Kind::Delegation { delegation } => {
-                delegation.verify(self.chain_id)?;
-                Some(delegation.delegation.clone())
-            }
-            _ => None,
-        };
+        match &event.event.kind {
+            Kind::Delegation { delegation } if verify => delegation.verify(self.chain_id)?,
+            Kind::Revocation { revocation, .. } if verify => revocation.verify(self.chain_id)?,
+            _ => {}
+        }
 
-        self.lamport = self.lamport.max(event.event.lamport);
-        let who = (event.event.person, event.event.device);
-        let inserted = if known.is_some() {
+        let moved = self.clock.see(event.event.lamport);
+        let (device, kind) = (event.event.device, event.event.kind.clone_proof());
+        let fork = known.is_some();
+        if fork {
             self.fork(at, event);
-            Inserted::Fork
         } else {
             self.number(at);
-            let counts = self.count(&event);
-            self.slots.insert(
-                at,
-                Slot {
-                    kept: event,
-                    rival: None,
-                },
-            );
-            if counts {
-                Inserted::New
-            } else {
-                Inserted::Pending
-            }
-        };
+            let waits = self.standing(&event);
+            self.enlist(&event, waits);
+            let slot = Slot {
+                kept: event,
+                rival: None,
+                waits,
+            };
+            self.slots.insert(at, slot);
+        }
         self.note_forks(at);
-        // A delegation proves itself, whichever event of a fork brought it.
-        match delegation {
-            Some(delegation) => {
-                self.delegate(delegation);
-                let waits = self
-                    .waiting
-                    .get(&who)
-                    .is_some_and(|seqs| seqs.contains(&at.1));
-                Ok(match inserted {
-                    Inserted::Pending if !waits => Inserted::New,
-                    other => other,
-                })
+        // Delegations and revocations prove themselves, whichever event of a fork brought them, and whether or
+        // not it counts.
+        match kind {
+            Some(Kind::Delegation { delegation }) => self.delegate(delegation.delegation),
+            Some(Kind::Revocation { revocation, last }) => {
+                self.revoke(&revocation.revocation, device, last);
             }
-            None => Ok(inserted),
+            _ => {}
+        }
+        if moved {
+            self.catch_up();
+        }
+        let waits = self.slots.get(&at).is_some_and(|slot| slot.waits.is_some());
+        Ok(match (fork, waits) {
+            (true, _) => Inserted::Fork,
+            (false, true) => Inserted::Pending,
+            (false, false) => Inserted::New,
+        })
+    }
+
+    /// Says that the room's clock stands at least at `lamport`, when the newest part of a history comes before
+    /// the rest. Once all of it is there, this changes nothing.
+    pub fn clock_is_at(&mut self, lamport: u64) {
+        if self.clock.start_at(lamport) {
+            self.catch_up();
         }
     }
 
@@ -167,7 +201,18 @@ impl RoomLog {
 
     /// The Lamport clock for the next event that is made here.
     pub fn next_lamport(&self) -> u64 {
-        (self.lamport + 1).min(limits::CLOCK)
+        (self.clock.now() + 1).min(limits::CLOCK)
+    }
+
+    /// All wordings of a message or caption, oldest first; none when it is not there or was taken back.
+    pub fn wordings(&self, of: &EventId) -> Vec<Wording> {
+        self.fold.wordings(of)
+    }
+
+    /// The message with this id, if it counts.
+    pub fn message(&self, id: &EventId) -> Option<&MessageView> {
+        let lamport = self.fold.messages.get(id)?;
+        self.fold.state.messages.get(&(*lamport, *id))
     }
 
     /// Number and id of the device's last event: what its next event follows.
@@ -176,11 +221,10 @@ impl RoomLog {
         Some((seq, slot.kept.id()))
     }
 
-    /// Whether `device` may speak for `person` at that time, by a delegation in the room.
+    /// Whether `device` may speak for `person` at that time, by a delegation in the room and no revocation.
     pub fn delegated(&self, person: &Person, device: &DeviceKey, at: Millis) -> bool {
-        self.delegations
-            .get(&(*person, *device))
-            .is_some_and(|all| all.iter().any(|delegation| delegation.covers(at)))
+        let who = (*person, *device);
+        self.devices.delegated(&who, at) && !self.devices.revoked(&who, at, 0)
     }
 
     /// The kept events, by device and number, pending ones included.
@@ -195,38 +239,80 @@ impl RoomLog {
         self.slots.range((*device, 0)..=(*device, u64::MAX))
     }
 
-    /// Counts the event now, or lists it as pending; says which.
-    fn count(&mut self, event: &SignedEvent) -> bool {
-        let inner = &event.event;
-        let counts = self.delegated(&inner.person, &inner.device, inner.at);
-        if counts {
-            self.fold.apply(event);
-        } else {
-            self.waiting
-                .entry((inner.person, inner.device))
-                .or_default()
-                .insert(inner.seq);
-            self.fold.wait(event);
-        }
-        counts
-    }
-
-    fn discount(&mut self, event: &SignedEvent) {
+    /// What the event waits for, as things are.
+    fn standing(&self, event: &SignedEvent) -> Option<Waits> {
         let inner = &event.event;
         let who = (inner.person, inner.device);
-        let waited = self
-            .waiting
-            .get_mut(&who)
-            .is_some_and(|seqs| seqs.remove(&inner.seq));
-        if waited {
-            self.fold.wait_no_more(event);
+        if self.devices.revoked(&who, inner.at, inner.seq) {
+            Some(Waits::Revoked)
+        } else if !self.devices.delegated(&who, inner.at) {
+            Some(Waits::Delegation)
+        } else if !self.clock.reaches(inner.lamport) {
+            Some(Waits::Clock)
         } else {
-            self.fold.unapply(event);
+            None
+        }
+    }
+
+    /// Counts the event, or lists it as pending.
+    fn enlist(&mut self, event: &SignedEvent, waits: Option<Waits>) {
+        let inner = &event.event;
+        match waits {
+            None => return self.fold.apply(event),
+            Some(Waits::Delegation) => {
+                let who = (inner.person, inner.device);
+                self.undelegated.entry(who).or_default().insert(inner.seq);
+            }
+            Some(Waits::Clock) => {
+                self.ahead
+                    .insert((inner.lamport, (inner.device, inner.seq)));
+            }
+            Some(Waits::Revoked) => {}
+        }
+        if let Some(waits) = waits {
+            self.fold.wait(event, waits);
+        }
+    }
+
+    /// Undoes [`Self::enlist`] with the same arguments.
+    fn delist(&mut self, event: &SignedEvent, waits: Option<Waits>) {
+        let inner = &event.event;
+        match waits {
+            None => return self.fold.unapply(event),
+            Some(Waits::Delegation) => {
+                let who = (inner.person, inner.device);
+                if let Some(seqs) = self.undelegated.get_mut(&who) {
+                    seqs.remove(&inner.seq);
+                }
+            }
+            Some(Waits::Clock) => {
+                self.ahead
+                    .remove(&(inner.lamport, (inner.device, inner.seq)));
+            }
+            Some(Waits::Revoked) => {}
+        }
+        self.fold.wait_no_more(event);
+    }
+
+    /// Something that decides about the event there has changed.
+    fn settle(&mut self, at: At) {
+        let Some(slot) = self.slots.get(&at) else {
+            return;
+        };
+        let (event, before) = (slot.kept.clone(), slot.waits);
+        let now = self.standing(&event);
+        if now == before {
+            return;
+        }
+        self.delist(&event, before);
+        self.enlist(&event, now);
+        if let Some(slot) = self.slots.get_mut(&at) {
+            slot.waits = now;
         }
     }
 
     /// A second event with a number that is taken: keeps the lower id, remembers the next.
-    fn fork(&mut self, at: (DeviceKey, u64), event: SignedEvent) {
+    fn fork(&mut self, at: At, event: SignedEvent) {
         let Some(slot) = self.slots.get_mut(&at) else {
             return;
         };
@@ -236,12 +322,17 @@ impl RoomLog {
         }
         slot.rival = Some(slot.kept.id());
         let before = std::mem::replace(&mut slot.kept, event.clone());
-        self.discount(&before);
-        self.count(&event);
+        let waited = slot.waits;
+        self.delist(&before, waited);
+        let waits = self.standing(&event);
+        self.enlist(&event, waits);
+        if let Some(slot) = self.slots.get_mut(&at) {
+            slot.waits = waits;
+        }
     }
 
     /// A number that was not there before: moves the head on, and keeps the list of gaps.
-    fn number(&mut self, (device, seq): (DeviceKey, u64)) {
+    fn number(&mut self, (device, seq): At) {
         let before = self.slots.range((device, 0)..(device, seq)).next_back();
         let before = before.map_or(0, |((_, seq), _)| *seq);
         let after = self.slots.range((device, seq)..=(device, u64::MAX)).next();
@@ -263,7 +354,7 @@ impl RoomLog {
     }
 
     /// Lists or clears forks at this number and at the one before, which this event's `prev` may show.
-    fn note_forks(&mut self, (device, seq): (DeviceKey, u64)) {
+    fn note_forks(&mut self, (device, seq): At) {
         for seq in [seq - 1, seq] {
             let Some(slot) = self.slots.get(&(device, seq)) else {
                 continue;
@@ -277,30 +368,39 @@ impl RoomLog {
     }
 
     /// A proven delegation: what waited for it counts from now on.
-    fn delegate(&mut self, delegation: Delegation) {
+    fn delegate(&mut self, delegation: crate::Delegation) {
         let who = (delegation.person, delegation.device);
-        self.fold.person(&delegation);
-        self.delegations
-            .entry(who)
-            .or_default()
-            .insert(delegation.clone());
-        let Some(seqs) = self.waiting.remove(&who) else {
-            return;
-        };
-        let mut still = BTreeSet::new();
+        self.fold.delegate(&delegation);
+        self.devices.delegate(delegation);
+        let seqs = self.undelegated.get(&who).cloned().unwrap_or_default();
         for seq in seqs {
-            let Some(slot) = self.slots.get(&(who.1, seq)) else {
-                continue;
-            };
-            if delegation.covers(slot.kept.event.at) {
-                self.fold.wait_no_more(&slot.kept);
-                self.fold.apply(&slot.kept);
-            } else {
-                still.insert(seq);
-            }
+            self.settle((who.1, seq));
         }
-        if !still.is_empty() {
-            self.waiting.insert(who, still);
+    }
+
+    /// A proven revocation: what the device has said after it counts no more.
+    fn revoke(&mut self, revocation: &crate::Revocation, by: DeviceKey, last: u64) {
+        let (again, end) = self.devices.revoke(revocation, by, last);
+        self.fold.revoke(revocation, end.at);
+        if again.is_empty() {
+            return;
+        }
+        let device = revocation.device;
+        let range = (device, *again.start())..=(device, *again.end());
+        let seqs: Vec<u64> = self.slots.range(range).map(|((_, seq), _)| *seq).collect();
+        for seq in seqs {
+            self.settle((device, seq));
+        }
+    }
+
+    /// The clock has moved: what was beyond its reach may count now.
+    fn catch_up(&mut self) {
+        while let Some(&(lamport, at)) = self.ahead.first()
+            && self.clock.reaches(lamport)
+        {
+            self.settle(at);
+            // Settled as waiting for something else, it is out of this list, too.
+            self.ahead.remove(&(lamport, at));
         }
     }
 }

@@ -4,13 +4,20 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
-    poll::{Ask, Key, Poll},
-    state::{CaseView, DeviceView, Fork, Gap, MessageView, PendingView, PersonView, RoomState},
+    Key,
+    marks::Marks,
+    poll::{Ask, Poll},
+    state::{
+        CaseView, DeviceView, EpochView, Fork, Gap, MessageView, PendingView, PersonView,
+        ProfileView, RoomState, Waits,
+    },
 };
 use crate::{
     delegation::Delegation,
-    event::{Event, Kind, SignedEvent},
+    epoch,
+    event::{Kind, SignedEvent},
     ids::{DeviceKey, EventId, Millis, Person},
+    revocation::Revocation,
 };
 
 #[derive(Debug, Clone)]
@@ -18,7 +25,14 @@ pub(super) struct Fold {
     owner: Person,
     pub(super) state: RoomState,
     names: BTreeMap<Key, String>,
-    cases: BTreeMap<EventId, u64>,
+    profiles: BTreeMap<Person, BTreeMap<Key, ProfileView>>,
+    /// Lamport clocks of the messages that count.
+    pub(super) messages: BTreeMap<EventId, u64>,
+    /// Lamport clocks of the cases that count.
+    pub(super) cases: BTreeMap<EventId, u64>,
+    pub(super) marks: BTreeMap<EventId, Marks>,
+    /// Place of the pin that is shown, by what it pins.
+    pub(super) pinned: BTreeMap<EventId, Key>,
     polls: BTreeMap<EventId, Poll>,
     polls_of: BTreeMap<EventId, BTreeSet<EventId>>,
 }
@@ -29,7 +43,11 @@ impl Fold {
             owner,
             state: RoomState::default(),
             names: BTreeMap::new(),
+            profiles: BTreeMap::new(),
+            messages: BTreeMap::new(),
             cases: BTreeMap::new(),
+            marks: BTreeMap::new(),
+            pinned: BTreeMap::new(),
             polls: BTreeMap::new(),
             polls_of: BTreeMap::new(),
         }
@@ -39,16 +57,65 @@ impl Fold {
         let (event, id) = (&signed.event, signed.id());
         let key = (event.lamport, id);
         match &event.kind {
-            Kind::Delegation { .. } | Kind::Unknown => {}
+            // Delegations and revocations prove themselves: see `RoomLog`.
+            Kind::Delegation { .. } | Kind::Revocation { .. } | Kind::Unknown => {}
             Kind::Room { name } => {
                 if event.person == self.owner {
                     self.names.insert(key, name.clone());
                     self.refresh_name();
                 }
             }
-            Kind::Message { text } => {
-                let view = message(event, id, text);
-                put(&mut self.state.messages, view, |m| (m.lamport, m.id));
+            Kind::Message { text, to, mentions } => {
+                self.state.messages.put(MessageView {
+                    id,
+                    person: event.person,
+                    device: event.device,
+                    lamport: event.lamport,
+                    at: event.at,
+                    text: text.clone(),
+                    to: *to,
+                    mentions: mentions.clone(),
+                    edited: None,
+                    retracted: None,
+                    reactions: BTreeMap::new(),
+                });
+                self.messages.insert(id, event.lamport);
+                self.dress(id);
+                self.refresh_pin(id);
+            }
+            Kind::Edit { of, text } => self.edit(*of, event, key, Some(text)),
+            Kind::Retract { of } => self.retract(*of, event, key, true),
+            Kind::Reaction { to, sign, on } => {
+                self.react(*to, (*sign, event.person), key, Some(*on));
+            }
+            Kind::Pin { of, on } => self.pin(*of, event, key, Some(*on)),
+            Kind::Profile { name, role, city } => {
+                let profile = ProfileView {
+                    name: name.clone(),
+                    role: role.clone(),
+                    city: city.clone(),
+                };
+                let profiles = self.profiles.entry(event.person).or_default();
+                profiles.insert(key, profile);
+                self.refresh_profile(event.person);
+            }
+            Kind::Epoch {
+                epoch,
+                block,
+                removed,
+                readers,
+            } => {
+                let view = EpochView {
+                    id,
+                    epoch: *epoch,
+                    person: event.person,
+                    lamport: event.lamport,
+                    at: event.at,
+                    block: *block,
+                    removed: removed.clone(),
+                    readers: *readers,
+                };
+                put(&mut self.state.epochs, view, epoch_key);
             }
             Kind::Case { caption, images } => {
                 let view = CaseView {
@@ -58,6 +125,7 @@ impl Fold {
                     lamport: event.lamport,
                     at: event.at,
                     caption: caption.clone(),
+                    edited: None,
                     images: images.clone(),
                     polls: Vec::new(),
                 };
@@ -66,6 +134,8 @@ impl Fold {
                 for poll in self.polls_of.get(&id).cloned().unwrap_or_default() {
                     self.show(&poll);
                 }
+                self.dress(id);
+                self.refresh_pin(id);
             }
             Kind::Poll {
                 case,
@@ -110,15 +180,36 @@ impl Fold {
         let (event, id) = (&signed.event, signed.id());
         let key = (event.lamport, id);
         match &event.kind {
-            Kind::Delegation { .. } | Kind::Unknown => {}
+            Kind::Delegation { .. } | Kind::Revocation { .. } | Kind::Unknown => {}
             Kind::Room { .. } => {
                 self.names.remove(&key);
                 self.refresh_name();
             }
-            Kind::Message { .. } => drop_at(&mut self.state.messages, key, |m| (m.lamport, m.id)),
+            Kind::Message { .. } => {
+                self.state.messages.remove(&key);
+                self.messages.remove(&id);
+                self.undress(id);
+            }
+            Kind::Edit { of, .. } => self.edit(*of, event, key, None),
+            Kind::Retract { of } => self.retract(*of, event, key, false),
+            Kind::Reaction { to, sign, .. } => {
+                self.react(*to, (*sign, event.person), key, None);
+            }
+            Kind::Pin { of, .. } => self.pin(*of, event, key, None),
+            Kind::Profile { .. } => {
+                if let Some(profiles) = self.profiles.get_mut(&event.person) {
+                    profiles.remove(&key);
+                }
+                self.refresh_profile(event.person);
+            }
+            Kind::Epoch { epoch, .. } => {
+                let place = (epoch::number(*epoch), event.lamport, id);
+                drop_at(&mut self.state.epochs, place, epoch_key);
+            }
             Kind::Case { .. } => {
                 self.cases.remove(&id);
                 drop_at(&mut self.state.cases, key, |c| (c.lamport, c.id));
+                self.undress(id);
             }
             Kind::Poll { case, .. } => {
                 self.hide(&id);
@@ -142,30 +233,55 @@ impl Fold {
         }
     }
 
-    pub(super) fn wait(&mut self, signed: &SignedEvent) {
-        let view = PendingView {
+    pub(super) fn wait(&mut self, signed: &SignedEvent, waits: Waits) {
+        self.state.pending.put(PendingView {
             id: signed.id(),
             person: signed.event.person,
             device: signed.event.device,
             lamport: signed.event.lamport,
             at: signed.event.at,
-        };
-        put(&mut self.state.pending, view, |p| (p.lamport, p.id));
+            waits,
+        });
     }
 
     pub(super) fn wait_no_more(&mut self, signed: &SignedEvent) {
         let key = (signed.event.lamport, signed.id());
-        drop_at(&mut self.state.pending, key, |p| (p.lamport, p.id));
+        self.state.pending.remove(&key);
     }
 
-    pub(super) fn person(&mut self, delegation: &Delegation) {
-        let person = self.state.people.entry(delegation.person);
-        let PersonView { devices } = person.or_default();
+    pub(super) fn delegate(&mut self, delegation: &Delegation) {
         let until = Millis::from_seconds(delegation.expires_at);
-        let view = devices
-            .entry(delegation.device)
-            .or_insert(DeviceView { until });
+        let view = self.device(delegation.person, delegation.device);
         view.until = view.until.max(until);
+    }
+
+    pub(super) fn revoke(&mut self, revocation: &Revocation, from: Millis) {
+        let view = self.device(revocation.person, revocation.device);
+        view.revoked = Some(from);
+    }
+
+    fn device(&mut self, person: Person, device: DeviceKey) -> &mut DeviceView {
+        let PersonView { devices, .. } = self.state.people.entry(person).or_default();
+        devices.entry(device).or_default()
+    }
+
+    fn refresh_profile(&mut self, person: Person) {
+        let profiles = self.profiles.get(&person);
+        let newest = profiles.and_then(|all| all.last_key_value());
+        let newest = newest.map(|(_, profile)| profile.clone());
+        if let Some(view) = self.state.people.get_mut(&person) {
+            view.profile = newest;
+        }
+    }
+
+    /// Where the case is in the list.
+    pub(super) fn case_at(&self, id: &EventId) -> Option<usize> {
+        let place = (*self.cases.get(id)?, *id);
+        let found = self
+            .state
+            .cases
+            .binary_search_by_key(&place, |c| (c.lamport, c.id));
+        found.ok()
     }
 
     pub(super) fn note_fork(
@@ -221,12 +337,7 @@ impl Fold {
             return;
         };
         let Some(view) = poll.view() else { return };
-        let Some(lamport) = self.cases.get(&view.case) else {
-            return;
-        };
-        if let Ok(at) =
-            (self.state.cases).binary_search_by_key(&(*lamport, view.case), |c| (c.lamport, c.id))
-        {
+        if let Some(at) = self.case_at(&view.case) {
             let polls = &mut self.state.cases[at].polls;
             drop_at(polls, (view.lamport, view.id), |p| (p.lamport, p.id));
             put(polls, view, |p| (p.lamport, p.id));
@@ -238,14 +349,11 @@ impl Fold {
         let Some(ask) = self.polls.get(id).and_then(|poll| poll.ask.as_ref()) else {
             return;
         };
-        let Some(lamport) = self.cases.get(&ask.case) else {
-            return;
-        };
-        if let Ok(at) =
-            (self.state.cases).binary_search_by_key(&(*lamport, ask.case), |c| (c.lamport, c.id))
-        {
-            let polls = &mut self.state.cases[at].polls;
-            drop_at(polls, (ask.lamport, ask.id), |p| (p.lamport, p.id));
+        if let Some(at) = self.case_at(&ask.case) {
+            let place = (ask.lamport, ask.id);
+            drop_at(&mut self.state.cases[at].polls, place, |p| {
+                (p.lamport, p.id)
+            });
         }
     }
 
@@ -255,12 +363,9 @@ impl Fold {
             return;
         };
         let Some(ask) = &poll.ask else { return };
-        let Some(lamport) = self.cases.get(&ask.case) else {
+        let Some(case) = self.case_at(&ask.case) else {
             return;
         };
-        let case =
-            (self.state.cases).binary_search_by_key(&(*lamport, ask.case), |c| (c.lamport, c.id));
-        let Ok(case) = case else { return };
         let polls = &mut self.state.cases[case].polls;
         if let Ok(at) = polls.binary_search_by_key(&(ask.lamport, ask.id), |p| (p.lamport, p.id)) {
             poll.recount(&mut polls[at], person);
@@ -268,15 +373,8 @@ impl Fold {
     }
 }
 
-fn message(event: &Event, id: EventId, text: &str) -> MessageView {
-    MessageView {
-        id,
-        person: event.person,
-        device: event.device,
-        lamport: event.lamport,
-        at: event.at,
-        text: text.to_owned(),
-    }
+fn epoch_key(view: &EpochView) -> (u32, u64, EventId) {
+    (epoch::number(view.epoch), view.lamport, view.id)
 }
 
 /// Puts `item` at its place in an ordered list.

@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
+    Key,
     fold::{drop_at, put},
     state::{Closed, OptionView, PollView},
 };
@@ -11,9 +12,6 @@ use crate::{
     event::OptionId,
     ids::{EventId, Millis, Person},
 };
-
-/// Place in the room's order: Lamport clock, then event id.
-pub(super) type Key = (u64, EventId);
 
 /// The poll's own event.
 #[derive(Debug, Clone)]

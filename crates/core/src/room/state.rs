@@ -1,12 +1,16 @@
 //! What a set of events means, as plain data for views and for comparing. Everything that is listed is
 //! in order of (Lamport clock, event id) unless it says otherwise.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
+use super::{
+    Key,
+    ordered::{Ordered, Placed},
+};
 use crate::{
-    event::{ImageRef, OptionId},
+    event::{ImageRef, OptionId, Sign},
     ids::{DeviceKey, EventId, Millis, Person},
 };
 
@@ -15,14 +19,18 @@ use crate::{
 pub struct RoomState {
     /// The owner's latest name for the room.
     pub name: Option<String>,
-    /// All messages.
-    pub messages: Vec<MessageView>,
+    /// All messages, those that were taken back included.
+    pub messages: Ordered<MessageView>,
     /// All cases, each with its polls.
     pub cases: Vec<CaseView>,
+    /// What somebody has pinned, in the order of pinning.
+    pub pins: Vec<PinView>,
+    /// The room's keys after its first one, by order and then in the room's order.
+    pub epochs: Vec<EpochView>,
     /// Everybody who has brought a delegation.
     pub people: BTreeMap<Person, PersonView>,
-    /// Events that are kept and do not count yet, because no delegation covers them.
-    pub pending: Vec<PendingView>,
+    /// Events that are kept and do not count, with what they wait for.
+    pub pending: Ordered<PendingView>,
     /// Devices that signed two different events with one number, by device and number.
     pub forks: Vec<Fork>,
     /// Events that are missing although later ones of the same device are there, by device and number.
@@ -60,8 +68,69 @@ pub struct MessageView {
     pub lamport: u64,
     /// By the device's clock.
     pub at: Millis,
+    /// Plain text, as its author last worded it; empty when it was taken back.
+    pub text: String,
+    /// The message or case that it answers.
+    pub to: Option<EventId>,
+    /// Whom it wants to reach above all.
+    pub mentions: Vec<Person>,
+    /// When its author last changed the words.
+    pub edited: Option<Millis>,
+    /// When its author took it back.
+    pub retracted: Option<Millis>,
+    /// Who has given which sign.
+    pub reactions: BTreeMap<Sign, BTreeSet<Person>>,
+}
+
+impl Placed for MessageView {
+    fn key(&self) -> Key {
+        (self.lamport, self.id)
+    }
+}
+
+/// One wording of a message or caption.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Wording {
+    /// By the clock of the device that it was written on.
+    pub at: Millis,
     /// Plain text.
     pub text: String,
+}
+
+/// Something that is pinned.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct PinView {
+    /// The message or case.
+    pub of: EventId,
+    /// The pinning event.
+    pub id: EventId,
+    /// Who pinned it.
+    pub person: Person,
+    /// Place of the pinning in the room's order.
+    pub lamport: u64,
+    /// By the device's clock.
+    pub at: Millis,
+}
+
+/// A key of the room after its first one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct EpochView {
+    /// The event.
+    pub id: EventId,
+    /// The key's number.
+    pub epoch: u32,
+    /// Who made it.
+    pub person: Person,
+    /// Place in the room's order.
+    pub lamport: u64,
+    /// By the device's clock.
+    pub at: Millis,
+    /// At which block its maker read the list of members.
+    pub block: u64,
+    /// Who was taken off the list, as its maker knew.
+    pub removed: Vec<Person>,
+    /// How many people could read what was said before, as its maker knew.
+    pub readers: u32,
 }
 
 /// A case: images, and the polls on them.
@@ -77,8 +146,10 @@ pub struct CaseView {
     pub lamport: u64,
     /// By the device's clock.
     pub at: Millis,
-    /// Plain text, may be empty.
+    /// Plain text as its author last worded it, may be empty.
     pub caption: String,
+    /// When its author last changed the caption.
+    pub edited: Option<Millis>,
     /// At least one.
     pub images: Vec<ImageRef>,
     /// Questions on this case.
@@ -165,16 +236,43 @@ pub struct Closed {
 pub struct PersonView {
     /// Devices that speak, or spoke, for the person, by key.
     pub devices: BTreeMap<DeviceKey, DeviceView>,
+    /// How the person last wanted to be shown.
+    pub profile: Option<ProfileView>,
+}
+
+/// How a person wants to be shown. Nobody has checked it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct ProfileView {
+    /// Name to be called by; may be empty.
+    pub name: String,
+    /// What she is; may be empty.
+    pub role: String,
+    /// Where; may be empty.
+    pub city: String,
 }
 
 /// A device of a person.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct DeviceView {
     /// When its last delegation ends.
     pub until: Millis,
+    /// From when on the person's wallet has revoked it.
+    pub revoked: Option<Millis>,
 }
 
-/// An event that is kept and does not count yet.
+/// What an event that does not count waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Waits {
+    /// For a delegation that covers its person, device and time.
+    Delegation,
+    /// For nothing: the person's wallet has revoked the device before it was made.
+    Revoked,
+    /// For the room's clock, which is far behind its own.
+    Clock,
+}
+
+/// An event that is kept and does not count.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct PendingView {
     /// The event.
@@ -187,6 +285,14 @@ pub struct PendingView {
     pub lamport: u64,
     /// By the device's clock.
     pub at: Millis,
+    /// What it waits for.
+    pub waits: Waits,
+}
+
+impl Placed for PendingView {
+    fn key(&self) -> Key {
+        (self.lamport, self.id)
+    }
 }
 
 /// A device that signed two different events with one number.

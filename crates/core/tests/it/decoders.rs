@@ -3,12 +3,13 @@
 
 use healthsync_core::{
     DeviceKey, DeviceToken, Envelope, Ephemeral, EphemeralKind, EventId, Kind, Millis, OptionId,
-    Person, Request, Response, RoomId, RoomKey, Scope, SealError, SignedDelegation, SignedEvent,
-    SyncError, TokenError, VersionVector, join_message, limits, open_ephemeral, seal_ephemeral,
+    Person, Request, Response, RoomId, RoomKey, Scope, SealError, Sign, SignedDelegation,
+    SignedEvent, SyncError, TokenError, VersionVector, join_message, limits, open_ephemeral,
+    seal_ephemeral,
 };
 use proptest::{collection::vec, prelude::*};
 
-use crate::people::{CHAIN, Device, ROOM, T0, case, log_of, message};
+use crate::people::{CHAIN, Device, ROOM, T0, case, log_of, message, revoke};
 
 const NOW: Millis = Millis(T0 * 1000 + 60_000);
 
@@ -291,7 +292,7 @@ fn kind() -> impl Strategy<Value = Kind> {
     let id = any::<[u8; 32]>().prop_map(EventId);
     let text = "[a-z]\\PC{0,80}";
     prop_oneof![
-        text.prop_map(|text| Kind::Message { text }),
+        text.prop_map(Kind::message),
         text.prop_map(|name| Kind::Room { name }),
         Just(case()),
         (id.clone(), text, vec(text, 2..12), any::<bool>()).prop_map(
@@ -307,7 +308,44 @@ fn kind() -> impl Strategy<Value = Kind> {
             poll,
             option: OptionId { event, index }
         }),
-        (id.clone(), vec(id, 0..9)).prop_map(|(poll, counted)| Kind::Close { poll, counted }),
+        (id.clone(), vec(id.clone(), 0..9))
+            .prop_map(|(poll, counted)| Kind::Close { poll, counted }),
+        talk(id, text),
+    ]
+}
+
+/// What is said about what was said, and about people and keys.
+fn talk(
+    id: impl Strategy<Value = EventId> + Clone + 'static,
+    text: &'static str,
+) -> impl Strategy<Value = Kind> {
+    let people = vec(any::<[u8; 20]>().prop_map(Person), 0..9);
+    let sign = prop::sample::select(&Sign::ALL[..]);
+    prop_oneof![
+        (text, prop::option::of(id.clone()), people.clone())
+            .prop_map(|(text, to, mentions)| { Kind::Message { text, to, mentions } }),
+        (id.clone(), text).prop_map(|(of, text)| Kind::Edit { of, text }),
+        id.clone().prop_map(|of| Kind::Retract { of }),
+        (id.clone(), sign, any::<bool>()).prop_map(|(to, sign, on)| Kind::Reaction {
+            to,
+            sign,
+            on
+        }),
+        (id, any::<bool>()).prop_map(|(of, on)| Kind::Pin { of, on }),
+        ("\\PC{0,60}", "\\PC{0,60}", "\\PC{0,60}")
+            .prop_map(|(name, role, city)| { Kind::Profile { name, role, city } }),
+        (1u64..=limits::CLOCK).prop_map(|last| Kind::Revocation {
+            revocation: revoke(1, Device::new(1, 1).secret.public(), 60),
+            last,
+        }),
+        (0x1_0000..=u32::MAX, 0..=limits::CLOCK, people, any::<u32>()).prop_map(
+            |(epoch, block, removed, readers)| Kind::Epoch {
+                epoch,
+                block,
+                removed,
+                readers
+            }
+        ),
     ]
 }
 

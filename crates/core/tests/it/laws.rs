@@ -3,10 +3,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use healthsync_core::{EventId, Inserted, Kind, OptionId, Person, RoomLog, SignedEvent};
+use healthsync_core::{
+    EventId, Inserted, Kind, Millis, OptionId, Person, RoomLog, Sign, SignedEvent, epoch, limits,
+};
 use proptest::{collection::vec, prelude::*, sample::Index};
 
-use crate::people::{Device, ROOM, case, log, log_of, message, poll};
+use crate::people::{Device, ROOM, T0, case, log, log_of, message, poll, revoke};
 
 #[derive(Debug, Clone)]
 enum Act {
@@ -19,6 +21,16 @@ enum Act {
     Vote,
     /// Certifies the votes that the closer sees.
     Close,
+    Edit,
+    Retract,
+    React,
+    Pin,
+    Profile,
+    Epoch,
+    /// Ends the right of another device of the same person.
+    Revoke,
+    /// Says something with a clock from far ahead.
+    Ahead,
     /// Says something in place of its last event.
     Fork,
     /// Goes on without its last event ever being sent.
@@ -37,6 +49,14 @@ fn script() -> impl Strategy<Value = Script> {
         3 => Just(Act::Option),
         8 => Just(Act::Vote),
         1 => Just(Act::Close),
+        3 => Just(Act::Edit),
+        1 => Just(Act::Retract),
+        3 => Just(Act::React),
+        2 => Just(Act::Pin),
+        1 => Just(Act::Profile),
+        1 => Just(Act::Epoch),
+        1 => Just(Act::Revoke),
+        1 => Just(Act::Ahead),
         1 => Just(Act::Fork),
         1 => Just(Act::Lose),
     ];
@@ -54,7 +74,7 @@ fn play(script: Script) -> Vec<SignedEvent> {
         .into();
     let mut seen: Vec<RoomLog> = devices.iter().map(|_| log()).collect();
     let mut all: Vec<SignedEvent> = devices.iter_mut().map(Device::enter).collect();
-    let (mut cases, mut polls, mut options) = (vec![], vec![], vec![]);
+    let (mut cases, mut polls, mut options, mut said) = (vec![], vec![], vec![], vec![]);
     for (who, act, one, two) in script {
         let who = who.index(devices.len());
         let (device, seen) = (&mut devices[who], &mut seen[who]);
@@ -71,6 +91,58 @@ fn play(script: Script) -> Vec<SignedEvent> {
                 name: format!("Room {}", one.index(9)),
             },
             Act::Message | Act::Lose => message("Hilar nodes?"),
+            Act::Edit => match pick(&said, one) {
+                Some(of) => Kind::Edit {
+                    of,
+                    text: format!("Other words {}", two.index(9)),
+                },
+                None => continue,
+            },
+            Act::Retract => match pick(&said, one) {
+                Some(of) => Kind::Retract { of },
+                None => continue,
+            },
+            Act::React => match pick(&said, one) {
+                Some(to) => Kind::Reaction {
+                    to,
+                    sign: Sign::ALL[two.index(2)],
+                    on: two.index(3) > 0,
+                },
+                None => continue,
+            },
+            Act::Pin => match pick(&said, one) {
+                Some(of) => Kind::Pin {
+                    of,
+                    on: two.index(3) > 0,
+                },
+                None => continue,
+            },
+            Act::Profile => Kind::Profile {
+                name: format!("Name {}", one.index(9)),
+                role: String::new(),
+                city: String::new(),
+            },
+            Act::Epoch => Kind::Epoch {
+                epoch: epoch::next(one.index(2) as u32, two.index(3) as u16).unwrap(),
+                block: 1,
+                removed: vec![],
+                readers: 1,
+            },
+            Act::Revoke if who == 1 => {
+                let other = Device::new(0, 0).secret.public();
+                Kind::Revocation {
+                    revocation: revoke(0, other, one.index(40) as u64),
+                    last: two.index(20) as u64,
+                }
+            }
+            Act::Revoke => continue,
+            Act::Ahead => {
+                device.lamport += limits::CLOCK_STEP * (1 + one.index(3) as u64);
+                let event = device.say_at(message("Ahead"), Millis::from_seconds(T0 + 1));
+                device.lamport = before.lamport;
+                all.push(event);
+                continue;
+            }
             Act::Case => case(),
             Act::Poll => match pick(&cases, one) {
                 Some(case) => poll(case, two.index(2) == 0),
@@ -121,7 +193,11 @@ fn play(script: Script) -> Vec<SignedEvent> {
         };
         let event = device.say(kind);
         match &event.event.kind {
-            Kind::Case { .. } => cases.push(event.id()),
+            Kind::Message { .. } => said.push(event.id()),
+            Kind::Case { .. } => {
+                cases.push(event.id());
+                said.push(event.id());
+            }
             Kind::Poll { .. } => polls.push(event.id()),
             Kind::Option { .. } => options.push(OptionId {
                 event: event.id(),
@@ -141,8 +217,8 @@ fn play(script: Script) -> Vec<SignedEvent> {
     all
 }
 
-/// The counts as the rules say, from the whole list at once, with no regard to speed.
-fn recount(events: &[SignedEvent]) -> BTreeMap<EventId, BTreeMap<Person, OptionId>> {
+/// The events that count, in order, as the rules say: from the whole list at once, with no regard to speed.
+fn counting(events: &[SignedEvent]) -> Vec<&SignedEvent> {
     let mut kept: BTreeMap<_, &SignedEvent> = BTreeMap::new();
     for event in events {
         let slot = kept
@@ -152,8 +228,92 @@ fn recount(events: &[SignedEvent]) -> BTreeMap<EventId, BTreeMap<Person, OptionI
             *slot = event;
         }
     }
+    let mut clocks: Vec<u64> = events.iter().map(|e| e.event.lamport).collect();
+    clocks.sort_unstable();
+    let clock = clocks.into_iter().fold(0, |clock, next| {
+        if next <= clock + limits::CLOCK_STEP {
+            next
+        } else {
+            clock
+        }
+    });
+    let ends: Vec<_> = events
+        .iter()
+        .filter_map(|e| match &e.event.kind {
+            Kind::Revocation { revocation, last } => Some((&revocation.revocation, *last)),
+            _ => None,
+        })
+        .collect();
+    let revoked = |e: &SignedEvent| {
+        let ends = ends.iter().filter(|(end, _)| end.device == e.event.device);
+        let from = ends.clone().map(|(end, _)| end.from()).min();
+        let last = ends.map(|(_, last)| *last).max();
+        from.is_some_and(|from| e.event.at >= from) || last.is_some_and(|last| e.event.seq > last)
+    };
     let mut kept: Vec<_> = kept.into_values().collect();
     kept.sort_by_key(|e| (e.event.lamport, e.id()));
+    kept.retain(|e| e.event.lamport <= clock + limits::CLOCK_STEP && !revoked(e));
+    kept
+}
+
+/// What shows of a message: its text, whether it was taken back, and who has given which sign.
+type Shown = (String, bool, BTreeSet<(Sign, Person)>);
+
+/// Messages and pins as the rules say.
+fn retell(events: &[SignedEvent]) -> (Vec<(EventId, Shown)>, Vec<EventId>) {
+    let kept = counting(events);
+    let mut messages: Vec<(EventId, Shown)> = Vec::new();
+    let mut pins: Vec<EventId> = Vec::new();
+    for said in &kept {
+        let (id, author) = (said.id(), said.event.person);
+        let shown = match &said.event.kind {
+            Kind::Message { text, .. } => {
+                let mut shown: Shown = (text.clone(), false, BTreeSet::new());
+                for later in &kept {
+                    match &later.event.kind {
+                        Kind::Edit { of, text } if *of == id && later.event.person == author => {
+                            shown.0.clone_from(text);
+                        }
+                        Kind::Retract { of } if *of == id && later.event.person == author => {
+                            shown.1 = true;
+                        }
+                        Kind::Reaction { to, sign, on } if *to == id => {
+                            let given = (*sign, later.event.person);
+                            if *on {
+                                shown.2.insert(given)
+                            } else {
+                                shown.2.remove(&given)
+                            };
+                        }
+                        _ => {}
+                    }
+                }
+                if shown.1 {
+                    shown = (String::new(), true, BTreeSet::new());
+                }
+                messages.push((id, shown.clone()));
+                !shown.1
+            }
+            Kind::Case { .. } => true,
+            _ => false,
+        };
+        let pin = kept.iter().rev().find_map(|later| match &later.event.kind {
+            Kind::Pin { of, on } if *of == id => Some((*on, later.id())),
+            _ => None,
+        });
+        if let Some((true, pin)) = pin
+            && shown
+        {
+            pins.push(pin);
+        }
+    }
+    pins.sort();
+    (messages, pins)
+}
+
+/// The counts as the rules say.
+fn recount(events: &[SignedEvent]) -> BTreeMap<EventId, BTreeMap<Person, OptionId>> {
+    let kept = counting(events);
     let cases: BTreeSet<EventId> = kept
         .iter()
         .filter(|e| matches!(e.event.kind, Kind::Case { .. }))
@@ -226,7 +386,12 @@ proptest! {
         prop_assert_eq!(straight.heads(), shuffled.heads());
         prop_assert_eq!(straight.next_lamport(), shuffled.next_lamport());
 
-        // And the kept events alone give all but the evidence of forks.
+        // And the kept events alone give all but the evidence of forks, where the others had moved no clock and
+        // brought no proof.
+        let moved = events.iter().any(|e| e.event.lamport > limits::CLOCK_STEP || matches!(e.event.kind, Kind::Revocation { .. }));
+        if moved {
+            return Ok(());
+        }
         let kept = log_of(shuffled.events());
         let (mut a, mut b) = (kept.state().clone(), straight.state().clone());
         a.forks.clear();
@@ -252,6 +417,23 @@ proptest! {
             counted.insert(poll.id, votes);
         }
         prop_assert_eq!(counted, recount(&events));
+    }
+
+    #[test]
+    fn messages_show_as_their_authors_last_worded_them(events in script().prop_map(play), seed in any::<u64>()) {
+        let mut shuffled: Vec<_> = events.iter().collect();
+        shuffle(&mut shuffled, seed);
+        let log = log_of(shuffled);
+        let state = log.state();
+        let messages: Vec<(EventId, Shown)> = state.messages.iter().map(|m| {
+            let signs = m.reactions.iter().flat_map(|(sign, all)| all.iter().map(|p| (*sign, *p)));
+            (m.id, (m.text.clone(), m.retracted.is_some(), signs.collect()))
+        }).collect();
+        let mut pins: Vec<EventId> = state.pins.iter().map(|pin| pin.id).collect();
+        pins.sort();
+        prop_assert_eq!((messages, pins), retell(&events));
+        let counting = counting(&events).len();
+        prop_assert_eq!(counting + state.pending.len(), log.events().count());
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use healthsync_core::{EventError, Kind, LimitError, SignedEvent, limits};
 
-use crate::people::{Device, case, message, poll};
+use crate::people::{Device, case, message, poll, revoke};
 
 #[test]
 fn limits_speak_in_sentences() {
@@ -29,7 +29,8 @@ fn sent(change: impl FnOnce(&mut healthsync_core::Event)) -> Result<SignedEvent,
 #[test]
 fn a_peers_event_beyond_a_limit_is_refused() {
     assert!(sent(|_| ()).is_ok());
-    let kinds: [Kind; 9] = [
+    let id = healthsync_core::EventId([0; 32]);
+    let kinds: [Kind; 15] = [
         message(&"x".repeat(8_001)),
         message(""),
         Kind::Room {
@@ -69,6 +70,35 @@ fn a_peers_event_beyond_a_limit_is_refused() {
             counted: vec![healthsync_core::EventId([0; 32]); 401],
         },
         message(&"x".repeat(40_000)),
+        Kind::Message {
+            text: "x".into(),
+            to: None,
+            mentions: vec![healthsync_core::Person([0; 20]); 33],
+        },
+        Kind::Edit {
+            of: id,
+            text: "x".repeat(8_001),
+        },
+        Kind::Edit {
+            of: id,
+            text: "\n".into(),
+        },
+        Kind::Profile {
+            name: "x".repeat(61),
+            role: String::new(),
+            city: String::new(),
+        },
+        Kind::Profile {
+            name: String::new(),
+            role: String::new(),
+            city: "x".repeat(61),
+        },
+        Kind::Epoch {
+            epoch: 1 << 16,
+            block: 1,
+            removed: vec![healthsync_core::Person([0; 20]); 257],
+            readers: 1,
+        },
     ];
     for kind in kinds {
         assert!(matches!(
@@ -96,6 +126,24 @@ fn an_impossible_place_in_the_history_is_refused() {
     let other = Device::new(2, 0).delegation;
     let foreign = sent(|e| e.kind = Kind::Delegation { delegation: other });
     assert!(matches!(foreign, Err(EventError::Delegation)));
+    let revocation = revoke(2, Device::new(2, 0).secret.public(), 60);
+    let foreign = sent(|e| {
+        e.kind = Kind::Revocation {
+            revocation,
+            last: 1,
+        }
+    });
+    assert!(matches!(foreign, Err(EventError::Delegation)));
+    for (epoch, block) in [(0, 1), (0xffff, 1), (1 << 16, 1 << 53)] {
+        let (removed, readers) = (vec![], 1);
+        let kind = Kind::Epoch {
+            epoch,
+            block,
+            removed,
+            readers,
+        };
+        assert!(matches!(sent(|e| e.kind = kind), Err(EventError::Epoch)));
+    }
 }
 
 #[test]

@@ -2,10 +2,14 @@
 #![allow(clippy::unwrap_used)]
 
 mod decoders;
+mod epochs;
+mod hostile;
 mod laws;
 mod limits;
 mod people;
 mod polls;
 mod rooms;
+mod sim;
+mod talk;
 mod wallets;
 mod wire;

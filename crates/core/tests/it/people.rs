@@ -3,8 +3,8 @@
 use std::sync::OnceLock;
 
 use healthsync_core::{
-    Delegation, DeviceSecret, Event, EventId, Kind, Millis, Person, RoomId, RoomLog,
-    SignedDelegation, SignedEvent, eth,
+    Delegation, DeviceKey, DeviceSecret, Event, EventId, Kind, Millis, Person, Revocation, RoomId,
+    RoomLog, SignedDelegation, SignedEvent, SignedRevocation, eth,
 };
 
 pub(crate) const CHAIN: u64 = 31337;
@@ -25,10 +25,10 @@ pub(crate) struct Device {
 }
 
 impl Device {
-    /// Device `d` of person `p`, both from 0 to 7.
+    /// Device `d`, from 0 to 7, of person `p`, from 0 to 22.
     pub(crate) fn new(p: u8, d: u8) -> Self {
-        static SIGNED: [OnceLock<SignedDelegation>; 64] = [const { OnceLock::new() }; 64];
-        let wallet = [p + 1; 32];
+        static SIGNED: [OnceLock<SignedDelegation>; 184] = [const { OnceLock::new() }; 184];
+        let wallet = wallet(p);
         let secret = DeviceSecret::from_bytes([0x40 + 8 * p + d; 32]);
         let person = eth::person_of_secret(&wallet).unwrap();
         let delegation = SIGNED[usize::from(8 * p + d)]
@@ -78,6 +78,26 @@ impl Device {
     }
 }
 
+/// The secret key of person `p`'s account.
+pub(crate) fn wallet(p: u8) -> [u8; 32] {
+    [p + 1; 32]
+}
+
+/// Person `p`'s wallet ends `device`'s right to speak, from so many seconds after [`T0`] on.
+pub(crate) fn revoke(p: u8, device: DeviceKey, after: u64) -> SignedRevocation {
+    let revocation = Revocation {
+        person: eth::person_of_secret(&wallet(p)).unwrap(),
+        device,
+        revoked_at: T0 + after,
+        chain_id: CHAIN,
+    };
+    let signature = eth::sign_hash(&revocation.signing_hash(), &wallet(p)).unwrap();
+    SignedRevocation {
+        revocation,
+        signature,
+    }
+}
+
 pub(crate) fn delegate(
     wallet: &[u8; 32],
     secret: &DeviceSecret,
@@ -113,7 +133,7 @@ pub(crate) fn log_of<'a>(events: impl IntoIterator<Item = &'a SignedEvent>) -> R
 }
 
 pub(crate) fn message(text: &str) -> Kind {
-    Kind::Message { text: text.into() }
+    Kind::message(text)
 }
 
 pub(crate) fn case() -> Kind {

@@ -13,11 +13,11 @@ fn events_wait_for_their_delegation_and_are_not_lost() {
     let hello = ada.say(message("Hello"));
     let mut log = log();
     assert_eq!(log.insert(hello.clone()), Ok(Inserted::Pending));
-    assert_eq!(log.state().pending[0].id, hello.id());
+    assert_eq!(log.state().pending.first().unwrap().id, hello.id());
     assert!(log.state().messages.is_empty());
     assert_eq!(log.insert(enter), Ok(Inserted::New));
     assert!(log.state().pending.is_empty());
-    assert_eq!(log.state().messages[0].text, "Hello");
+    assert_eq!(log.state().messages.first().unwrap().text, "Hello");
     assert!(log.delegated(&ada.person, &ada.secret.public(), hello.event.at));
 }
 
@@ -31,14 +31,14 @@ fn an_event_after_the_delegation_has_ended_waits_for_a_renewal() {
     let delegation = delegate(&[2; 32], &ada.secret, T0 + 86_000, T0 + 90_000, CHAIN);
     let renewal = ada.say(Kind::Delegation { delegation });
     log.insert(renewal.clone()).unwrap();
-    assert_eq!(log.state().messages[0].text, "Late");
+    assert_eq!(log.state().messages.first().unwrap().text, "Late");
     let devices = &log.state().people[&ada.person].devices;
     let until = devices[&ada.secret.public()].until;
     assert_eq!(until, Millis::from_seconds(T0 + 90_000));
 
     // A delegation that comes and does not cover it leaves it waiting for the one that does.
     let again = log_of([&late, &enter]);
-    assert_eq!(again.state().pending[0].id, late.id());
+    assert_eq!(again.state().pending.first().unwrap().id, late.id());
     let again = log_of([&late, &enter, &renewal]);
     assert_eq!(again.state().to_bytes(), log.state().to_bytes());
 }
@@ -114,7 +114,7 @@ fn two_events_with_one_number_are_a_fork_that_everybody_sees_alike() {
         (&two, &one)
     };
     assert_eq!(state.messages.len(), 1);
-    assert_eq!(state.messages[0].id, kept.id());
+    assert_eq!(state.messages.first().unwrap().id, kept.id());
     assert_eq!(
         (
             state.forks[0].seq,

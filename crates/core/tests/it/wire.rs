@@ -5,11 +5,12 @@ use std::collections::BTreeMap;
 
 use healthsync_core::{
     DeviceKey, DeviceToken, Envelope, Ephemeral, EphemeralKind, EventId, Kind, Millis, OptionId,
-    RefusalCode, Request, Response, RoomKey, Scope, VersionVector, join_message, seal_ephemeral,
+    RefusalCode, Request, Response, RoomKey, Scope, Sign, VersionVector, join_message,
+    seal_ephemeral,
 };
 use sha2::{Digest, Sha256};
 
-use crate::people::{Device, ROOM, T0, case, log_of, message, poll};
+use crate::people::{Device, ROOM, T0, case, log_of, message, poll, revoke};
 
 fn json_of(kind: Kind) -> String {
     let mut device = Device::new(1, 0);
@@ -59,6 +60,58 @@ fn kinds() {
 }
 
 #[test]
+fn kinds_of_talk() {
+    let (of, to) = (ID, ID);
+    let reply = Kind::Message {
+        text: "Which lobe?".into(),
+        to: Some(ID),
+        mentions: vec![Device::new(1, 0).person],
+    };
+    let profile = Kind::Profile {
+        name: "A. Okafor".into(),
+        role: "Radiologist".into(),
+        city: "Lagos".into(),
+    };
+    let sign = Sign::Agree;
+    insta::assert_snapshot!(kind_json(message("Hello")), @r#"{"type":"message","text":"Hello"}"#);
+    insta::assert_snapshot!(kind_json(reply), @r#"{"type":"message","text":"Which lobe?","to":"0xabababababababababababababababababababababababababababababababab","mentions":["0x5050a4f4b3f9338c3472dcc01a87c76a144b3c9c"]}"#);
+    insta::assert_snapshot!(kind_json(Kind::Edit { of, text: "Left".into() }), @r#"{"type":"edit","of":"0xabababababababababababababababababababababababababababababababab","text":"Left"}"#);
+    insta::assert_snapshot!(kind_json(Kind::Retract { of }), @r#"{"type":"retract","of":"0xabababababababababababababababababababababababababababababababab"}"#);
+    insta::assert_snapshot!(kind_json(Kind::Reaction { to, sign, on: true }), @r#"{"type":"reaction","to":"0xabababababababababababababababababababababababababababababababab","sign":"agree","on":true}"#);
+    insta::assert_snapshot!(serde_json::to_string(&Sign::ALL).unwrap(), @r#"["agree","disagree","unsure","seen","thanks"]"#);
+    insta::assert_snapshot!(kind_json(Kind::Pin { of, on: false }), @r#"{"type":"pin","of":"0xabababababababababababababababababababababababababababababababab","on":false}"#);
+    insta::assert_snapshot!(kind_json(profile), @r#"{"type":"profile","name":"A. Okafor","role":"Radiologist","city":"Lagos"}"#);
+}
+
+#[test]
+fn kinds_of_keys_and_devices() {
+    let device = Device::new(1, 0);
+    let epoch = Kind::Epoch {
+        epoch: 0x1_abcd,
+        block: 77,
+        removed: vec![device.person],
+        readers: 4,
+    };
+    insta::assert_snapshot!(kind_json(epoch), @r#"{"type":"epoch","epoch":109517,"block":77,"removed":["0x5050a4f4b3f9338c3472dcc01a87c76a144b3c9c"],"readers":4}"#);
+    let revocation = revoke(1, device.secret.public(), 60);
+    let kind = Kind::Revocation {
+        revocation: revocation.clone(),
+        last: 9,
+    };
+    insta::assert_snapshot!(digest(kind_json(kind).as_bytes()), @"378 bytes, SHA-256 12f2f1478913085a6e5aaf556b7d997b817190cb8644219c1b41b8346e855b0b");
+    insta::assert_json_snapshot!(revocation.revocation, @r#"
+    {
+      "person": "0x5050a4f4b3f9338c3472dcc01a87c76a144b3c9c",
+      "device": "d4eec1869fb1b8a4e817516ad5a931557cb56805c3eb16e8f3a803d647df7869",
+      "revoked_at": 1790000060,
+      "chain_id": 31337
+    }
+    "#);
+    // The same hash as viem's `hashTypedData` gives.
+    insta::assert_snapshot!(hex::encode(revocation.revocation.signing_hash()), @"ed862ad91f52c06f646b5ea60675711da5929323babfaa789322e055d2ca53b4");
+}
+
+#[test]
 fn signed_delegation() {
     let delegation = Device::new(1, 0).delegation;
     insta::assert_json_snapshot!(delegation, @r#"
@@ -103,7 +156,12 @@ fn room_state() {
           "device": "677a74d964e4a84ffa5025a8b5537b5c4a37ad6d146e854783ac734684a207c4",
           "lamport": 3,
           "at": 1790000002000,
-          "text": "Hello"
+          "text": "Hello",
+          "to": null,
+          "mentions": [],
+          "edited": null,
+          "retracted": null,
+          "reactions": {}
         },
         {
           "id": "0xe8e960b3900e63245b3effa5861ed13a81067fb98ad2703100d44a9369265fa9",
@@ -111,7 +169,12 @@ fn room_state() {
           "device": "677a74d964e4a84ffa5025a8b5537b5c4a37ad6d146e854783ac734684a207c4",
           "lamport": 8,
           "at": 1790000007000,
-          "text": "after a gap"
+          "text": "after a gap",
+          "to": null,
+          "mentions": [],
+          "edited": null,
+          "retracted": null,
+          "reactions": {}
         }
       ],
       "cases": [
@@ -122,6 +185,7 @@ fn room_state() {
           "lamport": 4,
           "at": 1790000003000,
           "caption": "Chest, 54 y",
+          "edited": null,
           "images": [
             {
               "cid": "bafkreigh2akiscaildcqabsyg3dfr6chu3fgpregiymsck7e7aqa4s52zy",
@@ -171,13 +235,17 @@ fn room_state() {
           ]
         }
       ],
+      "pins": [],
+      "epochs": [],
       "people": {
         "0x1a642f0e3c3af545e7acbd38b07251b3990914f1": {
           "devices": {
             "677a74d964e4a84ffa5025a8b5537b5c4a37ad6d146e854783ac734684a207c4": {
-              "until": 1790086400000
+              "until": 1790086400000,
+              "revoked": null
             }
-          }
+          },
+          "profile": null
         }
       },
       "pending": [],

@@ -321,9 +321,7 @@ impl Visitor {
             prev: self.prev,
             lamport: self.seq,
             at: NOW,
-            kind: Kind::Message {
-                text: text.to_owned(),
-            },
+            kind: Kind::message(text),
         };
         let signed = SignedEvent::sign(event, &self.device);
         self.prev = Some(signed.id());

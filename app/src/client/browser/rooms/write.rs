@@ -107,10 +107,7 @@ impl Runtime {
             return;
         }
         self.show_draft(&room, String::new());
-        match self
-            .say(&room, vec![Kind::Message { text: text.clone() }])
-            .await
-        {
+        match self.say(&room, vec![Kind::message(text.clone())]).await {
             Ok(_) => self.save_draft(&room, String::new(), 0),
             Err(trouble) => {
                 self.give_back(&room, text).await;

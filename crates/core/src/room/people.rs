@@ -1,0 +1,78 @@
+//! Who speaks for whom in a room: delegations and revocations as they have proved themselves. Whether an
+//! event counts is decided here; nothing here depends on whether other events count.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::{
+    delegation::Delegation,
+    ids::{DeviceKey, Millis, Person},
+    revocation::Revocation,
+};
+
+/// A device as the device of one person.
+pub(super) type Who = (Person, DeviceKey);
+
+/// The end of a device's right to speak.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct End {
+    /// Events from this time on do not count.
+    pub(super) at: Millis,
+    /// Nor do events with a higher number than this, whatever time they bear: a thief dates events back.
+    /// The highest that another device of the person has certified; `None` while none has.
+    pub(super) last: Option<u64>,
+}
+
+#[derive(Debug, Clone, Default)]
+pub(super) struct Devices {
+    delegations: BTreeMap<Who, BTreeSet<Delegation>>,
+    ends: BTreeMap<Who, End>,
+}
+
+impl Devices {
+    pub(super) fn delegate(&mut self, delegation: Delegation) {
+        let who = (delegation.person, delegation.device);
+        self.delegations.entry(who).or_default().insert(delegation);
+    }
+
+    /// Takes a proved revocation from an event by `device` that certifies `last`; says from which number on
+    /// the revoked device's events are to be looked at again, and the end as it is now.
+    pub(super) fn revoke(
+        &mut self,
+        revocation: &Revocation,
+        device: DeviceKey,
+        last: u64,
+    ) -> (std::ops::RangeInclusive<u64>, End) {
+        let who = (revocation.person, revocation.device);
+        // The device itself has no say in how much of it counts.
+        let certified = (device != revocation.device).then_some(last);
+        let before = self.ends.get(&who).copied();
+        let now = End {
+            at: before.map_or(revocation.from(), |end| end.at.min(revocation.from())),
+            last: before.and_then(|end| end.last).max(certified),
+        };
+        self.ends.insert(who, now);
+        let again = match before {
+            Some(before) if before == now => 1..=0,
+            // Only the certified number has grown.
+            Some(End {
+                at,
+                last: Some(last),
+            }) if at == now.at => last + 1..=now.last.unwrap_or(last),
+            Some(_) | None => 0..=u64::MAX,
+        };
+        (again, now)
+    }
+
+    /// Whether `who` may speak at that time, by a delegation in the room and no revocation.
+    pub(super) fn delegated(&self, who: &Who, at: Millis) -> bool {
+        self.delegations
+            .get(who)
+            .is_some_and(|all| all.iter().any(|delegation| delegation.covers(at)))
+    }
+
+    pub(super) fn revoked(&self, who: &Who, at: Millis, seq: u64) -> bool {
+        self.ends
+            .get(who)
+            .is_some_and(|end| at >= end.at || end.last.is_some_and(|last| seq > last))
+    }
+}
