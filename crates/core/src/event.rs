@@ -320,18 +320,15 @@ impl Event {
         {
             return Err(EventError::Delegation);
         }
-        match &self.kind {
-            Kind::Revocation { revocation, last } => {
-                if revocation.revocation.person != self.person || *last > limits::CLOCK {
-                    return Err(EventError::Delegation);
-                }
-            }
-            Kind::Epoch { epoch, block, .. } => {
-                if epoch::number(*epoch) == 0 || *block > limits::CLOCK {
-                    return Err(EventError::Epoch);
-                }
-            }
-            _ => {}
+        if let Kind::Revocation { revocation, last } = &self.kind
+            && (revocation.revocation.person != self.person || *last > limits::CLOCK)
+        {
+            return Err(EventError::Delegation);
+        }
+        if let Kind::Epoch { epoch, block, .. } = &self.kind
+            && (epoch::number(*epoch) == 0 || *block > limits::CLOCK)
+        {
+            return Err(EventError::Epoch);
         }
         Ok(self.kind.check()?)
     }

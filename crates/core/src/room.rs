@@ -382,9 +382,7 @@ impl RoomLog {
     fn revoke(&mut self, revocation: &crate::Revocation, by: DeviceKey, last: u64) {
         let (again, end) = self.devices.revoke(revocation, by, last);
         self.fold.revoke(revocation, end.at);
-        if again.is_empty() {
-            return;
-        }
+        let Some(again) = again else { return };
         let device = revocation.device;
         let range = (device, *again.start())..=(device, *again.end());
         let seqs: Vec<u64> = self.slots.range(range).map(|((_, seq), _)| *seq).collect();

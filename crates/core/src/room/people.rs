@@ -34,14 +34,14 @@ impl Devices {
         self.delegations.entry(who).or_default().insert(delegation);
     }
 
-    /// Takes a proved revocation from an event by `device` that certifies `last`; says from which number on
-    /// the revoked device's events are to be looked at again, and the end as it is now.
+    /// Takes a proved revocation from an event by `device` that certifies `last`; says which numbers of the
+    /// revoked device's events are to be looked at again, and the end as it is now.
     pub(super) fn revoke(
         &mut self,
         revocation: &Revocation,
         device: DeviceKey,
         last: u64,
-    ) -> (std::ops::RangeInclusive<u64>, End) {
+    ) -> (Option<std::ops::RangeInclusive<u64>>, End) {
         let who = (revocation.person, revocation.device);
         // The device itself has no say in how much of it counts.
         let certified = (device != revocation.device).then_some(last);
@@ -52,13 +52,13 @@ impl Devices {
         };
         self.ends.insert(who, now);
         let again = match before {
-            Some(before) if before == now => 1..=0,
+            Some(before) if before == now => None,
             // Only the certified number has grown.
             Some(End {
                 at,
                 last: Some(last),
-            }) if at == now.at => last + 1..=now.last.unwrap_or(last),
-            Some(_) | None => 0..=u64::MAX,
+            }) if at == now.at => Some(last + 1..=now.last.unwrap_or(last)),
+            Some(_) | None => Some(0..=u64::MAX),
         };
         (again, now)
     }

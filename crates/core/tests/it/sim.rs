@@ -16,7 +16,7 @@ const KEPT: [u64; 0] = [];
 
 fn seeds() -> u64 {
     let asked = std::env::var("HEALTHSYNC_SEEDS").ok();
-    asked.and_then(|seeds| seeds.parse().ok()).unwrap_or(150)
+    asked.and_then(|seeds| seeds.parse().ok()).unwrap_or(300)
 }
 
 fn run(seed: u64) -> Vec<Result<(), String>> {
