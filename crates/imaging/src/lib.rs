@@ -16,8 +16,12 @@ mod png;
 mod walk;
 mod webp;
 
+#[cfg(feature = "dicom")]
+mod codec;
 #[cfg(feature = "decode")]
 pub mod decode;
+#[cfg(feature = "dicom")]
+pub mod dicom;
 
 pub use error::ImageError;
 

@@ -1,0 +1,271 @@
+//! One file with a picture: its header, its data set, and its frames one by one.
+
+use std::collections::HashMap;
+
+use bytes::Bytes;
+use dicom_dictionary_std::tags;
+
+use super::dataset::{DataSet, Value};
+use super::encapsulated::FrameTable;
+use super::error::ImagingError;
+use super::frame::{self, Frame};
+use super::head::{InstanceHead, PixelFormat};
+use super::lut::Lut;
+use super::overlay::Overlay;
+use super::read;
+use super::syntax::{Coding, TransferSyntax};
+use super::tag::Tag;
+use crate::codec;
+
+/// A parsed file with a picture. Holds the file's bytes once; frames are slices of them.
+#[derive(Clone, Debug)]
+pub struct Instance {
+    /// The header in a viewer's terms.
+    pub head: InstanceHead,
+    meta: DataSet,
+    dataset: DataSet,
+    syntax: TransferSyntax,
+    source: Source,
+    palette: Option<[Lut; 3]>,
+}
+
+/// Where the frames are.
+#[derive(Clone, Debug)]
+enum Source {
+    /// One after the other.
+    Native(Bytes),
+    Encapsulated {
+        table: FrameTable,
+        fragments: Vec<Bytes>,
+    },
+}
+
+impl Instance {
+    /// Parses a file that holds a picture. `bytes` is taken over, not copied: a `Vec<u8>` or [`Bytes`].
+    ///
+    /// # Errors
+    /// [`ImagingError`]; [`ImagingError::NoPixels`] for DICOM files without a picture, which [`read()`](super::read())
+    /// still opens.
+    pub fn parse(bytes: impl Into<Bytes>) -> Result<Instance, ImagingError> {
+        Instance::of_file(read::read(bytes.into())?)
+    }
+
+    /// From a file that is parsed already.
+    ///
+    /// # Errors
+    /// As [`Instance::parse`].
+    pub fn of_file(file: read::File) -> Result<Instance, ImagingError> {
+        let read::File {
+            meta,
+            dataset: set,
+            syntax,
+            stated_syntax,
+        } = file;
+        let Some(element) = [
+            Tag(0x7FE0, 0x0010),
+            Tag(0x7FE0, 0x0008),
+            Tag(0x7FE0, 0x0009),
+        ]
+        .into_iter()
+        .find_map(|tag| set.get(tag)) else {
+            return Err(ImagingError::NoPixels(kind_of(&set, &meta)));
+        };
+        if syntax.coding == Coding::Other {
+            return Err(ImagingError::Unsupported(format!(
+                "{} ({stated_syntax})",
+                syntax.name
+            )));
+        }
+        let pixels = PixelFormat::read(&set)?;
+        let frames = match set
+            .get(tags::NUMBER_OF_FRAMES)
+            .map(|_| set.int(tags::NUMBER_OF_FRAMES))
+        {
+            None => 1,
+            Some(Some(frames)) if (1..=1_000_000).contains(&frames) => frames as u32,
+            Some(None) if set.text(tags::NUMBER_OF_FRAMES).is_none() => 1,
+            Some(Some(frames)) => {
+                return Err(ImagingError::Damaged(format!("NumberOfFrames is {frames}")));
+            }
+            Some(None) => {
+                return Err(ImagingError::Damaged(
+                    "NumberOfFrames is no whole number".to_owned(),
+                ));
+            }
+        };
+        let source = match &element.value {
+            Value::Bytes(bytes) if bytes.is_empty() => {
+                return Err(ImagingError::Damaged("its pixel data are empty".to_owned()));
+            }
+            Value::Bytes(bytes) => Source::Native(bytes.clone()),
+            Value::Fragments { offsets, fragments } => {
+                let mut offsets: Vec<u64> =
+                    offsets.iter().map(|offset| u64::from(*offset)).collect();
+                if let Some(extended) = set
+                    .bytes(tags::EXTENDED_OFFSET_TABLE)
+                    .filter(|_| offsets.is_empty())
+                {
+                    let eight = extended
+                        .chunks_exact(8)
+                        .filter_map(|eight| eight.try_into().ok());
+                    offsets = eight.map(u64::from_le_bytes).collect();
+                }
+                Source::Encapsulated {
+                    table: FrameTable::build(&offsets, fragments, frames, syntax.coding)?,
+                    fragments: fragments.clone(),
+                }
+            }
+            Value::Items(_) => {
+                return Err(ImagingError::Damaged(
+                    "its pixel data are a sequence".to_owned(),
+                ));
+            }
+        };
+        let palette = Lut::palette(&set);
+        let head = InstanceHead::read(&set, &stated_syntax, frames, pixels);
+        Ok(Instance {
+            head,
+            meta,
+            dataset: set,
+            syntax,
+            source,
+            palette,
+        })
+    }
+
+    /// The whole data set, for a tag browser.
+    pub fn dataset(&self) -> &DataSet {
+        &self.dataset
+    }
+
+    /// Group 0002.
+    pub fn meta(&self) -> &DataSet {
+        &self.meta
+    }
+
+    /// How the file is written and coded.
+    pub fn syntax(&self) -> TransferSyntax {
+        self.syntax
+    }
+
+    /// Bytes that the coded frames take in memory.
+    pub fn coded_bytes(&self) -> usize {
+        match &self.source {
+            Source::Native(bytes) => bytes.len(),
+            Source::Encapsulated { fragments, .. } => fragments.iter().map(Bytes::len).sum(),
+        }
+    }
+
+    /// Modality LUT sequence, which takes the place of slope and intercept.
+    pub fn modality_lut(&self) -> Option<Lut> {
+        let item = self.dataset.items(tags::MODALITY_LUT_SEQUENCE).first()?;
+        Lut::of_item(item, self.head.pixels.signed)
+    }
+
+    /// VOI LUTs, presets beside the windows.
+    pub fn voi_luts(&self) -> Vec<Lut> {
+        let items = self.dataset.items(tags::VOILUT_SEQUENCE);
+        // Rescaled numbers may be negative where stored ones are not.
+        let signed = self.head.pixels.signed || self.head.rescale(0).intercept < 0.0;
+        items
+            .iter()
+            .filter_map(|item| Lut::of_item(item, signed))
+            .collect()
+    }
+
+    /// Red, green and blue of PALETTE COLOR images.
+    pub fn palette(&self) -> Option<&[Lut; 3]> {
+        self.palette.as_ref()
+    }
+
+    /// Overlay planes.
+    pub fn overlays(&self) -> Vec<Overlay> {
+        Overlay::read(&self.dataset)
+    }
+
+    /// Decodes frame `index` (from 0) into numbers or RGB that can be drawn; see [`Frame`].
+    ///
+    /// # Errors
+    /// [`ImagingError`]: no such frame, cut off, or its coded data do not decode.
+    pub fn decode_frame(&self, index: u32) -> Result<Frame, ImagingError> {
+        let stored = self.stored(index)?;
+        frame::interpret(&self.head.pixels, self.palette.as_ref(), stored)
+    }
+
+    /// The samples of frame `index` (from 0) as they are stored: one sample takes BitsAllocated (single bits one byte),
+    /// little endian, colour interleaved by pixel, no rescale, no colour transform but the one inside a JPEG 2000 or
+    /// JPEG XL stream, palette indices kept.
+    ///
+    /// # Errors
+    /// As [`Instance::decode_frame`].
+    pub fn stored_frame(&self, index: u32) -> Result<Vec<u8>, ImagingError> {
+        Ok(self.stored(index)?.bytes)
+    }
+
+    /// The coded bytes of frame `index` (from 0), as a decoder takes them; `None` when pixels are not encapsulated.
+    pub fn coded_frame(&self, index: u32) -> Option<Bytes> {
+        match &self.source {
+            Source::Native(_) => None,
+            Source::Encapsulated { table, fragments } => table.frame(fragments, index),
+        }
+    }
+
+    fn stored(&self, index: u32) -> Result<codec::Decoded, ImagingError> {
+        let frames = self.head.frames;
+        if index >= frames {
+            return Err(ImagingError::NoSuchFrame {
+                asked: index,
+                frames,
+            });
+        }
+        let format = &self.head.pixels;
+        match &self.source {
+            Source::Native(bytes) => frame::native(format, bytes, index),
+            Source::Encapsulated { table, fragments } => {
+                let coding = self.syntax.coding;
+                let coded =
+                    table
+                        .frame(fragments, index)
+                        .ok_or_else(|| ImagingError::Truncated {
+                            what: format!("frame {} of {frames}", index + 1),
+                            needed: 1,
+                            left: 0,
+                        })?;
+                codec::decode(coding, &coded, format).map_err(|what| ImagingError::Frame {
+                    frame: index + 1,
+                    coding: coding.name(),
+                    what,
+                })
+            }
+        }
+    }
+}
+
+/// What a file without pixels is, in words.
+fn kind_of(set: &DataSet, meta: &DataSet) -> String {
+    let class = set
+        .text(tags::SOP_CLASS_UID)
+        .or_else(|| meta.text(tags::MEDIA_STORAGE_SOP_CLASS_UID))
+        .unwrap_or_default();
+    let known: HashMap<&str, &str> = HashMap::from([
+        ("1.2.840.10008.1.3.10", "a directory of a medium (DICOMDIR)"),
+        ("1.2.840.10008.5.1.4.1.1.104.1", "an encapsulated PDF"),
+        (
+            "1.2.840.10008.5.1.4.1.1.104.2",
+            "an encapsulated CDA document",
+        ),
+        ("1.2.840.10008.5.1.4.1.1.481.3", "an RT structure set"),
+        ("1.2.840.10008.5.1.4.1.1.481.5", "an RT plan"),
+        ("1.2.840.10008.5.1.4.1.1.481.8", "an RT ion plan"),
+    ]);
+    if let Some(words) = known.get(class.as_str()) {
+        return (*words).to_owned();
+    }
+    match set.text(tags::MODALITY).as_deref() {
+        Some("SR") => "a structured report".to_owned(),
+        Some("PR") => "a presentation state".to_owned(),
+        Some("ECG") => "a waveform".to_owned(),
+        Some(modality) if modality.len() <= 16 => format!("a {modality} object without pixel data"),
+        _ => "a data set without pixel data".to_owned(),
+    }
+}
