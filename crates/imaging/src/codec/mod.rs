@@ -1,14 +1,39 @@
 //! Decoders of coded frames: each takes one frame's bytes and what the header promises, and gives samples as they
-//! were stored. Nothing larger than the promise is ever allocated.
+//! were stored. Nothing larger than the promise is ever allocated, and a decoder that panics is a frame that does
+//! not decode (in WebAssembly, where a panic ends the instance, it is the worker that must start again).
+
+mod dct;
+mod huffman;
+mod jpeg;
+mod jpeg2000;
+mod jpegls;
+mod jxl;
+mod lossless;
+mod marker;
+mod rle;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::dicom::{Coding, PixelFormat};
+
+pub(crate) use rle::encode as encode_rle;
 
 /// Samples as stored: BitsAllocated each (at least a byte), little endian, interleaved by pixel.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Decoded {
     pub(crate) bytes: Vec<u8>,
-    /// Whether the coding's own transform has made RGB of it, whatever the header says.
-    pub(crate) rgb: bool,
+    pub(crate) colour: Colour,
+}
+
+/// What three samples of a pixel are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Colour {
+    /// What PhotometricInterpretation says.
+    AsStated,
+    /// Red, green, blue, whatever the header says: the coded stream is sure.
+    Rgb,
+    /// Luma and chroma, whatever the header says.
+    Ybr,
 }
 
 /// Decodes one frame.
@@ -20,6 +45,78 @@ pub(crate) fn decode(
     coded: &[u8],
     format: &PixelFormat,
 ) -> Result<Decoded, String> {
-    let _ = (coded, format);
-    Err(format!("{} is not read yet", coding.name()))
+    let decoder: fn(&[u8], &PixelFormat) -> Result<Decoded, String> = match coding {
+        Coding::Native => native,
+        Coding::DeflatedFrame => deflated,
+        Coding::Rle => rle::decode,
+        // Which process it is stands in the stream; headers mix them up.
+        Coding::Jpeg | Coding::JpegLossless if lossless::is_lossless(coded) => lossless::decode,
+        Coding::Jpeg | Coding::JpegLossless => jpeg::decode,
+        Coding::JpegLs => jpegls::decode,
+        Coding::Jpeg2000 | Coding::HtJpeg2000 => jpeg2000::decode,
+        Coding::JpegXl => jxl::decode,
+        Coding::Other => return Err("it is not read here".to_owned()),
+    };
+    let decoded = catch_unwind(AssertUnwindSafe(|| decoder(coded, format)))
+        .unwrap_or_else(|_| Err("the decoder gave up on it".to_owned()))?;
+    let expected = format.frame_samples() * format.sample_bytes();
+    if decoded.bytes.len() == expected {
+        Ok(decoded)
+    } else {
+        Err(format!(
+            "it has {} bytes of samples where {expected} belong",
+            decoded.bytes.len()
+        ))
+    }
+}
+
+fn native(coded: &[u8], format: &PixelFormat) -> Result<Decoded, String> {
+    crate::dicom::native(format, coded, 0).map_err(|error| error.to_string())
+}
+
+fn deflated(coded: &[u8], format: &PixelFormat) -> Result<Decoded, String> {
+    let limit = (format.frame_samples() * format.sample_bytes()).next_multiple_of(2);
+    let bytes = miniz_oxide::inflate::decompress_to_vec_with_limit(coded, limit)
+        .map_err(|error| format!("it does not inflate ({:?})", error.status))?;
+    native(&bytes, format)
+}
+
+/// Writes samples of 8 to 16 bits in the width that the header says.
+pub(crate) fn pack(samples: impl Iterator<Item = i32>, format: &PixelFormat) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(format.frame_samples() * format.sample_bytes());
+    match format.sample_bytes() {
+        1 => bytes.extend(samples.map(|sample| sample as u8)),
+        2 => samples.for_each(|sample| bytes.extend_from_slice(&(sample as u16).to_le_bytes())),
+        4 => samples.for_each(|sample| bytes.extend_from_slice(&sample.to_le_bytes())),
+        _ => samples.for_each(|sample| bytes.extend_from_slice(&i64::from(sample).to_le_bytes())),
+    }
+    bytes
+}
+
+/// Refuses a stream whose own size differs from the header's before anything is allocated for it.
+pub(crate) fn check_size(
+    format: &PixelFormat,
+    (columns, rows): (u32, u32),
+    samples: usize,
+    precision: u32,
+) -> Result<(), String> {
+    if (columns, rows) != (format.columns, format.rows) {
+        return Err(format!(
+            "its stream says {columns} × {rows} pixels and the header {} × {}",
+            format.columns, format.rows
+        ));
+    }
+    if samples != usize::from(format.samples_per_pixel) {
+        return Err(format!(
+            "its stream has {samples} components and the header {}",
+            format.samples_per_pixel
+        ));
+    }
+    if precision == 0 || precision > u32::from(format.bits_allocated).max(8) {
+        return Err(format!(
+            "its stream has {precision} bits and the header allocates {}",
+            format.bits_allocated
+        ));
+    }
+    Ok(())
 }

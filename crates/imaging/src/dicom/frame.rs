@@ -1,11 +1,9 @@
 //! From stored samples to numbers or colours that can be drawn.
 
-use bytes::Bytes;
-
 use super::error::ImagingError;
 use super::head::{Photometric, PixelFormat};
 use super::lut::Lut;
-use crate::codec::Decoded;
+use crate::codec::{Colour, Decoded};
 
 /// One decoded frame. Rows from top to bottom, a row from left to right.
 #[derive(Clone, Debug, PartialEq)]
@@ -53,7 +51,7 @@ impl Samples {
 /// Frame `index` (from 0) of pixels that are not compressed.
 pub(crate) fn native(
     format: &PixelFormat,
-    bytes: &Bytes,
+    bytes: &[u8],
     index: u32,
 ) -> Result<Decoded, ImagingError> {
     let samples = format.frame_samples();
@@ -86,7 +84,10 @@ pub(crate) fn native(
             stored.to_vec()
         }
     };
-    Ok(Decoded { bytes, rgb: false })
+    Ok(Decoded {
+        bytes,
+        colour: Colour::AsStated,
+    })
 }
 
 /// Y Y Cb Cr to Y Cb Cr, Y Cb Cr: chroma of both pixels of a pair is the same (PS3.3 C.7.6.3.1.2).
@@ -221,6 +222,7 @@ fn grey(format: &PixelFormat, bytes: Vec<u8>) -> Result<Samples, ImagingError> {
 
 /// Red, green and blue with 8 bits, from RGB or YBR of any depth.
 fn colours(format: &PixelFormat, decoded: Decoded) -> Result<Vec<u8>, ImagingError> {
+    let colour = decoded.colour;
     let bytes = match format.bits_allocated {
         8 if format.bits_stored < 8 => {
             let up = 8 - format.bits_stored;
@@ -247,7 +249,7 @@ fn colours(format: &PixelFormat, decoded: Decoded) -> Result<Vec<u8>, ImagingErr
         ));
     }
     match format.photometric {
-        _ if decoded.rgb => {}
+        _ if colour == Colour::Rgb => {}
         Photometric::YbrFull | Photometric::YbrFull422 => {
             bytes.as_chunks_mut::<3>().0.iter_mut().for_each(ybr_to_rgb)
         }
@@ -263,6 +265,7 @@ fn colours(format: &PixelFormat, decoded: Decoded) -> Result<Vec<u8>, ImagingErr
                 ybr_to_rgb(pixel);
             });
         }
+        _ if colour == Colour::Ybr => bytes.as_chunks_mut::<3>().0.iter_mut().for_each(ybr_to_rgb),
         _ => {}
     }
     Ok(bytes)

@@ -32,6 +32,7 @@ pub use dataset::{DataSet, Element, Value};
 /// Tags by their keyword, for [`DataSet::get`] and its kin.
 pub use dicom_dictionary_std::tags;
 pub use error::ImagingError;
+pub(crate) use frame::native;
 pub use frame::{Frame, Samples};
 pub use head::{
     InstanceHead, MAX_FRAME_PIXELS, Photometric, PixelFormat, PixelSpacing, Plane, Rescale,

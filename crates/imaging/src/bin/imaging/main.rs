@@ -1,5 +1,7 @@
 //! `imaging inspect FILE…` and `imaging deidentify IN OUT`: what the library does, by command.
 
+mod inspect;
+
 use std::ffi::OsString;
 use std::fs;
 use std::io::Write as _;
@@ -28,7 +30,7 @@ fn main() -> ExitCode {
     match (words.first(), arguments.len()) {
         (Some(&"inspect"), 2..) => {
             for file in &arguments[1..] {
-                say(&inspection(Path::new(file)));
+                say(&inspect::file(Path::new(file)));
             }
             ExitCode::SUCCESS
         }
@@ -58,22 +60,6 @@ fn main() -> ExitCode {
 /// One line on stdout; a reader that has gone away is no error of ours.
 fn say(line: &Value) {
     let _ = writeln!(std::io::stdout(), "{line}");
-}
-
-fn inspection(file: &Path) -> Value {
-    let read = fs::read(file).map_err(|error| format!("The file cannot be read: {error}."));
-    match read.and_then(|bytes| decode(&bytes)) {
-        Ok(pixels) => json!({
-            "file": file.to_string_lossy(), "ok": true, "error": null, "transfer_syntax": null,
-            "rows": pixels.rows, "columns": pixels.columns, "frames": 1, "bits_stored": pixels.bits,
-            "photometric": pixels.photometric, "pixels_sha256": hex::encode(pixels.sha256()),
-        }),
-        Err(error) => json!({
-            "file": file.to_string_lossy(), "ok": false, "error": error, "transfer_syntax": null,
-            "rows": null, "columns": null, "frames": null, "bits_stored": null,
-            "photometric": null, "pixels_sha256": null,
-        }),
-    }
 }
 
 fn deidentify(input: &Path, out: &Path) -> Result<Value, String> {

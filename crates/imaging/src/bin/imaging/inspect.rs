@@ -1,0 +1,105 @@
+//! `imaging inspect FILE…`: one JSON line per file, with a digest of all its pixels as they are stored.
+
+use std::fs;
+use std::path::Path;
+
+use healthsync_imaging::decode::decode;
+use healthsync_imaging::dicom::{Instance, looks_like_dicom, read, tags};
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+
+/// What a line says of a file that was opened, and what it says when not.
+struct Line {
+    transfer_syntax: Option<String>,
+    rows: u32,
+    columns: u32,
+    frames: u32,
+    bits_stored: u16,
+    photometric: String,
+    pixels_sha256: String,
+}
+
+/// The line of a file on disk.
+pub(crate) fn file(path: &Path) -> Value {
+    let name = path.to_string_lossy();
+    match fs::read(path) {
+        Ok(bytes) => bytes_named(&name, bytes),
+        Err(error) => refused(&name, None, &format!("The file cannot be read: {error}.")),
+    }
+}
+
+fn bytes_named(name: &str, bytes: Vec<u8>) -> Value {
+    if !looks_like_dicom(&bytes) {
+        return match photo(&bytes) {
+            Ok(line) => opened(name, &line),
+            Err(error) => refused(name, None, &error),
+        };
+    }
+    let bytes = bytes::Bytes::from(bytes);
+    match dicom(bytes.clone()) {
+        Ok(line) => opened(name, &line),
+        Err(error) => {
+            let syntax = read(bytes)
+                .ok()
+                .map(|file| file.stated_syntax)
+                .filter(|uid| !uid.is_empty());
+            refused(name, syntax, &error)
+        }
+    }
+}
+
+fn dicom(bytes: bytes::Bytes) -> Result<Line, String> {
+    let instance = Instance::parse(bytes).map_err(|error| error.to_string())?;
+    let mut hash = Sha256::new();
+    for frame in 0..instance.head.frames {
+        hash.update(
+            instance
+                .stored_frame(frame)
+                .map_err(|error| error.to_string())?,
+        );
+    }
+    let (head, pixels) = (&instance.head, &instance.head.pixels);
+    Ok(Line {
+        transfer_syntax: Some(head.transfer_syntax.clone())
+            .filter(|uid| !uid.is_empty())
+            .or(Some(instance.syntax().uid.to_owned())),
+        rows: pixels.rows,
+        columns: pixels.columns,
+        frames: head.frames,
+        bits_stored: pixels.bits_stored,
+        photometric: instance
+            .dataset()
+            .text(tags::PHOTOMETRIC_INTERPRETATION)
+            .unwrap_or_default(),
+        pixels_sha256: hex::encode(hash.finalize()),
+    })
+}
+
+fn photo(bytes: &[u8]) -> Result<Line, String> {
+    let pixels = decode(bytes)?;
+    Ok(Line {
+        transfer_syntax: None,
+        rows: pixels.rows,
+        columns: pixels.columns,
+        frames: 1,
+        bits_stored: u16::from(pixels.bits),
+        photometric: pixels.photometric.to_owned(),
+        pixels_sha256: hex::encode(pixels.sha256()),
+    })
+}
+
+fn opened(file: &str, line: &Line) -> Value {
+    json!({
+        "file": file, "ok": true, "error": null, "transfer_syntax": line.transfer_syntax,
+        "rows": line.rows, "columns": line.columns, "frames": line.frames, "bits_stored": line.bits_stored,
+        "photometric": line.photometric, "pixels_sha256": line.pixels_sha256,
+    })
+}
+
+fn refused(file: &str, transfer_syntax: Option<String>, error: &str) -> Value {
+    json!({
+        "file": file, "ok": false, "error": error, "transfer_syntax": transfer_syntax,
+        "rows": null, "columns": null, "frames": null, "bits_stored": null,
+        "photometric": null, "pixels_sha256": null,
+    })
+}

@@ -1,0 +1,184 @@
+//! Huffman tables and entropy-coded bits of JPEG (ITU-T T.81 annexes C and F).
+
+/// A Huffman table: the first eleven bits look up a code at once.
+#[derive(Debug, Clone)]
+pub(crate) struct Table {
+    /// Length in the high byte, value in the low one; 0 for longer codes.
+    quick: Vec<u16>,
+    /// For each length the code after its last one, left-aligned to 16 bits, and the offset of its values.
+    limits: [(u32, i32); 17],
+    values: Vec<u8>,
+}
+
+const QUICK: u32 = 11;
+
+/// Reads a DHT segment; `put` is given the class (0 DC and lossless, 1 AC), the number, and the table.
+pub(crate) fn read_tables(
+    mut content: &[u8],
+    mut put: impl FnMut(usize, usize, Table),
+) -> Result<(), String> {
+    while let Some((&class, rest)) = content.split_first() {
+        let counts: &[u8] = rest.get(..16).ok_or("a Huffman table is cut off")?;
+        let total: usize = counts.iter().map(|count| usize::from(*count)).sum();
+        let values = rest
+            .get(16..16 + total)
+            .filter(|_| total <= 256)
+            .ok_or("a Huffman table is cut off")?;
+        content = &rest[16 + total..];
+        put(
+            usize::from(class >> 4 & 1),
+            usize::from(class & 3),
+            Table::new(counts, values)?,
+        );
+    }
+    Ok(())
+}
+
+impl Table {
+    fn new(counts: &[u8], values: &[u8]) -> Result<Self, String> {
+        let mut quick = vec![0; 1 << QUICK];
+        let mut limits = [(0, 0); 17];
+        let (mut code, mut index) = (0u32, 0usize);
+        for length in 1..=16u32 {
+            let count = u32::from(counts[length as usize - 1]);
+            if code + count > 1 << length {
+                return Err("a Huffman table has more codes than fit".to_owned());
+            }
+            limits[length as usize] = ((code + count) << (16 - length), index as i32 - code as i32);
+            for _ in 0..count {
+                if length <= QUICK {
+                    let entry = (length << 8) as u16 | u16::from(values[index]);
+                    let first = (code << (QUICK - length)) as usize;
+                    quick[first..first + (1 << (QUICK - length))].fill(entry);
+                }
+                code += 1;
+                index += 1;
+            }
+            code <<= 1;
+        }
+        Ok(Table {
+            quick,
+            limits,
+            values: values.to_vec(),
+        })
+    }
+}
+
+/// Bits of entropy-coded data, stuffed zeros taken out. After the end zeros come.
+pub(crate) struct Bits<'a> {
+    data: &'a [u8],
+    at: usize,
+    cache: u64,
+    count: u32,
+    /// Zero bits that were made up.
+    invented: u32,
+}
+
+impl<'a> Bits<'a> {
+    pub(crate) fn new(data: &'a [u8]) -> Self {
+        Bits {
+            data,
+            at: 0,
+            cache: 0,
+            count: 0,
+            invented: 0,
+        }
+    }
+
+    fn fill(&mut self) {
+        while self.count <= 48 {
+            let byte = match self.data.get(self.at) {
+                Some(0xFF) if self.data.get(self.at + 1) == Some(&0) => {
+                    self.at += 2;
+                    0xFF
+                }
+                Some(byte) if *byte != 0xFF => {
+                    self.at += 1;
+                    *byte
+                }
+                // A marker or the end.
+                _ => {
+                    self.invented += 8;
+                    0
+                }
+            };
+            self.cache = self.cache << 8 | u64::from(byte);
+            self.count += 8;
+        }
+    }
+
+    /// Whether more bits were taken than there were.
+    pub(crate) fn overrun(&self) -> bool {
+        self.invented > self.count
+    }
+
+    /// The next coded value.
+    #[inline]
+    pub(crate) fn symbol(&mut self, table: &Table) -> Result<u8, String> {
+        if self.count < 32 {
+            self.fill();
+        }
+        let next = (self.cache >> (self.count - 16)) as u32 & 0xFFFF;
+        let entry = table.quick[(next >> (16 - QUICK)) as usize];
+        if entry != 0 {
+            self.count -= u32::from(entry >> 8);
+            return Ok(entry as u8);
+        }
+        const UNKNOWN: &str = "it has a code that its Huffman table has not";
+        let length = (QUICK + 1..=16)
+            .find(|length| next < table.limits[*length as usize].0)
+            .ok_or(UNKNOWN)?;
+        let index = (next >> (16 - length)) as i32 + table.limits[length as usize].1;
+        let value = usize::try_from(index)
+            .ok()
+            .and_then(|index| table.values.get(index));
+        self.count -= length;
+        Ok(*value.ok_or(UNKNOWN)?)
+    }
+
+    /// Bits as they are, at most 16.
+    #[inline]
+    pub(crate) fn take(&mut self, bits: u32) -> i32 {
+        if self.count < 32 {
+            self.fill();
+        }
+        self.count -= bits;
+        (self.cache >> self.count) as i32 & ((1 << bits) - 1)
+    }
+
+    /// A number of `bits` bits whose first is the sign (T.81 F.2.2.1).
+    #[inline]
+    pub(crate) fn signed(&mut self, bits: u32) -> i32 {
+        if bits == 0 {
+            return 0;
+        }
+        let value = self.take(bits);
+        if value >> (bits - 1) == 0 {
+            value - (1 << bits) + 1
+        } else {
+            value
+        }
+    }
+
+    /// A difference of the lossless process: its length, then its bits.
+    #[inline]
+    pub(crate) fn difference(&mut self, table: &Table) -> Result<i32, String> {
+        match self.symbol(table)? {
+            bits @ 0..=15 => Ok(self.signed(u32::from(bits))),
+            16 => Ok(32_768),
+            other => Err(format!("it has a difference of {other} bits")),
+        }
+    }
+
+    /// Goes behind the next restart marker.
+    pub(crate) fn restart(&mut self) {
+        (self.cache, self.count, self.invented) = (0, 0, 0);
+        let rest = self.data.get(self.at..).unwrap_or_default();
+        if let Some(marker) = rest
+            .windows(2)
+            .position(|two| two[0] == 0xFF && (0xD0..=0xD7).contains(&two[1]))
+        {
+            self.at += marker + 2;
+        }
+    }
+}
