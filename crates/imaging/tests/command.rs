@@ -52,7 +52,7 @@ fn inspect_says_one_line_for_each_file() {
     assert_eq!(lines[1]["ok"], false);
     assert_eq!(
         lines[1]["error"],
-        "This is a DICOM file: this version reads photographs only (PNG, JPEG, WebP)."
+        "This DICOM file is damaged: it has no data elements."
     );
     assert_eq!(lines[2]["ok"], false);
 }

@@ -16,8 +16,6 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::dicom::{Coding, PixelFormat};
 
-pub(crate) use rle::encode as encode_rle;
-
 /// Samples as stored: BitsAllocated each (at least a byte), little endian, interleaved by pixel.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Decoded {
@@ -119,4 +117,30 @@ pub(crate) fn check_size(
         ));
     }
     Ok(())
+}
+
+/// Bits above BitsStored are no part of a sample, whatever they hold (overlays, once): they are cleared, or carry the
+/// sign up.
+pub(crate) fn clear_unused(bytes: &mut [u8], format: &PixelFormat) {
+    let spare = u32::from(format.bits_allocated - format.bits_stored);
+    if spare == 0 || format.float || format.bits_allocated == 1 {
+        return;
+    }
+    macro_rules! each {
+        ($unsigned:ty, $signed:ty) => {
+            for word in bytes.as_chunks_mut::<{ size_of::<$unsigned>() }>().0 {
+                *word = if format.signed {
+                    (<$signed>::from_le_bytes(*word) << spare >> spare).to_le_bytes()
+                } else {
+                    (<$unsigned>::from_le_bytes(*word) << spare >> spare).to_le_bytes()
+                };
+            }
+        };
+    }
+    match format.bits_allocated {
+        8 => each!(u8, i8),
+        16 => each!(u16, i16),
+        32 => each!(u32, i32),
+        _ => each!(u64, i64),
+    }
 }

@@ -44,11 +44,11 @@ impl Charset {
         let text = String::from_utf8_lossy(value);
         let mut terms = text.split('\\').map(|term| term.trim_matches([' ', '\0']));
         let first = terms.next().unwrap_or_default();
-        let coding = coding(first);
+        let coding = self::coding(first);
         Charset {
             first: coding.unwrap_or(Coding::Latin1),
             escapes: !matches!(first, "ISO_IR 192" | "GB18030" | "GBK"),
-            known: coding.is_some() && terms.all(|term| coding_known(term)),
+            known: coding.is_some() && terms.all(|term| self::coding(term).is_some()),
         }
     }
 
@@ -85,10 +85,6 @@ impl Charset {
         }
         out
     }
-}
-
-fn coding_known(term: &str) -> bool {
-    coding(term).is_some()
 }
 
 /// The defined terms of PS3.3 tables C.12-2 to C.12-5, and the spellings that occur.

@@ -122,6 +122,7 @@ impl DataSet {
     }
 
     /// Takes an element out.
+    #[allow(dead_code)]
     pub(crate) fn remove(&mut self, tag: impl Into<Tag>) -> Option<Element> {
         let tag = tag.into();
         let at = self
@@ -134,6 +135,7 @@ impl DataSet {
 
 impl Element {
     /// An element of bytes, filled up to an even length.
+    #[allow(dead_code)]
     pub(crate) fn of_bytes(tag: impl Into<Tag>, vr: Vr, bytes: impl Into<Vec<u8>>) -> Self {
         let mut bytes = bytes.into();
         if bytes.len() % 2 == 1 {
@@ -147,6 +149,7 @@ impl Element {
     }
 
     /// An element with items.
+    #[allow(dead_code)]
     pub(crate) fn of_items(tag: impl Into<Tag>, items: Vec<DataSet>) -> Self {
         Element {
             tag: tag.into(),

@@ -27,7 +27,7 @@ impl FrameTable {
         }
         let one_each = || (0..count).map(|frame| frame..frame + 1).collect();
         let frames = if count == 1 {
-            vec![0..fragments.len()]
+            std::iter::once(0..fragments.len()).collect()
         } else if fragments.len() == count {
             one_each()
         } else if let Some(frames) = by_offsets(offsets, fragments, count) {

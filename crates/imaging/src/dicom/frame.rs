@@ -168,50 +168,14 @@ fn words<const N: usize, T>(bytes: &[u8], read: fn([u8; N]) -> T) -> Vec<T> {
         .collect()
 }
 
-/// Grey numbers: what lies above BitsStored is cut away, the sign carried up.
 fn grey(format: &PixelFormat, bytes: Vec<u8>) -> Result<Samples, ImagingError> {
-    let spare = u32::from(
-        format.bits_allocated.max(8) - format.bits_stored.min(format.bits_allocated.max(8)),
-    );
     Ok(match (format.bits_allocated, format.signed) {
-        (1, _) => Samples::U8(bytes),
-        (8, false) if spare == 0 => Samples::U8(bytes),
-        (8, false) => Samples::U8(
-            bytes
-                .into_iter()
-                .map(|byte| byte << spare >> spare)
-                .collect(),
-        ),
-        (8, true) => Samples::I8(
-            bytes
-                .into_iter()
-                .map(|byte| (byte << spare) as i8 >> spare)
-                .collect(),
-        ),
-        (16, false) => Samples::U16(
-            words(&bytes, u16::from_le_bytes)
-                .into_iter()
-                .map(|word| word << spare >> spare)
-                .collect(),
-        ),
-        (16, true) => Samples::I16(
-            words(&bytes, i16::from_le_bytes)
-                .into_iter()
-                .map(|word| word << spare >> spare)
-                .collect(),
-        ),
-        (32, false) => Samples::U32(
-            words(&bytes, u32::from_le_bytes)
-                .into_iter()
-                .map(|word| word << spare >> spare)
-                .collect(),
-        ),
-        (32, true) => Samples::I32(
-            words(&bytes, i32::from_le_bytes)
-                .into_iter()
-                .map(|word| word << spare >> spare)
-                .collect(),
-        ),
+        (1, _) | (8, false) => Samples::U8(bytes),
+        (8, true) => Samples::I8(words(&bytes, i8::from_le_bytes)),
+        (16, false) => Samples::U16(words(&bytes, u16::from_le_bytes)),
+        (16, true) => Samples::I16(words(&bytes, i16::from_le_bytes)),
+        (32, false) => Samples::U32(words(&bytes, u32::from_le_bytes)),
+        (32, true) => Samples::I32(words(&bytes, i32::from_le_bytes)),
         (bits, _) => {
             return Err(ImagingError::Unsupported(format!(
                 "grey pixels with {bits} bits"
@@ -284,47 +248,56 @@ fn ybr_to_rgb(pixel: &mut [u8; 3]) {
 }
 
 fn paint(numbers: Samples, palette: &[Lut; 3]) -> Vec<u8> {
-    let shown = |lut: &Lut, number: i32| {
-        let entry = lut.at(number);
-        // Entries said to have 16 bits and using 8 occur: the scale is by what is there.
-        if lut.bits > 8 && lut.entries.iter().any(|entry| *entry > 255) {
-            (entry >> (lut.bits - 8)) as u8
+    // Entries said to have 16 bits and using 8 occur: the scale is by what is there.
+    let shift = |lut: &Lut| {
+        if lut.entries.iter().any(|entry| *entry > 255) {
+            lut.bits - 8
         } else {
-            entry as u8
+            0
         }
     };
-    let tables: Vec<(i32, Vec<[u8; 3]>)> = {
-        let first = palette.iter().map(|lut| lut.first).min().unwrap_or(0);
-        let last = palette
-            .iter()
-            .map(|lut| i64::from(lut.first) + lut.entries.len() as i64 - 1)
-            .max()
-            .unwrap_or(0);
-        let table = (i64::from(first)..=last).map(|number| {
-            let number = number as i32;
-            [
-                shown(&palette[0], number),
-                shown(&palette[1], number),
-                shown(&palette[2], number),
-            ]
-        });
-        vec![(first, table.collect())]
-    };
-    let (first, table) = &tables[0];
-    let at = |number: i32| {
-        table[(i64::from(number) - i64::from(*first)).clamp(0, table.len() as i64 - 1) as usize]
-    };
-    let numbers: Vec<i32> = match numbers {
-        Samples::U8(all) => all.into_iter().map(i32::from).collect(),
-        Samples::I8(all) => all.into_iter().map(i32::from).collect(),
-        Samples::U16(all) => all.into_iter().map(i32::from).collect(),
-        Samples::I16(all) => all.into_iter().map(i32::from).collect(),
+    let shifts = [shift(&palette[0]), shift(&palette[1]), shift(&palette[2])];
+    let first = palette
+        .iter()
+        .map(|lut| i64::from(lut.first))
+        .min()
+        .unwrap_or(0);
+    let last = palette
+        .iter()
+        .map(|lut| i64::from(lut.first) + lut.entries.len() as i64 - 1)
+        .max()
+        .unwrap_or(0);
+    let table: Vec<[u8; 3]> = (first..=last)
+        .map(|number| {
+            std::array::from_fn(|index| (palette[index].at(number as i32) >> shifts[index]) as u8)
+        })
+        .collect();
+    let at = |number: i64| table[(number - first).clamp(0, table.len() as i64 - 1) as usize];
+    match numbers {
+        Samples::U8(all) => all
+            .into_iter()
+            .flat_map(|number| at(number.into()))
+            .collect(),
+        Samples::I8(all) => all
+            .into_iter()
+            .flat_map(|number| at(number.into()))
+            .collect(),
+        Samples::U16(all) => all
+            .into_iter()
+            .flat_map(|number| at(number.into()))
+            .collect(),
+        Samples::I16(all) => all
+            .into_iter()
+            .flat_map(|number| at(number.into()))
+            .collect(),
         Samples::U32(all) => all
             .into_iter()
-            .map(|number| number.min(i32::MAX as u32) as i32)
+            .flat_map(|number| at(number.into()))
             .collect(),
-        Samples::I32(all) => all,
+        Samples::I32(all) => all
+            .into_iter()
+            .flat_map(|number| at(number.into()))
+            .collect(),
         Samples::F32(_) | Samples::F64(_) | Samples::Rgb8(_) => Vec::new(),
-    };
-    numbers.into_iter().flat_map(at).collect()
+    }
 }

@@ -193,7 +193,7 @@ impl Instance {
     }
 
     /// The samples of frame `index` (from 0) as they are stored: one sample takes BitsAllocated (single bits one byte),
-    /// little endian, colour interleaved by pixel, no rescale, no colour transform but the one inside a JPEG 2000 or
+    /// little endian, bits above BitsStored cleared or filled with the sign, colour interleaved by pixel, no rescale, no colour transform but the one inside a JPEG 2000 or
     /// JPEG XL stream, palette indices kept.
     ///
     /// # Errors
@@ -211,6 +211,12 @@ impl Instance {
     }
 
     fn stored(&self, index: u32) -> Result<codec::Decoded, ImagingError> {
+        let mut decoded = self.decoded(index)?;
+        codec::clear_unused(&mut decoded.bytes, &self.head.pixels);
+        Ok(decoded)
+    }
+
+    fn decoded(&self, index: u32) -> Result<codec::Decoded, ImagingError> {
         let frames = self.head.frames;
         if index >= frames {
             return Err(ImagingError::NoSuchFrame {

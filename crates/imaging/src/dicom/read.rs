@@ -108,6 +108,7 @@ pub fn read(bytes: Bytes) -> Result<File, ImagingError> {
 }
 
 /// Parses the value of a sequence that was kept as unknown bytes: implicit VR, little endian (PS3.5 section 6.2.2).
+#[allow(dead_code)]
 pub(crate) fn unknown_sequence(bytes: &Bytes, charset: Charset) -> Option<Vec<DataSet>> {
     let mut left = MAX_ELEMENTS;
     let mut reader = Reader {
@@ -119,7 +120,7 @@ pub(crate) fn unknown_sequence(bytes: &Bytes, charset: Charset) -> Option<Vec<Da
         bits_allocated: 0,
     };
     let end = bytes.len();
-    reader.items(end, false, 1, charset).ok()
+    reader.items(end, 1, charset).ok()
 }
 
 /// Inflates a raw deflate stream, at most to [`MAX_INFLATED`] bytes.
@@ -352,9 +353,9 @@ impl Reader<'_> {
             let stop =
                 stop.ok_or_else(|| self.cut_off(format!("the sequence {tag}"), length as u64))?;
             let items = if explicit_unknown {
-                self.implicitly(|reader| reader.items(stop, false, depth + 1, charset))?
+                self.implicitly(|reader| reader.items(stop, depth + 1, charset))?
             } else {
-                self.items(stop, false, depth + 1, charset)?
+                self.items(stop, depth + 1, charset)?
             };
             return Ok(Element {
                 tag,
@@ -420,9 +421,9 @@ impl Reader<'_> {
             self.fragments(tag)?
         } else if explicit_unknown {
             // PS3.5 section 6.2.2 note 4: what is inside is implicit and little endian.
-            Value::Items(self.implicitly(|reader| reader.items(end, true, depth + 1, charset))?)
+            Value::Items(self.implicitly(|reader| reader.items(end, depth + 1, charset))?)
         } else {
-            Value::Items(self.items(end, true, depth + 1, charset)?)
+            Value::Items(self.items(end, depth + 1, charset)?)
         };
         let vr = if matches!(value, Value::Items(_)) {
             Vr::SQ
@@ -447,7 +448,6 @@ impl Reader<'_> {
     fn items(
         &mut self,
         end: usize,
-        delimited: bool,
         depth: usize,
         charset: Charset,
     ) -> Result<Vec<DataSet>, ImagingError> {
@@ -491,7 +491,6 @@ impl Reader<'_> {
                 }
             }
         }
-        let _ = delimited;
         Ok(items)
     }
 

@@ -147,6 +147,7 @@ impl Vr {
     }
 
     /// What fills a value of odd length up.
+    #[allow(dead_code)]
     pub(crate) fn padding(self) -> u8 {
         if self.is_text() && self != Vr::UI {
             b' '
