@@ -63,6 +63,32 @@ pub fn shell(options: LeptosOptions, assets: Assets, bootstrap: Bootstrap) -> im
     }
 }
 
+/// Loads and starts the page's WebAssembly, and says when it could not be loaded or has stopped: a panic in it is a
+/// trap, after which nothing of it may run any more.
+const START: &str = "\
+const stuck = (text) => {
+  const bar = document.getElementById('stuck');
+  if (text) bar.firstElementChild.textContent = text;
+  bar.hidden = false;
+};
+const fell = (reason) => {
+  const trap = reason instanceof WebAssembly.RuntimeError;
+  if (trap) stuck('This page has stopped. What was stored or kept is still there; reload to go on.');
+  return trap;
+};
+addEventListener('error', (event) => fell(event.error));
+addEventListener('unhandledrejection', (event) => fell(event.reason));
+import(JS)
+  .then(async (page) => {
+    await page.default({ module_or_path: WASM });
+    page.hydrate();
+  })
+  .catch((reason) => {
+    console.error(reason);
+    if (!fell(reason)) stuck();
+  });
+";
+
 /// Instead of `HydrationScripts`, which in 0.8.23 writes the nonce into `crossorigin` (leptos issue 4843) and has no
 /// `.catch`: a download that fails must be seen.
 #[component]
@@ -73,12 +99,9 @@ fn HydrationScript(js: String, wasm: String) -> impl IntoView {
             .expect("text is JSON")
             .replace('<', "\\u003c")
     };
-    let start = format!(
-        "import({js}).then(m => m.default({{ module_or_path: {wasm} }}).then(() => m.hydrate()))\
-         .catch(e => {{ console.error(e); document.getElementById('stuck').hidden = false; }});",
-        js = quoted(&js),
-        wasm = quoted(&wasm),
-    );
+    let start = START
+        .replace("JS", &quoted(&js))
+        .replace("WASM", &quoted(&wasm));
     view! {
         <link rel="modulepreload" href=js />
         <link rel="preload" href=wasm r#as="fetch" r#type="application/wasm" crossorigin="anonymous" />

@@ -11,6 +11,7 @@ mod process;
 mod run;
 mod setup;
 mod site;
+mod small_std;
 mod stylesheet;
 mod suites;
 mod tally;

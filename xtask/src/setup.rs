@@ -7,7 +7,8 @@ use std::time::{Duration, SystemTime};
 use crate::process::{Failure, Supervisor, say};
 use crate::workspace::Workspace;
 
-const WASM: &str = "wasm32-unknown-unknown";
+/// What the page is compiled for.
+pub(crate) const WASM: &str = "wasm32-unknown-unknown";
 
 /// The compiler's standard library for the browser.
 pub(crate) fn wasm_target(workspace: &Workspace, supervisor: &Supervisor) -> Result<(), Failure> {

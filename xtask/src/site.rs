@@ -9,6 +9,7 @@ use std::process::{Command, ExitCode};
 
 use crate::arguments::Arguments;
 use crate::process::{Failure, Supervisor, say};
+use crate::small_std::{self, Std};
 use crate::workspace::Workspace;
 use crate::{setup, stylesheet};
 
@@ -53,20 +54,25 @@ pub(crate) fn command(mut arguments: Arguments) -> Result<ExitCode, Failure> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Builds what is out of date.
+/// Builds what is out of date; says which standard library the page has.
 pub(crate) fn build(
     workspace: &Workspace,
     supervisor: &Supervisor,
     kind: Kind,
-) -> Result<(), Failure> {
+) -> Result<Std, Failure> {
+    let std = match kind {
+        Kind::Release => small_std::prepare(workspace, supervisor),
+        Kind::Dev => Std::Shipped,
+    };
     let staging = workspace.target(&format!("xtask/{}", kind.name()));
     fs::create_dir_all(&staging)
         .map_err(|error| Failure::new(format!("{} cannot be made: {error}.", staging.display())))?;
-    compile(workspace, supervisor, kind, &staging)?;
+    compile(workspace, supervisor, kind, std, &staging)?;
     let css = stylesheet::bundle(&workspace.path("style/main.css"))?;
     write(&staging.join("healthsync.css"), css.as_bytes())?;
     pack(workspace, supervisor, kind, &staging)?;
-    copy_public(&workspace.path("public"), &workspace.site())
+    copy_public(&workspace.path("public"), &workspace.site())?;
+    Ok(std)
 }
 
 /// The built files as the server is told of them.
@@ -103,6 +109,7 @@ fn compile(
     workspace: &Workspace,
     supervisor: &Supervisor,
     kind: Kind,
+    std: Std,
     staging: &Path,
 ) -> Result<(), Failure> {
     let (profile, folder) = kind.profile();
@@ -113,10 +120,11 @@ fn compile(
         "-p",
         "frontend",
         "--target",
-        "wasm32-unknown-unknown",
+        setup::WASM,
         "--profile",
         profile,
     ]);
+    std.settings(&mut cargo);
     supervisor.step("Building the page", cargo)?;
     let mut cargo = workspace.cargo();
     cargo.args(["build", "-p", "xtask-bindgen"]);

@@ -60,7 +60,12 @@ pub(crate) fn error_text(error: &JsValue) -> String {
     if let Some(text) = error.as_string() {
         return text;
     }
-    text_field(error, "message").unwrap_or_else(|| format!("{error:?}"))
+    text_field(error, "message").unwrap_or_else(|| {
+        error.dyn_ref::<js_sys::Object>().map_or_else(
+            || "no reason given".to_owned(),
+            |thrown| thrown.to_string().into(),
+        )
+    })
 }
 
 pub(crate) fn bytes_to_js(bytes: &[u8]) -> JsValue {

@@ -86,7 +86,7 @@ impl Transport for WebRtcTransport {
 /// What JavaScript threw, as an error.
 fn thrown(what: &str, value: &JsValue) -> io::Error {
     let reason = value.dyn_ref::<js_sys::Error>().map_or_else(
-        || format!("{value:?}"),
+        || value.as_string().unwrap_or_default(),
         |error| String::from(error.message()),
     );
     io::Error::other(format!("{what}: {reason}"))

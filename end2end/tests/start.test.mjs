@@ -1,0 +1,43 @@
+// A page's first seconds and its last: what the server sends is taken over by the scripts without a break, and a page
+// whose scripts are missing or have stopped says so.
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import * as p from '../lib/people.mjs';
+import { startStack } from '../stack.mjs';
+
+describe('the start and the end of a page', { timeout: 120_000 }, () => {
+  let stack, browser, ada;
+  const bar = () => ada.page.locator('#stuck');
+
+  before(async () => {
+    stack = await startStack();
+    browser = await p.launch();
+  });
+  after(async () => {
+    await browser?.close();
+    await stack?.stop();
+  });
+
+  it('says so when its scripts cannot be loaded', async () => {
+    ada = await p.person(browser, stack, { wallet: 'none' });
+    await ada.page.route('**/pkg/*.wasm', (route) => route.abort());
+    await ada.page.goto(`${stack.url}/rooms`);
+    await bar().filter({ hasText: 'could not be loaded' }).waitFor({ state: 'visible' });
+    await ada.context.close();
+  });
+
+  it('says so when it has stopped, as a panic stops it', async () => {
+    ada = await p.person(browser, stack, { wallet: 'none' });
+    await p.open(ada, '/');
+    assert.equal(await bar().isVisible(), false);
+    // A module with one function, which is nothing but the instruction that a panic ends in.
+    await ada.page.evaluate(() => {
+      const bytes = [0, 0x61, 0x73, 0x6d, 1, 0, 0, 0, 1, 4, 1, 0x60, 0, 0, 3, 2, 1, 0, 7, 5, 1, 1, 0x66, 0, 0, 10, 5, 1, 3, 0, 0, 0x0b];
+      const { f } = new WebAssembly.Instance(new WebAssembly.Module(new Uint8Array(bytes))).exports;
+      setTimeout(f);
+    });
+    await bar().filter({ hasText: 'This page has stopped' }).waitFor({ state: 'visible' });
+    assert.match(ada.errors.join(), /unreachable/);
+    await ada.context.close();
+  });
+});
