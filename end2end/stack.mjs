@@ -15,7 +15,7 @@ import { fileURLToPath } from 'node:url';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const TARGET = process.env.CARGO_TARGET_DIR ?? path.join(ROOT, 'target');
-const SERVER = process.env.HEALTHSYNC_BIN ?? path.join(TARGET, 'debug/healthsync');
+export const SERVER = process.env.HEALTHSYNC_BIN ?? path.join(TARGET, 'debug/healthsync');
 const SITE = process.env.HEALTHSYNC_SITE_ROOT ?? path.join(TARGET, 'site');
 const ANVIL = process.env.ANVIL ?? path.join(ROOT, 'contracts/node_modules/.bin/anvil');
 

@@ -13,10 +13,10 @@ use crate::{
     client::{
         Client,
         model::{
-            Attachment, Bootstrap, CaseRow, ChainInfo, Contracts, Delivery, ImageLock, ImageRow,
-            KeyNodeInfo, KeyProgress, MemberRow, MessageRow, Network, NewRoom, NodeShare,
-            OptionRow, PollRow, Role, RoomCard, RoomList, RoomPhase, RoomView, Session, Stage,
-            StorageInfo, Toast, ToastKind, Trouble, TxState, WalletChoice,
+            Attachment, Bootstrap, CaseRow, Casting, ChainInfo, Contracts, Delivery, ImageLock,
+            ImageRow, KeyNodeInfo, KeyProgress, MemberRow, MessageRow, Network, NewRoom, NodeShare,
+            OptionRow, PollRow, PollRules, Role, RoomCard, RoomList, RoomPhase, RoomView, Session,
+            Stage, StorageInfo, Toast, ToastKind, Trouble, TxState, WalletChoice,
         },
     },
     components::{
@@ -134,11 +134,27 @@ fn poll(closed_at: Option<Millis>) -> PollRow {
         question: evil(),
         options: vec![option(0), option(1)],
         voted: 2,
-        open_options: true,
+        rules: PollRules {
+            open_options: true,
+            ..PollRules::default()
+        },
         closed_at,
+        contradicted: true,
         my_vote: Some(OptionId {
             event: event(9),
             index: 0,
+        }),
+        my_late_vote: Some(OptionId {
+            event: event(9),
+            index: 1,
+        }),
+        late: 2,
+        casting: Some(Casting {
+            option: OptionId {
+                event: event(9),
+                index: 1,
+            },
+            failed: Some(trouble()),
         }),
         delivery: Delivery::Refused(trouble()),
     }

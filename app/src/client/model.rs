@@ -10,6 +10,10 @@ use healthsync_core::{DeviceKey, EventId, Millis, OptionId, Person, RoomId};
 use leptos::prelude::*;
 use serde::{Deserialize, Serialize};
 
+mod votes;
+
+pub use votes::{Casting, PollRules};
+
 /// What this deployment is, as the server says in `/api/bootstrap` and in each page's head.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Bootstrap {
@@ -339,9 +343,17 @@ pub struct PollRow {
     pub question: String,
     pub options: Vec<OptionRow>,
     pub voted: u32,
-    pub open_options: bool,
+    pub rules: PollRules,
     pub closed_at: Option<Millis>,
+    /// The asker has signed two ends that differ.
+    pub contradicted: bool,
     pub my_vote: Option<OptionId>,
+    /// This person's vote that came too late, or that the asker had not seen.
+    pub my_late_vote: Option<OptionId>,
+    /// Votes that the close does not certify.
+    pub late: u32,
+    /// This person's vote on its way through the wallet.
+    pub casting: Option<Casting>,
     /// Of this person's newest vote (or of the poll itself while it is new).
     pub delivery: Delivery,
 }
@@ -487,7 +499,7 @@ pub enum Intent {
         case: EventId,
         question: String,
         options: Vec<String>,
-        open_options: bool,
+        rules: PollRules,
     },
     AddOption {
         poll: EventId,
@@ -497,7 +509,15 @@ pub enum Intent {
         poll: EventId,
         option: OptionId,
     },
+    /// Stop waiting for the wallet.
+    CancelVote {
+        poll: EventId,
+    },
     ClosePoll {
+        poll: EventId,
+    },
+    /// The result of a closed poll as a file.
+    SaveResult {
         poll: EventId,
     },
     DismissToast(u32),

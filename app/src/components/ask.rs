@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use healthsync_core::limits;
+use healthsync_core::{Reveal, Signing, limits};
 use leptos::{
     ev::{KeyboardEvent, SubmitEvent},
     html::{Dialog, Ol, Textarea},
@@ -98,12 +98,12 @@ fn AskForm(draft: Draft) -> impl IntoView {
         };
         match draft.checked() {
             Some((question, options)) => {
-                let open_options = draft.open_options.get_untracked();
+                let rules = draft.rules.get_untracked();
                 client.send(Intent::Ask {
                     case,
                     question,
                     options,
-                    open_options,
+                    rules,
                 });
                 room.asking.set(false);
                 draft.reset();
@@ -222,17 +222,7 @@ fn AskForm(draft: Draft) -> impl IntoView {
                         {move || draft.said.get()}
                     </p>
                 </fieldset>
-                <label class="choice">
-                    <input
-                        type="checkbox"
-                        prop:checked=move || draft.open_options.get()
-                        on:change=move |event| draft.open_options.set(event_target_checked(&event))
-                    />
-                    "Anyone may add options"
-                    <span class="hint">
-                        "An added option is open to all votes. Who added it is in the record."
-                    </span>
-                </label>
+                <Rules draft />
             </div>
             <div class="dialog__foot">
                 <span class="hint">"The question can't change once it is asked. You close it."</span>
@@ -245,6 +235,70 @@ fn AskForm(draft: Draft) -> impl IntoView {
                 </button>
             </div>
         </form>
+    }
+}
+
+/// How the question is voted on.
+#[component]
+fn Rules(draft: Draft) -> impl IntoView {
+    let rules = draft.rules;
+    view! {
+        <label class="choice">
+            <input
+                type="checkbox"
+                prop:checked=move || rules.with(|rules| rules.open_options)
+                on:change=move |event| rules.update(|rules| rules.open_options = event_target_checked(&event))
+            />
+            "Anyone may add options"
+            <span class="hint">"An added option is open to all votes. Who added it is in the record."</span>
+        </label>
+        <label class="choice">
+            <input
+                type="checkbox"
+                data-testid="poll-wallet-signed"
+                prop:checked=move || rules.with(|rules| rules.signing == Signing::Wallet)
+                on:change=move |event| {
+                    let wallet = event_target_checked(&event);
+                    rules.update(|rules| rules.signing = if wallet { Signing::Wallet } else { Signing::Device });
+                }
+            />
+            "Each reader's wallet signs the vote"
+            <span class="hint">"For formal readings: one prompt a vote. Otherwise this browser signs, without a prompt."</span>
+        </label>
+        <div class="field">
+            <label for="ask-reveal">"Counts are shown"</label>
+            <select
+                class="input"
+                id="ask-reveal"
+                data-testid="poll-reveal"
+                aria-describedby="ask-reveal-h"
+                on:change=move |event| {
+                    let reveal = match event_target_value(&event).as_str() {
+                        "voted" => Reveal::Voted,
+                        "closed" => Reveal::Closed,
+                        _ => Reveal::Open,
+                    };
+                    rules.update(|rules| rules.reveal = reveal);
+                }
+            >
+                {[
+                    (Reveal::Open, "open", "at once"),
+                    (Reveal::Voted, "voted", "to each reader after the own vote"),
+                    (Reveal::Closed, "closed", "when the question is closed"),
+                ]
+                    .map(|(reveal, value, text)| {
+                        view! {
+                            <option value=value selected=move || rules.with(|rules| rules.reveal == reveal)>
+                                {text}
+                            </option>
+                        }
+                    })
+                    .collect_view()}
+            </select>
+            <p class="hint" id="ask-reveal-h">
+                "Blind votes keep readers from following each other. The page holds counts back; it can't stop a member who reads the record with a program of their own."
+            </p>
+        </div>
     }
 }
 

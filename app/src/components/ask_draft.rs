@@ -2,11 +2,20 @@
 
 use std::collections::BTreeMap;
 
-use healthsync_core::limits;
+use healthsync_core::{Reveal, Signing, limits};
 use leptos::prelude::*;
+
+use crate::client::model::PollRules;
 
 pub(crate) const MOST: usize = *limits::POLL_OPTIONS.end();
 pub(crate) const FEWEST: usize = *limits::POLL_OPTIONS.start();
+
+/// How a question is asked unless something else is chosen.
+const FIRST_RULES: PollRules = PollRules {
+    open_options: true,
+    signing: Signing::Device,
+    reveal: Reveal::Open,
+};
 
 /// One field; its number never changes, its place may.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -20,7 +29,7 @@ pub(crate) struct Field {
 pub(crate) struct Draft {
     pub(crate) question: RwSignal<String>,
     pub(crate) fields: RwSignal<Vec<Field>>,
-    pub(crate) open_options: RwSignal<bool>,
+    pub(crate) rules: RwSignal<PollRules>,
     next: StoredValue<u32>,
     /// Where fields live: as long as the draft. Without it they would end with the form in which they were added, and
     /// the next form would read signals that are gone.
@@ -36,7 +45,7 @@ impl Draft {
         let draft = Self {
             question: RwSignal::new(String::new()),
             fields: RwSignal::new(Vec::new()),
-            open_options: RwSignal::new(true),
+            rules: RwSignal::new(FIRST_RULES),
             next: StoredValue::new(0),
             owner: StoredValue::new(Owner::current().unwrap_or_default()),
             question_fault: RwSignal::new(None),
@@ -51,7 +60,7 @@ impl Draft {
         self.question.set(String::new());
         let first = vec![self.field(), self.field()];
         self.fields.set(first);
-        self.open_options.set(true);
+        self.rules.set(FIRST_RULES);
         self.question_fault.set(None);
         self.faults.set(BTreeMap::new());
     }

@@ -1,13 +1,15 @@
 //! The questions asked about the open case. One cell is one reader; choosing tells nobody anything, only the
 //! signature counts, and it can be replaced until the poll closes.
 
-use healthsync_core::{EventId, OptionId};
+use healthsync_core::{EventId, OptionId, Reveal, Signing};
 use leptos::{ev::SubmitEvent, prelude::*};
 
 use super::{
+    casting::{WalletRefusal, WalletWait, casting_of},
     icon::Icon,
     notice::rest_of,
     poll_options::{AddOption, Choice},
+    poll_result::{ClosedFoot, RoomAgreement},
     room_scope::use_room,
     time::WhenShort,
 };
@@ -49,6 +51,7 @@ pub(crate) fn PollPanel() -> impl IntoView {
                 </p>
             </div>
         </Show>
+        <RoomAgreement />
     }
 }
 
@@ -74,6 +77,25 @@ fn Poll(case: EventId, id: EventId) -> impl IntoView {
             poll.as_ref()
                 .map_or(Delivery::Stored, |poll| poll.delivery.clone())
         })
+    });
+    let reveal = Memo::new(move |_| {
+        poll.with(|poll| poll.as_ref().map_or(Reveal::Open, |poll| poll.rules.reveal))
+    });
+    let counts_shown = Memo::new(move |_| match reveal.get() {
+        Reveal::Open => true,
+        Reveal::Voted => is_closed.get() || mine.with(Option::is_some),
+        Reveal::Closed => is_closed.get(),
+    });
+    let casting = casting_of(poll);
+    let at_wallet = Memo::new(move |_| {
+        casting.with(|casting| casting.as_ref().is_some_and(|c| c.failed.is_none()))
+    });
+    let only_late = Memo::new(move |_| {
+        mine.with(Option::is_none)
+            && poll.with(|poll| {
+                poll.as_ref()
+                    .is_some_and(|poll| poll.my_late_vote.is_some())
+            })
     });
     let picked = Memo::new(move |_| chosen.get().or_else(|| mine.get()));
     let changes = Memo::new(move |_| picked.get().is_some() && picked.get() != mine.get());
@@ -108,7 +130,7 @@ fn Poll(case: EventId, id: EventId) -> impl IntoView {
     view! {
         <form class="poll" data-testid="poll" on:submit=cast>
             <div class="row row--apart">
-                <PollBadge closed=is_closed mine delivery />
+                <PollBadge closed=is_closed mine delivery at_wallet only_late />
                 <span class="tiny faint num">{move || closed.get().map(|at| view! { <WhenShort at /> })}</span>
             </div>
             {move || match delivery.get() {
@@ -142,14 +164,18 @@ fn Poll(case: EventId, id: EventId) -> impl IntoView {
             >
                 {move || question.get()}
             </h2>
-            <fieldset class="poll__opts">
+            <WalletRefusal casting />
+            <fieldset class="poll__opts" disabled=move || at_wallet.get()>
                 <legend class="visually-hidden">"Your answer"</legend>
                 <For each=move || options.get() key=|option| *option let(option)>
-                    <Choice poll option group=group.clone() picked chosen is_closed />
+                    <Choice poll option group=group.clone() picked chosen is_closed counts_shown />
                 </For>
             </fieldset>
-            <Show when=move || !is_closed.get()>
+            <Show when=move || !is_closed.get() && !at_wallet.get()>
                 <OpenFoot poll id changes picked mine />
+            </Show>
+            <Show when=move || !is_closed.get() && at_wallet.get()>
+                <WalletWait poll id />
             </Show>
             <p class="small" aria-live="polite">
                 <b class="num">
@@ -159,7 +185,18 @@ fn Poll(case: EventId, id: EventId) -> impl IntoView {
                     }}
                 </b>
                 " have voted"
+                {move || match (counts_shown.get(), reveal.get()) {
+                    (true, _) | (_, Reveal::Open) => "",
+                    (false, Reveal::Voted) => ". Counts show after your own vote, so that you read first.",
+                    (false, Reveal::Closed) => ". Blind: results show when the question is closed.",
+                }}
             </p>
+            <Show when=move || !counts_shown.get()>
+                <HiddenVotes poll />
+            </Show>
+            <Show when=move || is_closed.get()>
+                <ClosedFoot poll id />
+            </Show>
         </form>
     }
 }
@@ -169,10 +206,16 @@ fn PollBadge(
     closed: Memo<bool>,
     mine: Memo<Option<OptionId>>,
     delivery: Memo<Delivery>,
+    at_wallet: Memo<bool>,
+    only_late: Memo<bool>,
 ) -> impl IntoView {
     move || {
         let (class, icon, text) = match (closed.get(), mine.with(Option::is_some), delivery.get()) {
+            (true, ..) if only_late.get() => {
+                ("badge badge--bad", "circle-x", "Closed, not counted")
+            }
             (true, ..) => ("badge", "lock", "Closed"),
+            _ if at_wallet.get() => ("badge badge--warn", "clock", "Waiting for the wallet"),
             (_, true, Delivery::Waiting) => ("badge badge--warn", "clock", "Signed, not sent yet"),
             (_, false, Delivery::Waiting) => ("badge badge--warn", "clock", "Not sent yet"),
             (_, _, Delivery::Refused(_)) => ("badge badge--bad", "circle-x", "Refused"),
@@ -190,6 +233,23 @@ fn PollBadge(
     }
 }
 
+/// How many have voted, where for what is not shown yet.
+#[component]
+fn HiddenVotes(poll: Memo<Option<PollRow>>) -> impl IntoView {
+    let room = use_room();
+    let voted =
+        Memo::new(move |_| poll.with(|poll| poll.as_ref().map_or(0, |poll| poll.voted as usize)));
+    view! {
+        <span class="units" aria-hidden="true">
+            {move || {
+                (0..room.readers().max(voted.get()).max(1))
+                    .map(|cell| view! { <i data-on=(cell < voted.get()).then_some("hidden")></i> })
+                    .collect_view()
+            }}
+        </span>
+    }
+}
+
 #[component]
 fn OpenFoot(
     poll: Memo<Option<PollRow>>,
@@ -199,10 +259,17 @@ fn OpenFoot(
     mine: Memo<Option<OptionId>>,
 ) -> impl IntoView {
     let client = use_client();
-    let may_add =
-        Memo::new(move |_| poll.with(|poll| poll.as_ref().is_some_and(|poll| poll.open_options)));
+    let may_add = Memo::new(move |_| {
+        poll.with(|poll| poll.as_ref().is_some_and(|poll| poll.rules.open_options))
+    });
     let asked =
         Memo::new(move |_| poll.with(|poll| poll.as_ref().is_some_and(|poll| poll.you_asked)));
+    let by_wallet = Memo::new(move |_| {
+        poll.with(|poll| {
+            poll.as_ref()
+                .is_some_and(|poll| poll.rules.signing == Signing::Wallet)
+        })
+    });
     let named = move |option: Memo<Option<OptionId>>| {
         option.with(|option| {
             poll.with(|poll| {
@@ -224,6 +291,9 @@ fn OpenFoot(
                 )
             }
             (Some(_), _) => "Choose another to change your vote.".to_owned(),
+            (None, _) if by_wallet.get() => {
+                "Signed by your wallet: it asks you once for each vote. You can change it until the question is closed.".to_owned()
+            }
             (None, _) => {
                 let whom = me
                     .map(|me| format!(" for {}", me.short()))

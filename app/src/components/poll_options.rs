@@ -20,6 +20,7 @@ pub(crate) fn Choice(
     picked: Memo<Option<OptionId>>,
     chosen: RwSignal<Option<OptionId>>,
     is_closed: Memo<bool>,
+    counts_shown: Memo<bool>,
 ) -> impl IntoView {
     let room = use_room();
     let row = Memo::new(move |_| {
@@ -81,6 +82,7 @@ pub(crate) fn Choice(
                 }}
                 {move || added_by().map(|by| view! { <span class="tiny faint">{by}</span> })}
             </span>
+            <Show when=move || counts_shown.get()>
             <span class="opt__count">
                 <span data-testid="vote-count">{move || count.get()}</span>
                 {move || format!(" of {}", readers.get())}
@@ -104,6 +106,7 @@ pub(crate) fn Choice(
                         .collect_view()
                 }}
             </span>
+            </Show>
         </label>
     }
 }

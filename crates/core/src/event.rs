@@ -8,6 +8,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use sha2::{Digest, Sha256};
 
 use crate::{
+    ballot::{RegistryAt, Reveal, Signing, WalletVote},
     delegation::SignedDelegation,
     device::{self, DeviceSecret},
     epoch,
@@ -143,6 +144,12 @@ pub enum Kind {
         options: Vec<String>,
         /// Whether anybody may add options.
         open_options: bool,
+        /// Who signs its votes.
+        #[serde(default, skip_serializing_if = "is_default")]
+        signing: Signing,
+        /// When its counts are shown.
+        #[serde(default, skip_serializing_if = "is_default")]
+        reveal: Reveal,
     },
     /// One more option for a poll with open options.
     Option {
@@ -157,6 +164,9 @@ pub enum Kind {
         poll: EventId,
         /// The choice.
         option: OptionId,
+        /// In a poll with [`Signing::Wallet`].
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        wallet: Option<WalletVote>,
     },
     /// The asker ends a poll and certifies which votes count.
     Close {
@@ -164,6 +174,13 @@ pub enum Kind {
         poll: EventId,
         /// The votes that count.
         counted: Vec<EventId>,
+        /// The added options that are part of the poll. `None`, as older programs wrote it: those that come
+        /// before the close in the room's order.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        options: Option<Vec<EventId>>,
+        /// Who was a member, as far as the closer could look.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        registry: Option<RegistryAt>,
     },
     /// A kind of a later version.
     #[serde(other)]
@@ -198,6 +215,10 @@ impl Sign {
         Self::Seen,
         Self::Thanks,
     ];
+}
+
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }
 
 /// An image of a case: where its ciphertext is, and what to expect inside.
@@ -277,7 +298,8 @@ pub enum EventError {
     /// A format of another version.
     #[error("the event has version {0}; this program reads version {VERSION}")]
     Version(u32),
-    /// `seq` is 0 or too large, or `prev` does not fit it, or `lamport` is 0 or too large.
+    /// `seq`, `lamport`, the number of a wallet's vote or that of a block is 0 or too large, or `prev` does
+    /// not fit `seq`.
     #[error("the event's place in its device's history is impossible")]
     Place,
     /// A delegation for another person or device than the event's, or a revocation by another person.
@@ -308,9 +330,15 @@ impl Event {
             return Err(EventError::Version(self.v));
         }
         let numbers = 1..=limits::CLOCK;
+        let in_kind = match &self.kind {
+            Kind::Vote { wallet, .. } => wallet.map(|wallet| wallet.number),
+            Kind::Close { registry, .. } => registry.map(|registry| registry.block),
+            _ => None,
+        };
         if !numbers.contains(&self.seq)
             || !numbers.contains(&self.lamport)
             || self.prev.is_none() != (self.seq == 1)
+            || in_kind.is_some_and(|number| !numbers.contains(&number))
         {
             return Err(EventError::Place);
         }
@@ -385,8 +413,17 @@ impl Kind {
                 limits::check_options(options)
             }
             Kind::Option { text, .. } => limits::check_option(text),
-            Kind::Close { counted, .. } => {
-                limits::check_count("The result", "votes", counted.len(), limits::COUNTED_VOTES)
+            Kind::Close {
+                counted, options, ..
+            } => {
+                let options = options.as_ref().map_or(0, Vec::len);
+                limits::check_count("The result", "votes", counted.len(), limits::COUNTED_VOTES)?;
+                limits::check_count(
+                    "The result",
+                    "added options",
+                    options,
+                    limits::CERTIFIED_OPTIONS,
+                )
             }
         }
     }

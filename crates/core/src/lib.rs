@@ -7,6 +7,9 @@
 //! Start with [`room::RoomLog`] (events in, [`room::RoomState`] out), [`event`] (what is signed) and
 //! [`seal`] (what travels).
 
+pub mod agreement;
+pub mod ballot;
+pub mod bundle;
 mod bytes;
 pub mod delegation;
 pub mod device;
@@ -23,6 +26,7 @@ pub mod sync;
 pub mod token;
 mod typed;
 
+pub use ballot::{Ballot, BallotError, RegistryAt, Reveal, Signing, WalletVote};
 pub use delegation::{Delegation, DelegationError, SignedDelegation};
 pub use device::DeviceSecret;
 pub use eth::{Signature65, SignatureError};

@@ -32,8 +32,14 @@ pub const MIME_BYTES: usize = 64;
 pub const POLL_OPTIONS: std::ops::RangeInclusive<usize> = 2..=12;
 /// Votes that one close can certify: as many ids as fit in an event.
 pub const COUNTED_VOTES: usize = 400;
+/// Added options that one close can certify, beside that many votes.
+pub const CERTIFIED_OPTIONS: usize = 40;
 /// Bytes of an event as signed.
 pub const EVENT_BYTES: usize = 32_768;
+/// Bytes of a vote bundle.
+pub const BUNDLE_BYTES: usize = 20_000_000;
+/// Signatures in a vote bundle, of devices and wallets together.
+pub const BUNDLE_EVENTS: usize = 4_096;
 /// Bytes of an envelope as sent.
 pub const ENVELOPE_BYTES: usize = 40_960;
 /// Bytes of a sealed ephemeral message as sent.

@@ -29,7 +29,7 @@ mod fold;
 mod marks;
 mod ordered;
 mod people;
-mod poll;
+pub(crate) mod poll;
 mod state;
 
 pub use ordered::{Ordered, Placed};
@@ -108,13 +108,18 @@ impl RoomLog {
             undelegated: BTreeMap::new(),
             ahead: BTreeSet::new(),
             clock: clock::Clock::default(),
-            fold: fold::Fold::new(owner),
+            fold: fold::Fold::new(owner, chain_id),
         }
     }
 
     /// The room.
     pub fn room(&self) -> RoomId {
         self.room
+    }
+
+    /// The chain that delegations are for.
+    pub fn chain_id(&self) -> u64 {
+        self.chain_id
     }
 
     /// Takes an event. Inserting one again changes nothing.
@@ -230,6 +235,12 @@ impl RoomLog {
     /// The kept events, by device and number, pending ones included.
     pub fn events(&self) -> impl Iterator<Item = &SignedEvent> {
         self.slots.values().map(|slot| &slot.kept)
+    }
+
+    /// The kept events that count, by device and number.
+    pub fn counting(&self) -> impl Iterator<Item = &SignedEvent> {
+        let counts = |slot: &&Slot| slot.waits.is_none();
+        self.slots.values().filter(counts).map(|slot| &slot.kept)
     }
 
     fn of(

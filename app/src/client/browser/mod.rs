@@ -164,11 +164,13 @@ impl Runtime {
                 case,
                 question,
                 options,
-                open_options,
-            } => self.ask(case, question, options, open_options),
+                rules,
+            } => self.ask(case, question, options, rules),
             Intent::AddOption { poll, text } => self.add_option(poll, text),
             Intent::Vote { poll, option } => self.vote(poll, option),
+            Intent::CancelVote { poll } => self.cancel_vote(poll),
             Intent::ClosePoll { poll } => self.close_poll(poll),
+            Intent::SaveResult { poll } => self.save_result(poll),
             Intent::DismissToast(id) => self
                 .client
                 .toasts

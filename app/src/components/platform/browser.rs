@@ -91,6 +91,27 @@ pub(crate) fn dropped_files(event: &ev::DragEvent) -> Option<Files> {
     files(event.data_transfer()?.files())
 }
 
+/// Names and bytes of files of at most `limit` bytes; for any other a sentence that says why not.
+pub(crate) async fn contents(files: Files, limit: usize) -> Vec<(String, Result<Vec<u8>, String>)> {
+    let mut read = Vec::new();
+    for file in files.0.iter() {
+        let bytes = if file.size() > limit as f64 {
+            Err(format!(
+                "The file has {:.0} MB; a result file has at most {} MB.",
+                file.size() / 1e6,
+                limit / 1_000_000
+            ))
+        } else {
+            wasm_bindgen_futures::JsFuture::from(file.array_buffer())
+                .await
+                .map(|buffer| js_sys::Uint8Array::new(&buffer).to_vec())
+                .map_err(|_| "The browser can't read this file. Choose it again.".to_owned())
+        };
+        read.push((file.name(), bytes));
+    }
+    read
+}
+
 pub(crate) fn pasted_files(event: &ev::ClipboardEvent) -> Option<Files> {
     files(event.clipboard_data()?.files())
 }

@@ -36,6 +36,14 @@ pub(crate) fn dropped_files(_event: &ev::DragEvent) -> Option<Files> {
     None
 }
 
+/// Names and bytes of files of at most `limit` bytes; for any other a sentence that says why not.
+pub(crate) async fn contents(
+    _files: Files,
+    _limit: usize,
+) -> Vec<(String, Result<Vec<u8>, String>)> {
+    Vec::new()
+}
+
 pub(crate) fn pasted_files(_event: &ev::ClipboardEvent) -> Option<Files> {
     None
 }

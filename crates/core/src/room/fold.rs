@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{
     Key,
     marks::Marks,
-    poll::{Ask, Poll},
+    poll::Poll,
     state::{
         CaseView, DeviceView, EpochView, Fork, Gap, MessageView, PendingView, PersonView,
         ProfileView, RoomState, Waits,
@@ -23,6 +23,7 @@ use crate::{
 #[derive(Debug, Clone)]
 pub(super) struct Fold {
     owner: Person,
+    chain_id: u64,
     pub(super) state: RoomState,
     names: BTreeMap<Key, String>,
     profiles: BTreeMap<Person, BTreeMap<Key, ProfileView>>,
@@ -38,9 +39,10 @@ pub(super) struct Fold {
 }
 
 impl Fold {
-    pub(super) fn new(owner: Person) -> Self {
+    pub(super) fn new(owner: Person, chain_id: u64) -> Self {
         Self {
             owner,
+            chain_id,
             state: RoomState::default(),
             names: BTreeMap::new(),
             profiles: BTreeMap::new(),
@@ -137,40 +139,18 @@ impl Fold {
                 self.dress(id);
                 self.refresh_pin(id);
             }
-            Kind::Poll {
-                case,
-                question,
-                options,
-                open_options,
-            } => {
+            Kind::Poll { case, .. } => {
                 self.polls_of.entry(*case).or_default().insert(id);
-                self.poll(id).ask = Some(Ask {
-                    id,
-                    case: *case,
-                    asker: event.person,
-                    lamport: event.lamport,
-                    at: event.at,
-                    question: question.clone(),
-                    options: options.clone(),
-                    open_options: *open_options,
-                });
+                self.tell(id, signed);
                 self.show(&id);
             }
-            Kind::Option { poll, text } => {
-                self.poll(*poll)
-                    .added
-                    .insert(key, (event.person, text.clone()));
+            Kind::Option { poll, .. } | Kind::Close { poll, .. } => {
+                self.tell(*poll, signed);
                 self.show(poll);
             }
-            Kind::Vote { poll, option } => {
-                self.poll(*poll).vote(event.person, key, *option);
+            Kind::Vote { poll, .. } => {
+                self.tell(*poll, signed);
                 self.recount(poll, event.person);
-            }
-            Kind::Close { poll, counted } => {
-                self.poll(*poll)
-                    .closes
-                    .insert(key, (event.person, event.at, counted.clone()));
-                self.show(poll);
             }
         }
     }
@@ -216,19 +196,15 @@ impl Fold {
                 if let Some(polls) = self.polls_of.get_mut(case) {
                     polls.remove(&id);
                 }
-                self.poll(id).ask = None;
+                self.poll(id).untake(signed);
             }
-            Kind::Option { poll, .. } => {
-                self.poll(*poll).added.remove(&key);
+            Kind::Option { poll, .. } | Kind::Close { poll, .. } => {
+                self.poll(*poll).untake(signed);
                 self.show(poll);
             }
             Kind::Vote { poll, .. } => {
-                self.poll(*poll).unvote(event.person, key);
+                self.poll(*poll).untake(signed);
                 self.recount(poll, event.person);
-            }
-            Kind::Close { poll, .. } => {
-                self.poll(*poll).closes.remove(&key);
-                self.show(poll);
             }
         }
     }
@@ -331,6 +307,11 @@ impl Fold {
         self.polls.entry(id).or_default()
     }
 
+    fn tell(&mut self, poll: EventId, signed: &SignedEvent) {
+        let chain_id = self.chain_id;
+        self.poll(poll).take(signed, chain_id);
+    }
+
     /// Puts the poll, counted anew, into its case, if both are there.
     fn show(&mut self, id: &EventId) {
         let Some(poll) = self.polls.get_mut(id) else {
@@ -378,7 +359,7 @@ fn epoch_key(view: &EpochView) -> (u32, u64, EventId) {
 }
 
 /// Puts `item` at its place in an ordered list.
-pub(super) fn put<T, K: Ord>(list: &mut Vec<T>, item: T, key: impl Fn(&T) -> K) {
+pub(crate) fn put<T, K: Ord>(list: &mut Vec<T>, item: T, key: impl Fn(&T) -> K) {
     let place = key(&item);
     // New things mostly belong at the end.
     if list.last().is_none_or(|last| key(last) < place) {
@@ -389,7 +370,7 @@ pub(super) fn put<T, K: Ord>(list: &mut Vec<T>, item: T, key: impl Fn(&T) -> K) 
 }
 
 /// Takes the item with this key out of an ordered list, if it is there.
-pub(super) fn drop_at<T, K: Ord>(list: &mut Vec<T>, place: K, key: impl Fn(&T) -> K) {
+pub(crate) fn drop_at<T, K: Ord>(list: &mut Vec<T>, place: K, key: impl Fn(&T) -> K) {
     if let Ok(at) = list.binary_search_by_key(&place, key) {
         list.remove(at);
     }

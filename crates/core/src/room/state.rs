@@ -10,8 +10,10 @@ use super::{
     ordered::{Ordered, Placed},
 };
 use crate::{
+    ballot::{Ballot, RegistryAt, Reveal, Signing},
     event::{ImageRef, OptionId, Sign},
-    ids::{DeviceKey, EventId, Millis, Person},
+    ids::{DeviceKey, EventId, Millis, Person, RoomId},
+    limits,
 };
 
 /// The state of a room: a pure function of the set of its events.
@@ -175,12 +177,17 @@ pub struct PollView {
     pub options: Vec<OptionView>,
     /// Per person the one vote that counts: the vote's event, and its choice.
     pub votes: BTreeMap<Person, (EventId, OptionId)>,
-    /// People who have voted, and none of whose votes is among those certified by the close.
-    pub uncounted: Vec<Person>,
+    /// Once closed: per person the vote that would count, had the close not come before it (and not
+    /// certified another one).
+    pub late: BTreeMap<Person, (EventId, OptionId)>,
     /// Set once the asker has closed it.
     pub closed: Option<Closed>,
     /// Whether anybody may add options (while it is open).
     pub open_options: bool,
+    /// Who signs its votes.
+    pub signing: Signing,
+    /// When its counts are to be shown.
+    pub reveal: Reveal,
 }
 
 impl PollView {
@@ -191,7 +198,8 @@ impl PollView {
 
     /// People who have voted, whether or not it counts after the close.
     pub fn voted(&self) -> usize {
-        self.votes.len() + self.uncounted.len()
+        let only_late = self.late.keys().filter(|who| !self.votes.contains_key(who));
+        self.votes.len() + only_late.count()
     }
 
     /// What `person` has voted for, as it counts.
@@ -202,6 +210,41 @@ impl PollView {
     /// The events of the votes that count: what a close certifies.
     pub fn counted(&self) -> Vec<EventId> {
         self.votes.values().map(|(event, _)| *event).collect()
+    }
+
+    /// The added options for a close to certify: all of them, or as many as it can hold, those with the
+    /// most votes first.
+    pub fn added_options(&self) -> Vec<EventId> {
+        let mut added: Vec<_> = self
+            .options
+            .iter()
+            .filter(|o| o.id.event != self.id)
+            .collect();
+        added.sort_by_key(|option| std::cmp::Reverse(option.count));
+        added.truncate(limits::CERTIFIED_OPTIONS);
+        added.iter().map(|option| option.id.event).collect()
+    }
+
+    /// What the person's wallet is asked to sign for a vote, if there is that option.
+    pub fn ballot(
+        &self,
+        room: RoomId,
+        chain_id: u64,
+        person: Person,
+        number: u64,
+        option: OptionId,
+    ) -> Option<Ballot<'_>> {
+        let answer = &self.options.iter().find(|o| o.id == option)?.text;
+        Some(Ballot {
+            question: &self.question,
+            answer,
+            person,
+            number,
+            room,
+            poll: self.id,
+            option,
+            chain_id,
+        })
     }
 }
 
@@ -229,6 +272,10 @@ pub struct Closed {
     pub at: Millis,
     /// The votes that it certifies.
     pub counted: Vec<EventId>,
+    /// Who was a member, as far as the closer could look.
+    pub registry: Option<RegistryAt>,
+    /// Other closes by the asker that certify something else: evidence of a result that was to be changed.
+    pub contradicted_by: Vec<EventId>,
 }
 
 /// A person who has brought a delegation into the room.

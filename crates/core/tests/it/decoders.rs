@@ -3,11 +3,11 @@
 
 use healthsync_core::{
     DeviceKey, DeviceToken, Envelope, Ephemeral, EphemeralKind, EventId, Kind, Millis, OptionId,
-    Person, Request, Response, RoomId, RoomKey, Scope, SealError, Sign, SignedDelegation,
-    SignedEvent, SyncError, TokenError, VersionVector, join_message, limits, open_ephemeral,
-    seal_ephemeral,
+    Person, RegistryAt, Request, Response, Reveal, RoomId, RoomKey, Scope, SealError, Sign,
+    Signature65, SignedDelegation, SignedEvent, Signing, SyncError, TokenError, VersionVector,
+    WalletVote, join_message, limits, open_ephemeral, seal_ephemeral,
 };
-use proptest::{collection::vec, prelude::*};
+use proptest::{collection::vec, option, prelude::*};
 
 use crate::people::{CHAIN, Device, ROOM, T0, case, log_of, message, revoke};
 
@@ -295,21 +295,46 @@ fn kind() -> impl Strategy<Value = Kind> {
         text.prop_map(Kind::message),
         text.prop_map(|name| Kind::Room { name }),
         Just(case()),
-        (id.clone(), text, vec(text, 2..12), any::<bool>()).prop_map(
-            |(case, question, options, open_options)| Kind::Poll {
+        (id.clone(), text, vec(text, 2..12), any::<bool>(), 0..9usize).prop_map(
+            |(case, question, options, open_options, rules)| Kind::Poll {
                 case,
                 question,
                 options,
-                open_options
+                open_options,
+                signing: [Signing::Device, Signing::Wallet][rules % 2],
+                reveal: [Reveal::Open, Reveal::Voted, Reveal::Closed][rules / 3],
             }
         ),
         (id.clone(), text).prop_map(|(poll, text)| Kind::Option { poll, text }),
-        (id.clone(), id.clone(), any::<u16>()).prop_map(|(poll, event, index)| Kind::Vote {
-            poll,
-            option: OptionId { event, index }
-        }),
-        (id.clone(), vec(id.clone(), 0..9))
-            .prop_map(|(poll, counted)| Kind::Close { poll, counted }),
+        (
+            id.clone(),
+            id.clone(),
+            any::<u16>(),
+            option::of(1..=limits::CLOCK)
+        )
+            .prop_map(|(poll, event, index, number)| Kind::Vote {
+                poll,
+                option: OptionId { event, index },
+                wallet: number.map(|number| WalletVote {
+                    number,
+                    signature: Signature65([7; 65])
+                }),
+            }),
+        (
+            id.clone(),
+            vec(id.clone(), 0..9),
+            option::of(vec(id.clone(), 0..9)),
+            option::of(1..=limits::CLOCK)
+        )
+            .prop_map(|(poll, counted, options, block)| Kind::Close {
+                poll,
+                counted,
+                options,
+                registry: block.map(|block| RegistryAt {
+                    address: Person([3; 20]),
+                    block
+                }),
+            }),
         talk(id, text),
     ]
 }

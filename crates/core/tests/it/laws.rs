@@ -8,7 +8,7 @@ use healthsync_core::{
 };
 use proptest::{collection::vec, prelude::*, sample::Index};
 
-use crate::people::{Device, ROOM, T0, case, log, log_of, message, poll, revoke};
+use crate::people::{Device, ROOM, T0, case, log, log_of, message, poll, revoke, vote};
 
 #[derive(Debug, Clone)]
 enum Act {
@@ -156,37 +156,38 @@ fn play(script: Script) -> Vec<SignedEvent> {
                 None => continue,
             },
             Act::Vote => match (pick(&polls, one), pick(&options, two)) {
-                (Some(poll), Some(option)) if one.index(9) == 0 => Kind::Vote { poll, option },
-                (Some(poll), _) => Kind::Vote {
-                    poll,
-                    option: OptionId {
-                        event: poll,
-                        index: two.index(3) as u16,
-                    },
-                },
+                (Some(poll), Some(option)) if one.index(9) == 0 => vote(poll, option),
+                (Some(event), _) => {
+                    let index = two.index(3) as u16;
+                    vote(event, OptionId { event, index })
+                }
                 _ => continue,
             },
             Act::Close => match pick(&polls, one) {
-                Some(poll) => Kind::Close {
-                    poll,
-                    counted: seen
-                        .state()
-                        .poll(&poll)
-                        .map_or(vec![], |poll| poll.counted()),
-                },
+                Some(poll) => {
+                    let view = seen.state().poll(&poll);
+                    Kind::Close {
+                        poll,
+                        counted: view.map_or(vec![], |view| view.counted()),
+                        options: view
+                            .filter(|_| two.index(2) == 0)
+                            .map(|view| view.added_options()),
+                        registry: None,
+                    }
+                }
                 None => continue,
             },
             Act::Fork => match all.iter().rposition(|e| Some(e.id()) == device.prev) {
                 Some(last) if device.seq > 1 => {
                     device.seq -= 1;
                     device.prev = all[last].event.prev;
-                    Kind::Vote {
-                        poll: pick(&polls, one).unwrap_or(EventId([0; 32])),
-                        option: pick(&options, two).unwrap_or(OptionId {
+                    vote(
+                        pick(&polls, one).unwrap_or(EventId([0; 32])),
+                        pick(&options, two).unwrap_or(OptionId {
                             event: EventId([0; 32]),
                             index: 0,
                         }),
-                    }
+                    )
                 }
                 _ => continue,
             },
@@ -334,12 +335,24 @@ fn recount(events: &[SignedEvent]) -> BTreeMap<EventId, BTreeMap<Person, OptionI
             continue;
         }
         let id = ask.id();
-        let close = kept.iter().find_map(|e| match &e.event.kind {
-            Kind::Close { poll, counted } if *poll == id && e.event.person == ask.event.person => {
-                Some(((e.event.lamport, e.id()), counted))
-            }
+        let closes = kept.iter().filter_map(|e| match &e.event.kind {
+            Kind::Close {
+                poll,
+                counted,
+                options,
+                ..
+            } if *poll == id && e.event.person == ask.event.person => Some((e, counted, options)),
             _ => None,
         });
+        let close = closes
+            .clone()
+            .find(|(e, ..)| {
+                let earlier = |(other, ..): (&&SignedEvent, _, _)| {
+                    other.event.device == e.event.device && other.event.seq < e.event.seq
+                };
+                !closes.clone().any(earlier)
+            })
+            .map(|(e, counted, options)| ((e.event.lamport, e.id()), counted, options));
         let known = |option: OptionId| {
             if option.event == id {
                 return usize::from(option.index) < options.len();
@@ -349,15 +362,18 @@ fn recount(events: &[SignedEvent]) -> BTreeMap<EventId, BTreeMap<Person, OptionI
                 && kept.iter().any(|e| {
                     e.id() == option.event
                         && matches!(e.event.kind, Kind::Option { poll, .. } if poll == id)
-                        && close.is_none_or(|(end, _)| (e.event.lamport, e.id()) < end)
+                        && close.is_none_or(|(end, _, options)| match options {
+                            Some(options) => options.contains(&e.id()),
+                            None => (e.event.lamport, e.id()) < end,
+                        })
                 })
         };
         let mut tally = BTreeMap::new();
         for vote in &kept {
-            if let Kind::Vote { poll, option } = vote.event.kind
+            if let Kind::Vote { poll, option, .. } = vote.event.kind
                 && poll == id
                 && known(option)
-                && close.is_none_or(|(_, counted)| counted.contains(&vote.id()))
+                && close.is_none_or(|(_, counted, _)| counted.contains(&vote.id()))
             {
                 tally.insert(vote.event.person, option);
             }

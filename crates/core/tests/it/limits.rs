@@ -1,8 +1,11 @@
 //! Limits say what is too long and by how much, and hold for what peers send.
 
-use healthsync_core::{EventError, Kind, LimitError, SignedEvent, limits};
+use healthsync_core::{
+    EventError, EventId, Kind, LimitError, OptionId, Person, RegistryAt, Signature65, SignedEvent,
+    WalletVote, limits,
+};
 
-use crate::people::{Device, case, message, poll, revoke};
+use crate::people::{Device, case, close, message, poll, revoke};
 
 #[test]
 fn limits_speak_in_sentences() {
@@ -29,8 +32,8 @@ fn sent(change: impl FnOnce(&mut healthsync_core::Event)) -> Result<SignedEvent,
 #[test]
 fn a_peers_event_beyond_a_limit_is_refused() {
     assert!(sent(|_| ()).is_ok());
-    let id = healthsync_core::EventId([0; 32]);
-    let kinds: [Kind; 15] = [
+    let id = NOBODY;
+    let kinds: [Kind; 16] = [
         message(&"x".repeat(8_001)),
         message(""),
         Kind::Room {
@@ -47,27 +50,34 @@ fn a_peers_event_beyond_a_limit_is_refused() {
             },
             other => other,
         },
-        match poll(healthsync_core::EventId([0; 32]), true) {
+        match poll(NOBODY, true) {
             Kind::Poll {
                 case,
                 question,
                 open_options,
+                signing,
+                reveal,
                 ..
             } => Kind::Poll {
                 case,
                 question,
                 options: vec!["x".into(); 13],
                 open_options,
+                signing,
+                reveal,
             },
             other => other,
         },
         Kind::Option {
-            poll: healthsync_core::EventId([0; 32]),
+            poll: NOBODY,
             text: " ".into(),
         },
+        close(NOBODY, vec![NOBODY; 401]),
         Kind::Close {
-            poll: healthsync_core::EventId([0; 32]),
-            counted: vec![healthsync_core::EventId([0; 32]); 401],
+            poll: NOBODY,
+            counted: vec![],
+            options: Some(vec![NOBODY; 41]),
+            registry: None,
         },
         message(&"x".repeat(40_000)),
         Kind::Message {
@@ -108,13 +118,31 @@ fn a_peers_event_beyond_a_limit_is_refused() {
     }
 }
 
+const NOBODY: EventId = EventId([0; 32]);
+
+fn numbered(number: u64) -> Kind {
+    Kind::Vote {
+        poll: NOBODY,
+        option: OptionId {
+            event: NOBODY,
+            index: 0,
+        },
+        wallet: Some(WalletVote {
+            number,
+            signature: Signature65([0; 65]),
+        }),
+    }
+}
+
 #[test]
 fn an_impossible_place_in_the_history_is_refused() {
-    let changes: [fn(&mut healthsync_core::Event); 7] = [
+    let changes: [fn(&mut healthsync_core::Event); 9] = [
+        |e| e.kind = numbered(0),
+        |e| e.kind = numbered(1 << 53),
         |e| e.seq = 0,
         |e| e.seq = 2,
-        |e| e.prev = Some(healthsync_core::EventId([1; 32])),
-        |e| (e.seq, e.prev) = (1 << 53, Some(healthsync_core::EventId([1; 32]))),
+        |e| e.prev = Some(EventId([1; 32])),
+        |e| (e.seq, e.prev) = (1 << 53, Some(EventId([1; 32]))),
         |e| e.seq = u64::MAX,
         |e| e.lamport = 0,
         |e| e.lamport = u64::MAX,
@@ -148,10 +176,15 @@ fn an_impossible_place_in_the_history_is_refused() {
 
 #[test]
 fn the_largest_event_fits_an_envelope() {
-    let counted = vec![healthsync_core::EventId([0xff; 32]); limits::COUNTED_VOTES];
+    let counted = vec![EventId([0xff; 32]); limits::COUNTED_VOTES];
     let close = Kind::Close {
         poll: counted[0],
         counted,
+        options: Some(vec![NOBODY; limits::CERTIFIED_OPTIONS]),
+        registry: Some(RegistryAt {
+            address: Person([0xff; 20]),
+            block: limits::CLOCK,
+        }),
     };
     assert!(sent(|e| e.kind = close).is_ok());
     let images = match case() {

@@ -1,6 +1,8 @@
 //! What the crate promises to the outside, tested through its public API in one binary.
 #![allow(clippy::unwrap_used)]
 
+mod agreement;
+mod bundles;
 mod decoders;
 mod epochs;
 mod hostile;

@@ -3,8 +3,8 @@
 use std::sync::OnceLock;
 
 use healthsync_core::{
-    Delegation, DeviceKey, DeviceSecret, Event, EventId, Kind, Millis, Person, Revocation, RoomId,
-    RoomLog, SignedDelegation, SignedEvent, SignedRevocation, eth,
+    Delegation, DeviceKey, DeviceSecret, Event, EventId, Kind, Millis, OptionId, Person, Reveal,
+    Revocation, RoomId, RoomLog, SignedDelegation, SignedEvent, SignedRevocation, Signing, eth,
 };
 
 pub(crate) const CHAIN: u64 = 31337;
@@ -156,5 +156,25 @@ pub(crate) fn poll(case: EventId, open_options: bool) -> Kind {
         question: "What is it?".into(),
         options: vec!["Sarcoidosis".into(), "Tuberculosis".into()],
         open_options,
+        signing: Signing::Device,
+        reveal: Reveal::Open,
+    }
+}
+
+pub(crate) fn vote(poll: EventId, option: OptionId) -> Kind {
+    Kind::Vote {
+        poll,
+        option,
+        wallet: None,
+    }
+}
+
+/// A close that certifies votes and, as older programs did, no options.
+pub(crate) fn close(poll: EventId, counted: Vec<EventId>) -> Kind {
+    Kind::Close {
+        poll,
+        counted,
+        options: None,
+        registry: None,
     }
 }

@@ -1,11 +1,11 @@
 //! Wallet signatures, against values computed by libraries that wallets are made of.
 
 use healthsync_core::{
-    Delegation, DelegationError, DeviceKey, Millis, Person, Signature65, SignatureError,
-    SignedDelegation, eth, registry,
+    Ballot, Delegation, DelegationError, DeviceKey, EventId, Millis, OptionId, Person, Signature65,
+    SignatureError, SignedDelegation, eth, registry,
 };
 
-use crate::people::{CHAIN, Device, T0, delegate};
+use crate::people::{CHAIN, Device, ROOM, T0, delegate};
 
 /// anvil's first account, known to everybody.
 const SECRET: &str = "ac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80";
@@ -20,6 +20,11 @@ const SIGNATURE: &str = "0xb30c4ddd6ec7288d8c69cf17af69583ebd8e10a149908722ad734
 /// `personalSign` of `@metamask/eth-sig-util` 8.2.0 and `signMessage` of viem 2.57.20 over this text.
 const TEXT: &str = "Grüße: 1 of 2";
 const TEXT_SIGNATURE: &str = "0x5b87c670e01fa845bab2327d05cdf1a7739defa43e33fa4e9e9a5be166e028ef4441e705f7e9a4b9c7b5e7e1ddb44be511645d0e4d4284d573a603fbac35637c1b";
+
+/// A vote, from the same two libraries.
+const VOTE: &str = r#"{"types":{"EIP712Domain":[{"name":"name","type":"string"},{"name":"version","type":"string"},{"name":"chainId","type":"uint256"}],"Vote":[{"name":"question","type":"string"},{"name":"answer","type":"string"},{"name":"person","type":"address"},{"name":"number","type":"uint64"},{"name":"room","type":"bytes32"},{"name":"poll","type":"bytes32"},{"name":"option","type":"string"}]},"primaryType":"Vote","domain":{"name":"HealthSync","version":"1","chainId":31337},"message":{"question":"What is it, “left”?","answer":"Sarkoïdose","person":"0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266","number":57,"room":"0x0707070707070707070707070707070707070707070707070707070707070707","poll":"0xabababababababababababababababababababababababababababababababab","option":"0xabababababababababababababababababababababababababababababababab/3"}}"#;
+const VOTE_HASH: &str = "de2270e4b3c0df396def485eaf623d4ecd896ad989798425171db2f4e2b05c8f";
+const VOTE_SIGNATURE: &str = "0x16f2ee6d41dc860aa4080d6ac2f703d225ba8eff97aacae0729aacc63c7f6ff2588956c7c51bce8e3b0e323686f2f707c856cae2d48999d8cdfd1d5af7b95b881b";
 
 fn bytes32(text: &str) -> [u8; 32] {
     hex::decode(text).unwrap().try_into().unwrap()
@@ -53,6 +58,45 @@ fn typed_data_hash_and_signature_are_those_of_wallet_libraries() {
     assert_eq!(ours.to_string(), SIGNATURE);
     let person = eth::person_of_secret(&bytes32(SECRET)).unwrap();
     assert_eq!(person.checksummed(), ADDRESS);
+}
+
+#[test]
+fn a_vote_is_signed_as_wallet_libraries_sign_it_and_binds_every_field() {
+    let poll = EventId([0xab; 32]);
+    let good = Ballot {
+        question: "What is it, “left”?",
+        answer: "Sarkoïdose",
+        person: ADDRESS.parse().unwrap(),
+        number: 57,
+        room: ROOM,
+        poll,
+        option: OptionId {
+            event: poll,
+            index: 3,
+        },
+        chain_id: CHAIN,
+    };
+    let json: serde_json::Value = serde_json::from_str(&good.typed_data_json()).unwrap();
+    let expected: serde_json::Value = serde_json::from_str(VOTE).unwrap();
+    assert_eq!(json, expected);
+    assert_eq!(hex::encode(good.signing_hash()), VOTE_HASH);
+    let signature: Signature65 = VOTE_SIGNATURE.parse().unwrap();
+    assert_eq!(good.verify(&signature), Ok(()));
+    let changes: [fn(&mut Ballot<'_>); 8] = [
+        |b| b.question = "What is it?",
+        |b| b.answer = "Tuberculosis",
+        |b| b.person.0[0] ^= 1,
+        |b| b.number = 58,
+        |b| b.room.0[0] ^= 1,
+        |b| b.poll.0[0] ^= 1,
+        |b| b.option.index = 2,
+        |b| b.chain_id = 314,
+    ];
+    for change in changes {
+        let mut other = good.clone();
+        change(&mut other);
+        assert!(other.verify(&signature).is_err(), "{other:?}");
+    }
 }
 
 #[test]

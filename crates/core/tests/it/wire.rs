@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 
 use healthsync_core::{
     DeviceKey, DeviceToken, Envelope, Ephemeral, EphemeralKind, EventId, Kind, Millis, OptionId,
-    RefusalCode, Request, Response, RoomKey, Scope, Sign, VersionVector, join_message,
-    seal_ephemeral,
+    Person, RefusalCode, RegistryAt, Request, Response, Reveal, RoomKey, Scope, Sign, Signature65,
+    Signing, VersionVector, WalletVote, join_message, seal_ephemeral,
 };
 use sha2::{Digest, Sha256};
 
-use crate::people::{Device, ROOM, T0, case, log_of, message, poll, revoke};
+use crate::people::{Device, ROOM, T0, case, close, log_of, message, poll, revoke, vote};
 
 fn json_of(kind: Kind) -> String {
     let mut device = Device::new(1, 0);
@@ -54,8 +54,42 @@ fn kinds() {
     insta::assert_snapshot!(kind_json(case()), @r#"{"type":"case","caption":"Chest, 54 y","images":[{"cid":"bafkreigh2akiscaildcqabsyg3dfr6chu3fgpregiymsck7e7aqa4s52zy","name":"chest.png","mime":"image/png","size":1234567,"width":1024,"height":768}]}"#);
     insta::assert_snapshot!(kind_json(poll(ID, true)), @r#"{"type":"poll","case":"0xabababababababababababababababababababababababababababababababab","question":"What is it?","options":["Sarcoidosis","Tuberculosis"],"open_options":true}"#);
     insta::assert_snapshot!(kind_json(Kind::Option { poll: ID, text }), @r#"{"type":"option","poll":"0xabababababababababababababababababababababababababababababababab","text":"Lymphoma"}"#);
-    insta::assert_snapshot!(kind_json(Kind::Vote { poll: ID, option }), @r#"{"type":"vote","poll":"0xabababababababababababababababababababababababababababababababab","option":"0xabababababababababababababababababababababababababababababababab/3"}"#);
-    insta::assert_snapshot!(kind_json(Kind::Close { poll: ID, counted: vec![ID] }), @r#"{"type":"close","poll":"0xabababababababababababababababababababababababababababababababab","counted":["0xabababababababababababababababababababababababababababababababab"]}"#);
+    insta::assert_snapshot!(kind_json(vote(ID, option)), @r#"{"type":"vote","poll":"0xabababababababababababababababababababababababababababababababab","option":"0xabababababababababababababababababababababababababababababababab/3"}"#);
+    insta::assert_snapshot!(kind_json(close(ID, vec![ID])), @r#"{"type":"close","poll":"0xabababababababababababababababababababababababababababababababab","counted":["0xabababababababababababababababababababababababababababababababab"]}"#);
+    let formal = match poll(ID, false) {
+        Kind::Poll {
+            case,
+            question,
+            options,
+            open_options,
+            ..
+        } => Kind::Poll {
+            case,
+            question,
+            options,
+            open_options,
+            signing: Signing::Wallet,
+            reveal: Reveal::Closed,
+        },
+        other => other,
+    };
+    insta::assert_snapshot!(kind_json(formal), @r#"{"type":"poll","case":"0xabababababababababababababababababababababababababababababababab","question":"What is it?","options":["Sarcoidosis","Tuberculosis"],"open_options":false,"signing":"wallet","reveal":"closed"}"#);
+    let signature = Signature65([7; 65]);
+    let wallet = Some(WalletVote {
+        number: 57,
+        signature,
+    });
+    insta::assert_snapshot!(kind_json(Kind::Vote { poll: ID, option, wallet }), @r#"{"type":"vote","poll":"0xabababababababababababababababababababababababababababababababab","option":"0xabababababababababababababababababababababababababababababababab/3","wallet":{"number":57,"signature":"0x0707070707070707070707070707070707070707070707070707070707070707070707070707070707070707070707070707070707070707070707070707070707"}}"#);
+    let certified = Kind::Close {
+        poll: ID,
+        counted: vec![],
+        options: Some(vec![ID]),
+        registry: Some(RegistryAt {
+            address: Person([5; 20]),
+            block: 4_812_077,
+        }),
+    };
+    insta::assert_snapshot!(kind_json(certified), @r#"{"type":"close","poll":"0xabababababababababababababababababababababababababababababababab","counted":[],"options":["0xabababababababababababababababababababababababababababababababab"],"registry":{"address":"0x0505050505050505050505050505050505050505","block":4812077}}"#);
     insta::assert_snapshot!(kind_json(Kind::Unknown), @r#"{"type":"unknown"}"#);
 }
 
@@ -143,7 +177,7 @@ fn room_state() {
     events.push(device.say(poll(case, true)));
     let (poll, event) = (events[4].id(), events[4].id());
     let option = OptionId { event, index: 1 };
-    events.push(device.say(Kind::Vote { poll, option }));
+    events.push(device.say(vote(poll, option)));
     device.say(message("lost"));
     events.push(device.say(message("after a gap")));
     insta::assert_json_snapshot!(log_of(&events).state(), @r#"
@@ -228,9 +262,11 @@ fn room_state() {
                   "0xae36b83b16f3b0ae4aec0ed357d91578a3317c079dab4c9eda2593ec37c3414e/1"
                 ]
               },
-              "uncounted": [],
+              "late": {},
               "closed": null,
-              "open_options": true
+              "open_options": true,
+              "signing": "device",
+              "reveal": "open"
             }
           ]
         }

@@ -12,6 +12,7 @@ pub(crate) mod outbox;
 pub(crate) mod presence;
 pub(crate) mod sync;
 pub(crate) mod view;
+pub(crate) mod votes;
 pub(crate) mod write;
 
 use std::{
@@ -25,7 +26,7 @@ use healthsync_core::{EventId, Person, RoomId, RoomKey, RoomLog};
 use super::{files::attach::Attached, http::within, runtime::Task};
 use crate::{
     api::RoomFacts,
-    client::model::{Delivery, ImageLock, RoomPhase, TxState},
+    client::model::{Casting, Delivery, ImageLock, RoomPhase, TxState},
 };
 
 /// An own event that the relay has not stored.
@@ -56,6 +57,8 @@ pub(crate) struct OpenRoom {
     pub locks: RefCell<BTreeMap<String, ImageLock>>,
     pub unlocking: RefCell<BTreeMap<EventId, AbortHandle>>,
     pub attached: RefCell<Vec<Attached>>,
+    /// The vote that the wallet was asked for, and its poll.
+    pub casting: RefCell<Option<(EventId, Casting)>>,
     /// As the registry said last; also for those who may not read.
     pub owner: Cell<Option<Person>>,
     pub draft: RefCell<String>,
@@ -70,6 +73,7 @@ pub(crate) struct OpenRoom {
     pub syncing: Task,
     pub sharing: Task,
     pub keeping_draft: Task,
+    pub casting_task: Task,
     pub noting: Task,
     /// Whoever wants to say something as soon as the log is there.
     waiting: RefCell<Vec<oneshot::Sender<()>>>,
@@ -94,6 +98,7 @@ impl OpenRoom {
             locks: RefCell::default(),
             unlocking: RefCell::default(),
             attached: RefCell::default(),
+            casting: RefCell::default(),
             owner: Cell::new(None),
             draft: RefCell::default(),
             draft_kept: Cell::new(false),
@@ -105,6 +110,7 @@ impl OpenRoom {
             syncing: Task::default(),
             sharing: Task::default(),
             keeping_draft: Task::default(),
+            casting_task: Task::default(),
             noting: Task::default(),
             waiting: RefCell::default(),
             repaint: Cell::new(false),
@@ -143,6 +149,8 @@ impl OpenRoom {
     pub(crate) fn forget_content(&self) {
         self.syncing.stop();
         self.sharing.stop();
+        self.casting_task.stop();
+        self.casting.take();
         for (_, handle) in self.unlocking.take() {
             handle.abort();
         }

@@ -12,8 +12,8 @@ use crate::{
     client::{
         browser::{files::attach::Attached, runtime::Runtime},
         model::{
-            CaseRow, Delivery, ImageLock, ImageRow, MemberRow, MessageRow, OptionRow, PollRow,
-            Role, RoomPhase, RoomView,
+            CaseRow, Casting, Delivery, ImageLock, ImageRow, MemberRow, MessageRow, OptionRow,
+            PollRow, PollRules, Role, RoomPhase, RoomView,
         },
     },
 };
@@ -114,13 +114,14 @@ fn room_view(room: &OpenRoom, me: Option<Person>) -> RoomView {
                 .map(|message| message_row(message, me, &delivery))
                 .collect(),
         );
+        let casting = room.casting.borrow();
         let locks = room.locks.borrow();
         let lock = |cid: &str| locks.get(cid).cloned().unwrap_or(ImageLock::Locked);
         view.cases = Arc::new(
             state
                 .cases
                 .iter()
-                .map(|case| case_row(case, me, &delivery, &lock))
+                .map(|case| case_row(case, me, &delivery, &lock, casting.as_ref()))
                 .collect(),
         );
     }
@@ -149,6 +150,7 @@ fn case_row(
     me: Option<Person>,
     delivery: &impl Fn(&EventId) -> Delivery,
     lock: &impl Fn(&str) -> ImageLock,
+    casting: Option<&(EventId, Casting)>,
 ) -> CaseRow {
     let image = |image: &ImageRef| ImageRow {
         cid: image.cid.clone(),
@@ -169,7 +171,15 @@ fn case_row(
         polls: case
             .polls
             .iter()
-            .map(|poll| poll_row(poll, me, delivery))
+            .map(|poll| {
+                let casting = casting.filter(|(id, _)| *id == poll.id);
+                poll_row(
+                    poll,
+                    me,
+                    delivery,
+                    casting.map(|(_, casting)| casting.clone()),
+                )
+            })
             .collect(),
         delivery: delivery(&case.id),
     }
@@ -179,8 +189,10 @@ fn poll_row(
     poll: &PollView,
     me: Option<Person>,
     delivery: &impl Fn(&EventId) -> Delivery,
+    casting: Option<Casting>,
 ) -> PollRow {
     let mine = me.and_then(|me| poll.votes.get(&me)).copied();
+    let late = me.and_then(|me| poll.late.get(&me)).copied();
     PollRow {
         id: poll.id,
         case: poll.case,
@@ -200,9 +212,20 @@ fn poll_row(
             })
             .collect(),
         voted: poll.voted() as u32,
-        open_options: poll.open_options,
+        rules: PollRules {
+            open_options: poll.open_options,
+            signing: poll.signing,
+            reveal: poll.reveal,
+        },
         closed_at: poll.closed.as_ref().map(|closed| closed.at),
+        contradicted: poll
+            .closed
+            .as_ref()
+            .is_some_and(|closed| !closed.contradicted_by.is_empty()),
         my_vote: mine.map(|(_, choice)| choice),
-        delivery: delivery(&mine.map_or(poll.id, |(event, _)| event)),
+        my_late_vote: late.map(|(_, choice)| choice),
+        late: poll.late.len() as u32,
+        casting,
+        delivery: delivery(&late.or(mine).map_or(poll.id, |(event, _)| event)),
     }
 }

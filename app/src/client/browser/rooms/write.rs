@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use healthsync_core::{EphemeralKind, EventId, Kind, LimitError, OptionId, RoomKey};
+use healthsync_core::{EphemeralKind, EventId, Kind, LimitError, RoomKey};
 use healthsync_net::GossipKind;
 use wasm_bindgen_futures::spawn_local;
 
@@ -16,7 +16,7 @@ use crate::client::{
             envelopes::{self, AppendError, Appended, Author},
         },
     },
-    model::{Delivery, ToastKind, Trouble},
+    model::{Delivery, PollRules, Trouble},
 };
 
 impl Runtime {
@@ -117,7 +117,7 @@ impl Runtime {
     }
 
     /// Anything else that is said at the press of a button.
-    fn say_or_toast(self: &Rc<Self>, kinds: Vec<Kind>) {
+    pub(crate) fn say_or_toast(self: &Rc<Self>, kinds: Vec<Kind>) {
         let Some(room) = self.open_room() else { return };
         let runtime = self.clone();
         spawn_local(async move {
@@ -132,7 +132,7 @@ impl Runtime {
         case: EventId,
         question: String,
         options: Vec<String>,
-        open_options: bool,
+        rules: PollRules,
     ) {
         let options = options
             .into_iter()
@@ -144,7 +144,9 @@ impl Runtime {
             case,
             question,
             options,
-            open_options,
+            open_options: rules.open_options,
+            signing: rules.signing,
+            reveal: rules.reveal,
         }]);
     }
 
@@ -153,40 +155,6 @@ impl Runtime {
             poll,
             text: text.trim().to_owned(),
         }]);
-    }
-
-    pub(crate) fn vote(self: &Rc<Self>, poll: EventId, option: OptionId) {
-        if self.poll_is_closed(poll) {
-            return self.toast(
-                ToastKind::Info,
-                "This question was closed before your vote was cast, so the vote is not sent.",
-            );
-        }
-        self.say_or_toast(vec![Kind::Vote { poll, option }]);
-    }
-
-    fn poll_is_closed(&self, poll: EventId) -> bool {
-        let Some(room) = self.open_room() else {
-            return false;
-        };
-        let log = room.log.borrow();
-        log.as_ref()
-            .and_then(|log| log.state().poll(&poll))
-            .is_some_and(|poll| poll.closed.is_some())
-    }
-
-    /// Certifies the votes as they are counted now, here.
-    pub(crate) fn close_poll(self: &Rc<Self>, poll: EventId) {
-        let Some(room) = self.open_room() else { return };
-        let counted = {
-            let log = room.log.borrow();
-            let view = log.as_ref().and_then(|log| log.state().poll(&poll));
-            view.filter(|view| view.closed.is_none())
-                .map(|view| view.counted())
-        };
-        if let Some(counted) = counted {
-            self.say_or_toast(vec![Kind::Close { poll, counted }]);
-        }
     }
 
     /// What stands in the composer changes by something else than typing.

@@ -107,11 +107,14 @@ impl Peer {
                 Kind::Vote {
                     poll: poll.id,
                     option,
+                    wallet: None,
                 }
             }
             (7, .., Some(poll)) if rng.one_in(3) => Kind::Close {
                 poll: poll.id,
                 counted: poll.counted(),
+                options: Some(poll.added_options()),
+                registry: None,
             },
             (8, Some(of), ..) => Kind::Edit {
                 of,
