@@ -19,3 +19,4 @@ pub mod settings;
 pub mod storage;
 #[cfg(test)]
 mod test_support;
+pub mod verify;

@@ -1,23 +1,42 @@
-//! The server's entry point: settings, logs, listening, and a clean end on SIGTERM or Ctrl-C.
+//! The server's entry point: settings, logs, listening, and a clean end on SIGTERM or Ctrl-C; or one of the commands
+//! that need no server.
 
 use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use axum::serve::ListenerExt;
-use clap::Parser;
+use clap::{Parser, Subcommand};
 use healthsync_server::services::Services;
 use healthsync_server::settings::Settings;
+use healthsync_server::verify::Verify;
 use healthsync_server::{http, logging};
 use tokio::net::TcpListener;
 
 /// How long requests on their way may take after the signal.
 const GRACE: Duration = Duration::from_secs(8);
 
+#[derive(Parser)]
+#[command(name = "healthsync", version, args_conflicts_with_subcommands = true)]
+struct Program {
+    #[command(flatten)]
+    settings: Settings,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    Verify(Verify),
+}
+
 #[tokio::main]
 async fn main() -> ExitCode {
-    let settings = Settings::parse();
-    match run(settings).await {
+    let program = Program::parse();
+    if let Some(Command::Verify(verify)) = program.command {
+        return verify.run().await;
+    }
+    match run(program.settings).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(why) => {
             eprintln!("healthsync cannot run: {why}");

@@ -233,6 +233,13 @@ fn key_nodes(text: &str) -> Result<KeyNodes, String> {
     Ok(KeyNodes::Remote(Box::new(urls)))
 }
 
+/// The URL of a chain's RPC on the command line.
+pub(crate) fn rpc_url(text: &str) -> Result<Url, String> {
+    http_url(text).ok_or_else(|| {
+        "--rpc takes an http or https URL without user name, such as http://127.0.0.1:8545".into()
+    })
+}
+
 fn chain_rpc(text: &str) -> Result<Url, String> {
     http_url(text).ok_or_else(|| {
         "HEALTHSYNC_CHAIN_RPC takes an http or https URL without user name, such as http://127.0.0.1:8545".into()

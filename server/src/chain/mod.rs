@@ -202,6 +202,20 @@ impl Chain {
         Ok(membership)
     }
 
+    /// Whether the registry listed the person at a block of the past.
+    pub async fn was_allowed(
+        &self,
+        room: RoomId,
+        person: Person,
+        block: u64,
+    ) -> Result<bool, ChainError> {
+        let allowed = RoomRegistry::isAllowedCall {
+            room: B256::from(room.0),
+            person: address(person),
+        };
+        self.ask(allowed, BlockId::number(block)).await
+    }
+
     /// Makes the next question about this person go to the chain: an event said that it has changed.
     pub fn forget(&self, room: RoomId, person: Person) {
         self.memberships().remove(&(room, person));
