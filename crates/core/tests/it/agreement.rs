@@ -108,7 +108,7 @@ fn polls_with_the_same_options_are_compared_and_too_few_are_called_so() {
             .map(|reader| {
                 (
                     Person([reader; 20]),
-                    (item + usize::from(reader == 2 && item % 5 == 0)) % 2,
+                    (item + usize::from(reader == 2 && item.is_multiple_of(5))) % 2,
                 )
             })
             .collect();
