@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use libp2p::{
+    PeerId,
     connection_limits::{self, ConnectionLimits},
     identify,
-    PeerId,
     identity::Keypair,
     ping,
     request_response::ProtocolSupport,
@@ -52,7 +52,13 @@ impl Behaviour {
             .with_max_pending_incoming(Some(direct))
             .with_max_established_per_peer(Some(2))
             .with_max_established_incoming(Some(2 * direct));
-        Self::new(ProtocolSupport::Outbound, limits, keypair, Some(relay), streams)
+        Self::new(
+            ProtocolSupport::Outbound,
+            limits,
+            keypair,
+            Some(relay),
+            streams,
+        )
     }
 
     #[cfg_attr(target_arch = "wasm32", allow(dead_code))]

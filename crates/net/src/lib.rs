@@ -27,6 +27,7 @@ pub mod browser;
 pub mod native;
 
 pub use address::{Transport, key_of_peer, peer_of_key, websocket_multiaddr};
+pub use blob::{ContentId, Layout, Shelf};
 pub use client::{
     Joined, NetError, NetEvent, NodeConfig, NodeHandle, Page, Prefer, State, Status, Stored,
 };

@@ -143,10 +143,7 @@ mod tests {
         let mut message = Vec::new();
         put_varint(&mut message, 1 << 3 | 2);
         put_varint(&mut message, u64::MAX);
-        assert_eq!(
-            Reader::new(&message).field(),
-            Err(ProtobufError::Short)
-        );
+        assert_eq!(Reader::new(&message).field(), Err(ProtobufError::Short));
     }
 
     proptest! {

@@ -105,9 +105,10 @@ impl<B: NetworkBehaviour> NetworkBehaviour for RelayOnly<B> {
         }
     }
 
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<ToSwarm<Self::ToSwarm, THandlerInEvent<Self>>> {
-        self.inner
-            .poll(cx)
-            .map(|event| event.map_in(Either::Left))
+    fn poll(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<ToSwarm<Self::ToSwarm, THandlerInEvent<Self>>> {
+        self.inner.poll(cx).map(|event| event.map_in(Either::Left))
     }
 }

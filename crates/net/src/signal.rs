@@ -216,7 +216,10 @@ mod tests {
             Message::Candidate("null".into()).encode(),
             b"\x08\x02\x12\x04null"
         );
-        assert_eq!(Message::decode(b"\x12\x03v=0"), Ok(Message::Offer("v=0".into())));
+        assert_eq!(
+            Message::decode(b"\x12\x03v=0"),
+            Ok(Message::Offer("v=0".into()))
+        );
         assert_eq!(Message::decode(b"\x08\x03"), Err(SignalError::Type));
         assert_eq!(Message::decode(b"\x12\x01\xff"), Err(SignalError::Text));
         let long = Message::Candidate("x".repeat(CANDIDATE_BYTES + 1));

@@ -287,6 +287,7 @@ fn ephemeral() {
         EphemeralKind::Typing,
         EphemeralKind::Bye,
         EphemeralKind::MembersChanged,
+        EphemeralKind::Reachable { key: [7; 32] },
     ];
     let sealed: Vec<String> = kinds
         .into_iter()

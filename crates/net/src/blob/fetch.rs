@@ -248,7 +248,9 @@ impl<P: Ord + Copy> Fetch<P> {
     /// The content, once done.
     pub fn into_bytes(self) -> Option<(Layout, Vec<u8>)> {
         let done = self.is_done();
-        self.layout.filter(|_| done).map(|layout| (layout, self.bytes))
+        self.layout
+            .filter(|_| done)
+            .map(|layout| (layout, self.bytes))
     }
 
     fn adopt(&mut self, layout: Layout) -> Result<(), Fault> {

@@ -190,15 +190,13 @@ async fn ask_one(peer: PeerId, mut control: Control, mut told: mpsc::Sender<Said
     let _ = told.send(Said::Ended(peer)).await;
 }
 
-async fn converse(
-    peer: PeerId,
-    stream: Stream,
-    told: &mut mpsc::Sender<Said>,
-) -> io::Result<()> {
+async fn converse(peer: PeerId, stream: Stream, told: &mut mpsc::Sender<Said>) -> io::Result<()> {
     let (mut reader, mut writer) = stream.split();
     let (questions, mut asked) = mpsc::channel::<Ask>(super::fetch::WINDOW + 1);
     let gone = |_| io::Error::from(io::ErrorKind::BrokenPipe);
-    told.send(Said::Opened(peer, questions)).await.map_err(gone)?;
+    told.send(Said::Opened(peer, questions))
+        .await
+        .map_err(gone)?;
     let write = async move {
         while let Some(ask) = asked.next().await {
             write_frame(&mut writer, &ask.encode(), ASK_BYTES).await?;

@@ -46,7 +46,11 @@ fn content(size: usize) -> (Vec<u8>, Layout, ContentId) {
 }
 
 fn chunk(bytes: &[u8], index: u32) -> Vec<u8> {
-    bytes.chunks(CHUNK).nth(index as usize).unwrap_or(&[]).to_vec()
+    bytes
+        .chunks(CHUNK)
+        .nth(index as usize)
+        .unwrap_or(&[])
+        .to_vec()
 }
 
 /// How a peer behaves.
@@ -75,7 +79,11 @@ fn manner() -> impl Strategy<Value = Manner> {
 }
 
 /// Plays a whole transfer; `order` decides whose turn it is.
-fn play(size: usize, manners: &[Manner], order: &[u8]) -> (Fetch<usize>, Vec<u8>, Vec<(usize, Fault)>) {
+fn play(
+    size: usize,
+    manners: &[Manner],
+    order: &[u8],
+) -> (Fetch<usize>, Vec<u8>, Vec<(usize, Fault)>) {
     let (bytes, layout, id) = content(size);
     let mut fetch = Fetch::new(ROOM, id, size as u64, proves);
     let mut now = Instant::now();

@@ -7,7 +7,13 @@ use super::{CHUNK, CHUNKS, ContentId, Layout};
 /// Longest question: tag, room, content id.
 pub const ASK_BYTES: usize = 1 + 32 + 36;
 /// Longest answer: a chunk or a layout with its head.
-pub const ANSWER_BYTES: usize = 1 + 8 + if CHUNK > 32 * CHUNKS { CHUNK } else { 32 * CHUNKS };
+pub const ANSWER_BYTES: usize = 1
+    + 8
+    + if CHUNK > 32 * CHUNKS {
+        CHUNK
+    } else {
+        32 * CHUNKS
+    };
 
 /// What the side that wants content says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -93,9 +99,12 @@ impl Answer {
     /// Without the length prefix.
     pub fn encode(&self) -> Vec<u8> {
         match self {
-            Self::Layout(layout) => {
-                [&[129], &layout.size.to_be_bytes()[..], layout.digests.as_flattened()].concat()
-            }
+            Self::Layout(layout) => [
+                &[129],
+                &layout.size.to_be_bytes()[..],
+                layout.digests.as_flattened(),
+            ]
+            .concat(),
             Self::Chunk(index, bytes) => [&[130], &index.to_be_bytes()[..], bytes].concat(),
             Self::No(refusal) => vec![
                 131,

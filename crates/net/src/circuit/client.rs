@@ -75,11 +75,7 @@ pub async fn reserve(control: &mut Control, relay: PeerId) -> Result<u64, CallEr
 
 /// Calls `peer` through `relay`. The stream that comes back leads to it; who really answers is found
 /// out by [`secure`].
-pub async fn call(
-    control: &mut Control,
-    relay: PeerId,
-    peer: PeerId,
-) -> Result<Stream, CallError> {
+pub async fn call(control: &mut Control, relay: PeerId, peer: PeerId) -> Result<Stream, CallError> {
     let mut stream = control.open_stream(relay, HOP).await?;
     write_varint_frame(&mut stream, &HopMessage::Connect(peer).encode()).await?;
     match answer(&mut stream).await? {
@@ -150,13 +146,16 @@ where
     E: std::error::Error + Send + Sync + 'static,
 {
     if caller {
-        let (info, stream) =
-            dialer_select_proto(stream, upgrade.protocol_info(), Version::V1).await.map_err(io::Error::other)?;
+        let (info, stream) = dialer_select_proto(stream, upgrade.protocol_info(), Version::V1)
+            .await
+            .map_err(io::Error::other)?;
         OutboundConnectionUpgrade::upgrade_outbound(upgrade, stream, info)
             .await
             .map_err(invalid)
     } else {
-        let (info, stream) = listener_select_proto(stream, upgrade.protocol_info()).await.map_err(io::Error::other)?;
+        let (info, stream) = listener_select_proto(stream, upgrade.protocol_info())
+            .await
+            .map_err(io::Error::other)?;
         InboundConnectionUpgrade::upgrade_inbound(upgrade, stream, info)
             .await
             .map_err(invalid)

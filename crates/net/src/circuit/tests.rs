@@ -38,7 +38,7 @@ fn the_bytes_are_those_of_the_specification() {
     };
     assert_eq!(
         hex(&accepted.encode()),
-        "08021a0a0880b3ff890712020102220608 3c10808004 2864".replace(' ', "")
+        "08021a0a0880e6fe890712020102 2206083c10808004 2864".replace(' ', "")
     );
     let calls = StopMessage::Connect {
         from: somebody(),

@@ -30,7 +30,8 @@ use crate::signal::Role;
 pub type Linked = (PeerId, StreamMuxerBox);
 
 /// Turns a secured circuit into the connection that stays.
-pub type Finish = Arc<dyn Fn(Secured, Role) -> BoxFuture<'static, io::Result<Linked>> + Send + Sync>;
+pub type Finish =
+    Arc<dyn Fn(Secured, Role) -> BoxFuture<'static, io::Result<Linked>> + Send + Sync>;
 
 /// Whose calls are taken: members of a common room. Shared with the actor, which keeps it up to date.
 #[derive(Debug, Clone, Default)]
@@ -47,7 +48,9 @@ impl Welcome {
 
     /// A lock whose holder only copies and cannot panic.
     fn lock(&self) -> std::sync::MutexGuard<'_, BTreeSet<PeerId>> {
-        self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+        self.0
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 }
 

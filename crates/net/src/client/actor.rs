@@ -212,7 +212,8 @@ impl Actor {
             }
             let now = Instant::now();
             let usable = self.link.usable().is_some() && self.ready;
-            self.direct.tick(&mut self.swarm, self.config.relay, usable, now);
+            self.direct
+                .tick(&mut self.swarm, self.config.relay, usable, now);
             if let Some(order) = self.link.tick(now, jitter()) {
                 self.carry_out(order);
             }

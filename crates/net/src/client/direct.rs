@@ -10,7 +10,12 @@ use std::{
     time::Duration,
 };
 
-use futures::{FutureExt, StreamExt, channel::mpsc, future::BoxFuture, stream::{Fuse, FuturesUnordered}};
+use futures::{
+    FutureExt, StreamExt,
+    channel::mpsc,
+    future::BoxFuture,
+    stream::{Fuse, FuturesUnordered},
+};
 use healthsync_core::RoomId;
 use libp2p::{
     PeerId, Stream, Swarm,
@@ -128,11 +133,7 @@ impl Direct {
             self.tasks.push(decline.boxed());
             return;
         }
-        let (shelf, rooms, giving) = (
-            self.shelf.clone(),
-            self.rooms.clone(),
-            self.giving.clone(),
-        );
+        let (shelf, rooms, giving) = (self.shelf.clone(), self.rooms.clone(), self.giving.clone());
         giving.fetch_add(1, Ordering::Relaxed);
         let give = async move {
             let allowed = |room: &RoomId| {

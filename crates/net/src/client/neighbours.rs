@@ -89,7 +89,9 @@ impl Neighbours {
 
     /// Whether `peer` is in `room`.
     pub(super) fn shares(&self, peer: &PeerId, room: &RoomId) -> bool {
-        self.rooms.get(room).is_some_and(|members| members.contains(peer))
+        self.rooms
+            .get(room)
+            .is_some_and(|members| members.contains(peer))
     }
 
     /// Whom to dial now; they count as being dialled from here on.
@@ -155,9 +157,7 @@ impl Neighbours {
         self.peers
             .values()
             .filter_map(|neighbour| match neighbour.state {
-                State::Linked { id, heard }
-                    if now.saturating_duration_since(heard) > SILENCE =>
-                {
+                State::Linked { id, heard } if now.saturating_duration_since(heard) > SILENCE => {
                     Some(id)
                 }
                 _ => None,
@@ -183,7 +183,8 @@ impl Neighbours {
         jitter: u32,
     ) -> bool {
         match self.peers.get_mut(peer) {
-            Some(neighbour) if matches!(neighbour.state, State::Linked { id, .. } if id == closed) => {
+            Some(neighbour) if matches!(neighbour.state, State::Linked { id, .. } if id == closed) =>
+            {
                 neighbour.wait(now, jitter);
                 true
             }
@@ -214,7 +215,10 @@ impl Neighbours {
 
     /// Links in all.
     pub(super) fn up_count(&self) -> usize {
-        self.peers.keys().filter(|peer| self.is_linked(peer)).count()
+        self.peers
+            .keys()
+            .filter(|peer| self.is_linked(peer))
+            .count()
     }
 
     fn is_linked(&self, peer: &PeerId) -> bool {
@@ -279,7 +283,11 @@ mod tests {
         assert!(!me.linked(&peers[2], id(1), now), "a stranger");
         assert!(me.linked(&peers[1], id(2), now));
         me.set_room(OTHER, [peers[1]], now);
-        assert_eq!(me.set_room(ROOM, [], now), [], "the other room still holds it");
+        assert_eq!(
+            me.set_room(ROOM, [], now),
+            [],
+            "the other room still holds it"
+        );
         assert!(me.shares(&peers[1], &OTHER) && !me.shares(&peers[1], &ROOM));
         assert_eq!(me.set_room(OTHER, [], now), [id(2)]);
         assert_eq!(me.up_count(), 0);

@@ -25,8 +25,8 @@ use healthsync_core::{
 };
 use healthsync_net::{
     Admission, Keypair, NetEvent, NodeConfig, NodeHandle, Outcome, Page, PeerIdBytes, Policy,
-    Prefer, Refusal, Relay, RelayConfig, RelayHandle, State, Status, address, client,
-    blob, circuit::Finish, native::WebSocketStream, websocket_multiaddr,
+    Prefer, Refusal, Relay, RelayConfig, RelayHandle, State, Status, address, blob,
+    circuit::Finish, client, native::WebSocketStream, websocket_multiaddr,
 };
 use libp2p::{
     Multiaddr, Transport,

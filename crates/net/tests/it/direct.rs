@@ -58,7 +58,10 @@ impl Colleague {
 
     async fn fetch(&self, content: [u8; 36]) -> Fetch<PeerId> {
         let limit = 64 * 1024 * 1024;
-        self.visitor.node.fetch(ROOM, content, limit, proves, |_, _| {}).await
+        self.visitor
+            .node
+            .fetch(ROOM, content, limit, proves, |_, _| {})
+            .await
     }
 }
 
@@ -82,7 +85,9 @@ async fn pair(clinic: &Clinic, board: &Switchboard) -> (Colleague, Colleague) {
 }
 
 fn study(size: usize) -> Vec<u8> {
-    (0..size as u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 11) as u8).collect()
+    (0..size as u32)
+        .map(|n| (n.wrapping_mul(2_654_435_761) >> 11) as u8)
+        .collect()
 }
 
 #[tokio::test]
@@ -119,7 +124,11 @@ async fn what_is_said_arrives_once_and_goes_on_without_the_relay() {
     assert_eq!(back.direct_peers, 1, "the link has lived through it");
     ben.visitor.until(State::Connected).await;
     let answer = ben.visitor.say(ROOM, "both roads again");
-    ben.visitor.node.push(ROOM, vec![answer.clone()]).await.unwrap();
+    ben.visitor
+        .node
+        .push(ROOM, vec![answer.clone()])
+        .await
+        .unwrap();
     assert_eq!(ada.visitor.hears().await, answer);
     assert_eq!(clinic.relay.metrics().gossip_rejected, 0);
 }
@@ -132,7 +141,11 @@ async fn a_link_that_breaks_is_made_again_and_the_relay_carries_on_meanwhile() {
     board.cut();
     ada.linked(0).await;
     let envelope = ada.visitor.say(ROOM, "by the relay");
-    ada.visitor.node.push(ROOM, vec![envelope.clone()]).await.unwrap();
+    ada.visitor
+        .node
+        .push(ROOM, vec![envelope.clone()])
+        .await
+        .unwrap();
     assert_eq!(ben.visitor.hears().await, envelope);
     ada.linked(1).await;
     ada.visitor
@@ -159,7 +172,9 @@ async fn a_study_of_fifty_megabytes_crosses_from_two_members_at_once() {
     let mut told = Vec::new();
     let node = eve.visitor.node.clone();
     let fetch = node
-        .fetch(ROOM, content, 64 * 1024 * 1024, proves, |have, all| told.push((have, all)))
+        .fetch(ROOM, content, 64 * 1024 * 1024, proves, |have, all| {
+            told.push((have, all))
+        })
         .await;
     let (layout, fetched) = fetch.into_bytes().expect("everything came");
     assert!(fetched == bytes, "the bytes are the same");
@@ -187,14 +202,17 @@ async fn content_is_for_its_room_only_and_nobody_having_it_is_said_at_once() {
 async fn nobody_is_called_by_a_stranger() {
     let clinic = Clinic::open().await;
     let board = Switchboard::default();
-    let (mut ada, ben) = pair(&clinic, &board).await;
+    let (ada, ben) = pair(&clinic, &board).await;
     let stranger = colleague(&clinic, &board, 3).await;
     clinic.mailbox.forbid(ROOM, stranger.visitor.person);
     let other = RoomId([8; 32]);
     clinic.mailbox.allow(other, stranger.visitor.person);
     stranger.visitor.enter(other).await;
     // Those two it dials itself if its peer id is the smaller; to be called it needs a common room.
-    stranger.visitor.node.set_members(other, vec![ada.id(), ben.id()]);
+    stranger
+        .visitor
+        .node
+        .set_members(other, vec![ada.id(), ben.id()]);
     ada.visitor.node.set_members(other, vec![stranger.id()]);
     ben.visitor.node.set_members(other, vec![stranger.id()]);
     while clinic.relay.metrics().circuits_refused < 2 {

@@ -48,7 +48,12 @@ impl Switchboard {
         Arc::new(move |secured, role| board.clone().join(me, secured, role))
     }
 
-    fn join(self, me: PeerId, (peer, circuit): Secured, role: Role) -> BoxFuture<'static, io::Result<Linked>> {
+    fn join(
+        self,
+        me: PeerId,
+        (peer, circuit): Secured,
+        role: Role,
+    ) -> BoxFuture<'static, io::Result<Linked>> {
         async move {
             let (pipe, caller) = match role {
                 Role::Caller => (self.offer(me, peer), true),
@@ -60,7 +65,11 @@ impl Switchboard {
             drop(circuit);
             let yamux = yamux::Config::default();
             let muxer = match caller {
-                true => yamux.upgrade_outbound(pipe.compat(), "/yamux/1.0.0").await?,
+                true => {
+                    yamux
+                        .upgrade_outbound(pipe.compat(), "/yamux/1.0.0")
+                        .await?
+                }
                 false => yamux.upgrade_inbound(pipe.compat(), "/yamux/1.0.0").await?,
             };
             Ok((peer, StreamMuxerBox::new(muxer)))
@@ -110,7 +119,10 @@ impl Memory {
     pub(crate) fn put(&self, room: RoomId, bytes: Vec<u8>) -> ContentId {
         let layout = Layout {
             size: bytes.len() as u64,
-            digests: bytes.chunks(CHUNK).map(|c| Sha256::digest(c).into()).collect(),
+            digests: bytes
+                .chunks(CHUNK)
+                .map(|c| Sha256::digest(c).into())
+                .collect(),
         };
         let id = id_of(&layout);
         self.0.lock().unwrap().insert(id, (room, layout, bytes));

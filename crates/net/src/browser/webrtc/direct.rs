@@ -5,7 +5,7 @@
 
 use std::{future::poll_fn, io, sync::Arc, time::Duration};
 
-use futures::{AsyncReadExt, AsyncWriteExt, FutureExt, StreamExt, future::BoxFuture, stream};
+use futures::{AsyncReadExt, AsyncWriteExt, FutureExt, StreamExt, stream};
 use libp2p::core::muxing::StreamMuxerBox;
 use send_wrapper::SendWrapper;
 use wasm_bindgen::JsCast;
@@ -145,7 +145,8 @@ where
                 .dyn_into::<js_sys::Object>()
                 .map_err(|_| invalid("a candidate that is no object"))?
                 .unchecked_into::<RtcIceCandidateInit>();
-            let add = connection.add_ice_candidate_with_opt_rtc_ice_candidate_init(Some(&candidate));
+            let add =
+                connection.add_ice_candidate_with_opt_rtc_ice_candidate_init(Some(&candidate));
             // One that this browser cannot use (another address family, say) is no reason to give up.
             if let Err(error) = JsFuture::from(add).await {
                 let error = thrown("a candidate is of no use here", &error);

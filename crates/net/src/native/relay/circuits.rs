@@ -254,7 +254,10 @@ async fn bridge(
     carried: Arc<AtomicU64>,
 ) -> io::Result<()> {
     let call = async {
-        let mut called = control.open_stream(to, STOP).await.map_err(io::Error::other)?;
+        let mut called = control
+            .open_stream(to, STOP)
+            .await
+            .map_err(io::Error::other)?;
         let connect = StopMessage::Connect {
             from,
             limit: Some(LIMIT),

@@ -90,7 +90,9 @@ impl Rooms {
 
     /// Whether `peer` is in any room.
     pub(super) fn is_anywhere(&self, peer: &PeerId) -> bool {
-        self.rooms.values().any(|room| room.members.contains_key(peer))
+        self.rooms
+            .values()
+            .any(|room| room.members.contains_key(peer))
     }
 
     /// Whether both are in one room.
