@@ -284,9 +284,10 @@ async fn heartbeat(runtime: Rc<Runtime>) {
         sleep(rooms::presence::HEARTBEAT_MS).await;
         if let Some(room) = runtime.open_room() {
             runtime.tell_members(&room);
+            // Also in the background: a link is worth keeping while somebody reads in another tab.
+            runtime.say_reachable(&room);
             if is_visible() {
                 runtime.hint(&room, healthsync_core::EphemeralKind::Here { ask: false });
-                runtime.say_reachable(&room);
             }
             // Those who have gone silent are away now.
             runtime.repaint(&room);
