@@ -237,7 +237,7 @@ impl<P: Ord + Copy> Fetch<P> {
     /// Fills a gap, from its first byte on, with bytes that somebody else had.
     pub fn fill(&mut self, start: u64, bytes: &[u8]) -> Result<(), Fault> {
         let first = u32::try_from(start / CHUNK as u64).map_err(|_| Fault::WrongBytes)?;
-        if start % CHUNK as u64 != 0 {
+        if !start.is_multiple_of(CHUNK as u64) {
             return Err(Fault::WrongBytes);
         }
         (first..)

@@ -403,11 +403,9 @@ impl Actor {
                 self.direct.failed(&peer, now, jitter());
             }
             SwarmEvent::Behaviour(BehaviourEvent::Ping(event))
-                if event.peer != self.config.relay =>
+                if event.peer != self.config.relay && event.result.is_ok() =>
             {
-                if event.result.is_ok() {
-                    self.direct.heard(&event.peer, now);
-                }
+                self.direct.heard(&event.peer, now);
             }
             SwarmEvent::ConnectionEstablished {
                 connection_id,

@@ -111,9 +111,11 @@ impl Switchboard {
     }
 }
 
+type Content = (RoomId, Layout, Vec<u8>);
+
 /// Contents in memory, with a content id of the tests' own.
 #[derive(Default)]
-pub(crate) struct Memory(Mutex<HashMap<ContentId, (RoomId, Layout, Vec<u8>)>>);
+pub(crate) struct Memory(Mutex<HashMap<ContentId, Content>>);
 
 impl Memory {
     pub(crate) fn put(&self, room: RoomId, bytes: Vec<u8>) -> ContentId {

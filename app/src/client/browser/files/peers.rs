@@ -16,7 +16,7 @@ fn proves(content: &ContentId, layout: &Layout) -> bool {
 
 impl Runtime {
     /// `None` when no member with a direct link has any of it; then storage is asked for the whole.
-    pub(crate) async fn from_members(
+    pub(crate) async fn fetch_from_members(
         &self,
         room: &OpenRoom,
         cid: &Cid,

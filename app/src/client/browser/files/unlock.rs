@@ -214,7 +214,10 @@ impl Runtime {
             ));
         };
         let limit = image.size + OVERHEAD as u64;
-        if let Some(bytes) = self.from_members(room, &cid, limit, &mut progress).await {
+        if let Some(bytes) = self
+            .fetch_from_members(room, &cid, limit, &mut progress)
+            .await
+        {
             return Ok(bytes);
         }
         let url = format!("{}/ipfs/{}", self.bootstrap.storage.url, image.cid);
