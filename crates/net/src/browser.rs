@@ -13,7 +13,10 @@ use std::sync::Arc;
 use futures::channel::mpsc;
 use libp2p::{
     Transport as _,
-    core::{muxing::StreamMuxerBox, upgrade::Version},
+    core::{
+        muxing::{StreamMuxerBox, SubstreamBox},
+        upgrade::Version,
+    },
     identity::Keypair,
     noise, yamux,
 };
@@ -43,6 +46,7 @@ impl Node {
         let mut yamux = yamux::Config::default();
         yamux.set_max_num_streams(MAX_STREAMS);
         let websocket = websocket::WebSocketTransport
+            .map(|socket, _| SubstreamBox::new(socket))
             .upgrade(Version::V1Lazy)
             .authenticate(noise)
             .multiplex(yamux)

@@ -9,7 +9,7 @@ use futures_timer::Delay;
 use libp2p::{
     PeerId, Stream,
     core::{
-        muxing::StreamMuxer,
+        muxing::{StreamMuxer, StreamMuxerBox, SubstreamBox},
         upgrade::{InboundConnectionUpgrade, OutboundConnectionUpgrade, UpgradeInfo, Version},
     },
     identity::Keypair,
@@ -25,10 +25,7 @@ use crate::framing::{invalid, read_varint_frame, write_varint_frame};
 pub const LIMIT: Duration = Duration::from_secs(10);
 
 /// A secured circuit: who is at the other end, and the multiplexer.
-pub type Secured = (
-    PeerId,
-    yamux::Muxer<Negotiated<noise::Output<Negotiated<Stream>>>>,
-);
+pub type Secured = (PeerId, StreamMuxerBox);
 
 /// Why a call did not come about.
 #[derive(Debug, thiserror::Error)]
@@ -128,11 +125,13 @@ pub async fn secure(
     let mut yamux = yamux::Config::default();
     yamux.set_max_num_streams(8);
     let upgrade = async {
-        let (peer, stream) = apply(stream, noise, caller).await?;
+        // Boxed as the WebSocket's stream is, so that noise and yamux are in the page once and not twice.
+        let (peer, stream) = apply(SubstreamBox::new(stream), noise, caller).await?;
         if peer != expected {
             return Err(CallError::WrongPeer);
         }
-        Ok((peer, apply(stream, yamux, caller).await?))
+        let muxer = apply(stream, yamux, caller).await?;
+        Ok((peer, StreamMuxerBox::new(muxer)))
     };
     within(LIMIT, upgrade.boxed()).await?
 }
@@ -164,16 +163,11 @@ where
 
 /// The stream for `protocol` on a secured circuit: opened by the caller, awaited by the called side,
 /// which declines every other protocol meanwhile.
-pub async fn signalling<M>(
-    muxer: &mut M,
+pub async fn signalling(
+    muxer: &mut StreamMuxerBox,
     protocol: &'static str,
     caller: bool,
-) -> io::Result<Negotiated<M::Substream>>
-where
-    M: StreamMuxer + Unpin,
-    M::Substream: Unpin + Send,
-    M::Error: Send + Sync + 'static,
-{
+) -> io::Result<Negotiated<SubstreamBox>> {
     if caller {
         let stream = poll_fn(|cx| {
             if let Poll::Ready(Err(error)) = Pin::new(&mut *muxer).poll(cx) {
@@ -205,11 +199,7 @@ where
 
 /// Runs `work`, which uses a stream of `muxer`, and keeps the multiplexer going meanwhile. Streams that
 /// the other side opens are dropped.
-pub async fn drive<M, T>(muxer: &mut M, work: impl Future<Output = T>) -> io::Result<T>
-where
-    M: StreamMuxer + Unpin,
-    M::Error: Send + Sync + 'static,
-{
+pub async fn drive<T>(muxer: &mut StreamMuxerBox, work: impl Future<Output = T>) -> io::Result<T> {
     let mut work = std::pin::pin!(work);
     poll_fn(|cx| {
         if let Poll::Ready(value) = work.as_mut().poll(cx) {
