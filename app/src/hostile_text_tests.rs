@@ -63,6 +63,7 @@ fn bootstrap() -> Bootstrap {
             url: evil(),
             max_upload: 1,
         },
+        stun: vec![evil()],
         version: evil(),
     }
 }

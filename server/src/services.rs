@@ -360,6 +360,7 @@ fn bootstrap(
             url: storage_url,
             max_upload: settings.max_upload,
         },
+        stun: settings.stun_servers(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
     }
 }

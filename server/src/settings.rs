@@ -69,6 +69,12 @@ pub struct Settings {
     #[arg(long, env = "HEALTHSYNC_PUBLIC_HOST", value_parser = public_host)]
     pub public_host: Option<PublicHost>,
 
+    /// STUN servers for links between browsers, as `stun:host:port`, separated by commas. They learn the addresses of
+    /// browsers and nothing else. Empty: only browsers that see each other directly find a link; all others go by
+    /// this server, as before.
+    #[arg(long, env = "HEALTHSYNC_STUN", default_value = "", value_parser = stun_url, value_delimiter = ',')]
+    pub stun: Vec<String>,
+
     /// Trust the last entry of X-Forwarded-For. Only behind a proxy of your own, otherwise anyone can choose the
     /// address that rate limits count.
     #[arg(long, env = "HEALTHSYNC_BEHIND_PROXY", default_value = "false", value_parser = behind_proxy, action = clap::ArgAction::Set)]
@@ -154,6 +160,12 @@ impl Settings {
             Some(Database::Sqlite(path)) => path.clone(),
             None => self.data_dir.join("healthsync.db"),
         }
+    }
+
+    /// The STUN servers; an empty setting is none.
+    pub fn stun_servers(&self) -> Vec<String> {
+        let set = self.stun.iter().filter(|url| !url.is_empty());
+        set.cloned().collect()
     }
 
     /// Origins beside our own that the page talks to, for the content security policy.
@@ -279,6 +291,22 @@ fn webrtc_port(text: &str) -> Result<u16, String> {
     })
 }
 
+fn stun_url(text: &str) -> Result<String, String> {
+    let right = "HEALTHSYNC_STUN takes addresses of STUN servers separated by commas, such as \
+                 stun:stun.example.org:3478, or nothing";
+    let text = text.trim();
+    let place = text
+        .strip_prefix("stun:")
+        .or_else(|| text.strip_prefix("stuns:"));
+    let usable = place
+        .is_some_and(|place| public_host(place).is_ok() && !place.chars().any(char::is_whitespace));
+    if text.is_empty() || usable {
+        Ok(text.to_owned())
+    } else {
+        Err(right.into())
+    }
+}
+
 fn public_host(text: &str) -> Result<PublicHost, String> {
     let right = "HEALTHSYNC_PUBLIC_HOST takes a name or an address with an optional port, such as \
                  rooms.example.org:443 or 192.0.2.7";
@@ -376,6 +404,12 @@ mod tests {
                 "rooms.example.org",
             ),
             (
+                "--stun",
+                "https://stun.example.org",
+                "HEALTHSYNC_STUN",
+                "stun:stun.example.org:3478",
+            ),
+            (
                 "--max-upload",
                 "100MB",
                 "HEALTHSYNC_MAX_UPLOAD",
@@ -406,6 +440,16 @@ mod tests {
             (LOCAL_CHAIN, KeyNodes::Embedded)
         );
         assert_eq!(settings.storage_url, Storage::Embedded);
+    }
+
+    #[test]
+    fn stun_servers_are_a_list_and_none_by_default() {
+        let stun = |args: &[&str]| parse(args).expect("they parse").stun_servers();
+        assert_eq!(stun(&[]), Vec::<String>::new());
+        assert_eq!(
+            stun(&["--stun", "stun:a.example:3478,stuns:b.example"]),
+            ["stun:a.example:3478", "stuns:b.example"]
+        );
     }
 
     #[test]

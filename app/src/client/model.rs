@@ -23,6 +23,10 @@ pub struct Bootstrap {
     pub contracts: Contracts,
     pub key_nodes: Vec<KeyNodeInfo>,
     pub storage: StorageInfo,
+    /// URLs of STUN servers for links between browsers; none means that only browsers that see each other directly
+    /// find one.
+    #[serde(default)]
+    pub stun: Vec<String>,
     pub version: String,
 }
 
@@ -538,6 +542,8 @@ type Handler = Arc<dyn Fn(Intent) + Send + Sync>;
 pub struct Client {
     pub bootstrap: RwSignal<Option<Arc<Bootstrap>>>,
     pub network: RwSignal<Network>,
+    /// Browsers of other members with a direct link to this one.
+    pub direct: RwSignal<u32>,
     pub wallets: RwSignal<Vec<WalletChoice>>,
     pub session: RwSignal<Session>,
     pub rooms: RwSignal<RoomList>,
@@ -555,6 +561,7 @@ impl Client {
         Self {
             bootstrap: RwSignal::new(bootstrap.map(Arc::new)),
             network: RwSignal::new(Network::Starting),
+            direct: RwSignal::new(0),
             wallets: RwSignal::new(Vec::new()),
             session: RwSignal::new(Session::Restoring),
             rooms: RwSignal::new(RoomList::Loading),

@@ -188,6 +188,13 @@ fn NetworkStatus() -> impl IntoView {
                         _ => "not measured yet".to_owned(),
                     }}
                 </dd>
+                <dt>"Direct links"</dt>
+                <dd data-testid="direct-links">
+                    {move || match client.direct.get() {
+                        0 => "none; what you say and share goes by this site".to_owned(),
+                        links => format!("{links} direct, browser to browser"),
+                    }}
+                </dd>
                 <dt>"Relay sees"</dt>
                 <dd>"who, which room, sizes and times; no text, image or vote in the clear"</dd>
             </dl>

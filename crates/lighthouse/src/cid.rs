@@ -147,13 +147,23 @@ pub fn cid_v1(bytes: &[u8]) -> String {
 
 /// The content id of a file that is in memory; in browsers the pieces are hashed by WebCrypto, off the page's thread.
 pub async fn cid_of(bytes: &[u8]) -> String {
+    cid_and_leaves(bytes).await.0.to_string()
+}
+
+/// As [`cid_of`], with the SHA-256 of each leaf: what lets a part of the file be checked alone.
+pub async fn cid_and_leaves(bytes: &[u8]) -> (Cid, Vec<[u8; 32]>) {
     let digests = platform::digests(bytes, CHUNK).await;
-    let size_of = |position: usize| bytes.len().saturating_sub(position * CHUNK).min(CHUNK);
+    (cid_of_leaves(bytes.len() as u64, &digests), digests)
+}
+
+/// The content id of a file of `size` bytes whose leaves have these digests. All leaves but the last are full.
+pub fn cid_of_leaves(size: u64, digests: &[[u8; 32]]) -> Cid {
+    let left = |position: usize| size.saturating_sub(position as u64 * CHUNK as u64);
     let leaves = digests
-        .into_iter()
+        .iter()
         .enumerate()
-        .map(|(position, digest)| leaf(digest, size_of(position)));
-    root(leaves.collect()).cid.to_string()
+        .map(|(position, digest)| leaf(*digest, left(position).min(CHUNK as u64) as usize));
+    root(leaves.collect()).cid
 }
 
 /// Under which content id the key of a room's epoch lies at the key nodes. Nothing is stored under it; it only has

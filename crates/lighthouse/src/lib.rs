@@ -19,7 +19,10 @@ mod platform;
 pub mod seal;
 pub mod shares;
 
-pub use cid::{Cid, CidBuilder, CidError, cid_of, cid_v1, parse_cid, room_key_cid};
+pub use cid::{
+    CHUNK, Cid, CidBuilder, CidError, cid_and_leaves, cid_of, cid_of_leaves, cid_v1, parse_cid,
+    room_key_cid,
+};
 pub use cipher::{CipherError, OVERHEAD, decrypt, encrypt};
 pub use conditions::room_member_condition;
 pub use seal::{SealError, SealKeyPair};

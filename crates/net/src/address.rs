@@ -3,7 +3,7 @@
 
 use std::{borrow::Cow, net::IpAddr};
 
-use libp2p::{Multiaddr, multiaddr::Protocol};
+use libp2p::{Multiaddr, PeerId, multiaddr::Protocol};
 
 /// How a connection travels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -31,6 +31,20 @@ impl Transport {
             _ => None,
         })
     }
+}
+
+/// An Ed25519 peer id in binary is this and the public key: a multihash that contains the key as it is
+/// (libp2p/specs, peer-ids/peer-ids.md, section "Peer Ids").
+const ED25519: [u8; 6] = [0x00, 0x24, 0x08, 0x01, 0x12, 0x20];
+
+/// The peer id of an Ed25519 public key; `None` only if libp2p no longer writes peer ids so.
+pub fn peer_of_key(key: &[u8; 32]) -> Option<PeerId> {
+    PeerId::from_bytes(&[&ED25519[..], key].concat()).ok()
+}
+
+/// The Ed25519 public key of a peer id; `None` for keys of other kinds.
+pub fn key_of_peer(peer: &PeerId) -> Option<[u8; 32]> {
+    peer.to_bytes().strip_prefix(&ED25519)?.try_into().ok()
 }
 
 /// The address of the relay's WebSocket on the page's origin.
@@ -91,6 +105,16 @@ mod tests {
             // The text form survives, so the address may travel as JSON.
             assert_eq!(address.to_string().parse::<Multiaddr>().unwrap(), address);
         }
+    }
+
+    #[test]
+    fn peer_ids_and_their_keys_lead_to_each_other() {
+        let keypair = libp2p::identity::Keypair::generate_ed25519();
+        let peer = keypair.public().to_peer_id();
+        let key = keypair.try_into_ed25519().unwrap().public().to_bytes();
+        assert_eq!(peer_of_key(&key), Some(peer));
+        assert_eq!(key_of_peer(&peer), Some(key));
+        assert_eq!(key_of_peer(&PeerId::random()), None);
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use libp2p::{
+    PeerId,
     connection_limits::{self, ConnectionLimits},
     identify,
     identity::Keypair,
@@ -12,7 +13,9 @@ use libp2p::{
 };
 
 use crate::{
+    client::MOST_DIRECT,
     gossip::{self, Gossip},
+    relay_only::RelayOnly,
     sync,
 };
 
@@ -26,23 +29,36 @@ pub(crate) const MAX_NEGOTIATING_STREAMS: usize = 32;
 /// Streams one multiplexed connection may hold open.
 pub(crate) const MAX_STREAMS: usize = 96;
 
-/// Gossip, history, liveness and limits. The generated event type is `BehaviourEvent`.
+/// Gossip, history, liveness, streams and limits. The generated event type is `BehaviourEvent`.
 #[derive(NetworkBehaviour)]
 pub(crate) struct Behaviour {
     pub(crate) limits: connection_limits::Behaviour,
     pub(crate) ping: ping::Behaviour,
     pub(crate) identify: identify::Behaviour,
-    pub(crate) gossip: Gossip,
+    pub(crate) gossip: RelayOnly<Gossip>,
     pub(crate) sync: sync::History,
+    pub(crate) streams: libp2p_stream::Behaviour,
 }
 
 impl Behaviour {
-    pub(crate) fn client(keypair: &Keypair) -> Self {
+    pub(crate) fn client(
+        keypair: &Keypair,
+        relay: PeerId,
+        streams: libp2p_stream::Behaviour,
+    ) -> Self {
+        let direct = u32::try_from(MOST_DIRECT).unwrap_or(u32::MAX);
         let limits = ConnectionLimits::default()
-            .with_max_pending_outgoing(Some(2))
+            .with_max_pending_outgoing(Some(2 + direct))
+            .with_max_pending_incoming(Some(direct))
             .with_max_established_per_peer(Some(2))
-            .with_max_established_incoming(Some(0));
-        Self::new(ProtocolSupport::Outbound, limits, keypair)
+            .with_max_established_incoming(Some(2 * direct));
+        Self::new(
+            ProtocolSupport::Outbound,
+            limits,
+            keypair,
+            Some(relay),
+            streams,
+        )
     }
 
     #[cfg_attr(target_arch = "wasm32", allow(dead_code))]
@@ -51,10 +67,17 @@ impl Behaviour {
             .with_max_pending_incoming(Some(64))
             .with_max_established_per_peer(Some(2))
             .with_max_established(Some(max_connections));
-        Self::new(ProtocolSupport::Inbound, limits, keypair)
+        let streams = libp2p_stream::Behaviour::new();
+        Self::new(ProtocolSupport::Inbound, limits, keypair, None, streams)
     }
 
-    fn new(support: ProtocolSupport, limits: ConnectionLimits, keypair: &Keypair) -> Self {
+    fn new(
+        support: ProtocolSupport,
+        limits: ConnectionLimits,
+        keypair: &Keypair,
+        relay: Option<PeerId>,
+        streams: libp2p_stream::Behaviour,
+    ) -> Self {
         // Identify tells everybody these texts and would tell listen addresses: say nothing more
         // than the protocol.
         let identify = identify::Config::new("healthsync/1".to_owned(), keypair.public())
@@ -70,8 +93,9 @@ impl Behaviour {
                     .with_timeout(PING_TIMEOUT),
             ),
             identify: identify::Behaviour::new(identify),
-            gossip: gossip::behaviour(keypair),
+            gossip: RelayOnly::new(gossip::behaviour(keypair), relay),
             sync: sync::behaviour(support),
+            streams,
         }
     }
 }

@@ -8,16 +8,22 @@ mod overlap;
 mod webrtc;
 mod websocket;
 
+use std::sync::Arc;
+
 use futures::channel::mpsc;
 use libp2p::{
     Transport as _,
-    core::{muxing::StreamMuxerBox, upgrade::Version},
+    core::{
+        muxing::{StreamMuxerBox, SubstreamBox},
+        upgrade::Version,
+    },
     identity::Keypair,
     noise, yamux,
 };
 
 use crate::{
     behaviour::MAX_STREAMS,
+    blob::Shelf,
     client::{self, NetEvent, NodeConfig, NodeHandle},
 };
 use overlap::Overlap;
@@ -28,13 +34,19 @@ pub struct Node;
 
 impl Node {
     /// Starts a node with a fresh identity on the page's main thread. It connects by itself and
-    /// keeps trying until [`NodeHandle::close`].
-    pub fn start(config: NodeConfig) -> (NodeHandle, mpsc::Receiver<NetEvent>) {
+    /// keeps trying until [`NodeHandle::close`]. `stun` are URLs of servers that help browsers behind
+    /// different routers to find each other; `shelf` is what other members may fetch from here.
+    pub fn start(
+        config: NodeConfig,
+        stun: Vec<String>,
+        shelf: Arc<dyn Shelf>,
+    ) -> (NodeHandle, mpsc::Receiver<NetEvent>) {
         let keypair = Keypair::generate_ed25519();
         let noise = noise::Config::new(&keypair).expect("an Ed25519 key signs noise keys");
         let mut yamux = yamux::Config::default();
         yamux.set_max_num_streams(MAX_STREAMS);
         let websocket = websocket::WebSocketTransport
+            .map(|socket, _| SubstreamBox::new(socket))
             .upgrade(Version::V1Lazy)
             .authenticate(noise)
             .multiplex(yamux)
@@ -43,12 +55,13 @@ impl Node {
         let webrtc = webrtc::WebRtcTransport::new(keypair.clone())
             .map(|(peer, connection), _| (peer, StreamMuxerBox::new(connection)))
             .boxed();
-        let (handle, events, actor) = client::start(
-            config,
-            &keypair,
-            Overlap::new(webrtc, websocket).boxed(),
-            libp2p::swarm::Config::with_wasm_executor(),
-        );
+        let parts = client::Parts {
+            transport: Overlap::new(webrtc, websocket).boxed(),
+            finish: webrtc::direct::finish(stun),
+            swarm: libp2p::swarm::Config::with_wasm_executor(),
+            shelf,
+        };
+        let (handle, events, actor) = client::start(config, &keypair, parts);
         wasm_bindgen_futures::spawn_local(actor);
         (handle, events)
     }

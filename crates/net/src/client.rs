@@ -1,16 +1,21 @@
-//! The client node: one actor owns the swarm, keeps one connection to the relay usable, and answers
-//! typed commands. It knows nothing of browsers; the transports are passed in.
+//! The client node: one actor owns the swarm, keeps one connection to the relay usable and direct links
+//! to other members where they come about, and answers typed commands. It knows nothing of browsers;
+//! the transports are passed in.
 
 mod actor;
+mod direct;
 mod handle;
+mod lines;
 mod link;
+mod neighbours;
 
 use healthsync_core::{Millis, RefusalCode, RoomId, VersionVector};
 use libp2p::{Multiaddr, PeerId};
 
 use crate::{GossipKind, Transport};
-pub use actor::start;
+pub use actor::{Parts, start};
 pub use handle::NodeHandle;
+pub(crate) use neighbours::MOST as MOST_DIRECT;
 
 /// Which transport to use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -64,6 +69,8 @@ pub struct Status {
     pub rtt_ms: Option<u32>,
     /// Relays that are connected: 0 or 1.
     pub relay_peers: u32,
+    /// Members with a direct link, whatever the state of the relay.
+    pub direct_peers: u32,
     /// Why it is offline, or why not the preferred transport is used: a sentence for a person.
     pub reason: Option<String>,
     /// When the state began.

@@ -2,6 +2,7 @@
 //! server), each the single owner of its swarm.
 //!
 //! Shared by both sides: [`gossip`] (what travels live), [`sync`] (history by request and response),
+//! [`circuit`] and [`signal`] (how two browsers find a direct link), [`blob`] (content between them),
 //! [`address`] and the [`client`] actor, which knows nothing of browsers and therefore runs in native
 //! tests as well. What differs by platform lives in one folder each: `browser` (transports made of
 //! `web-sys` objects) and `native` (the relay and its listeners).
@@ -10,8 +11,14 @@
 
 pub mod address;
 mod behaviour;
+pub mod blob;
+pub mod circuit;
 pub mod client;
+mod framing;
 pub mod gossip;
+pub mod protobuf;
+mod relay_only;
+pub mod signal;
 pub mod sync;
 
 #[cfg(target_arch = "wasm32")]
@@ -19,7 +26,8 @@ pub mod browser;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod native;
 
-pub use address::{Transport, websocket_multiaddr};
+pub use address::{Transport, key_of_peer, peer_of_key, websocket_multiaddr};
+pub use blob::{ContentId, Layout, Shelf};
 pub use client::{
     Joined, NetError, NetEvent, NodeConfig, NodeHandle, Page, Prefer, State, Status, Stored,
 };

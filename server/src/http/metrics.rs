@@ -69,6 +69,11 @@ pub async fn metrics(State(services): State<Shared>) -> Response {
             relay.rooms,
         ),
         (
+            "healthsync_circuits",
+            "Calls between browsers that are being put through.",
+            relay.circuits,
+        ),
+        (
             "healthsync_admissions",
             "Devices in rooms, each room counted.",
             relay.admissions,
@@ -139,6 +144,16 @@ pub async fn metrics(State(services): State<Shared>) -> Response {
             "healthsync_connections_cut_total",
             "Connections closed for cause.",
             relay.cut,
+        ),
+        (
+            "healthsync_circuits_refused_total",
+            "Calls between browsers that the relay did not put through.",
+            relay.circuits_refused,
+        ),
+        (
+            "healthsync_circuit_bytes_total",
+            "Bytes of calls between browsers that went through the relay.",
+            relay.circuit_bytes,
         ),
         (
             "healthsync_panics_total",

@@ -152,9 +152,28 @@ pub(crate) async fn get_bytes(
     url: &str,
     limit: u64,
     idle_ms: u32,
+    progress: impl FnMut(u64, u64),
+) -> Result<Vec<u8>, HttpError> {
+    get_part(url, None, limit, idle_ms, progress).await
+}
+
+/// As [`get_bytes`], only these bytes of it.
+pub(crate) async fn get_part(
+    url: &str,
+    part: Option<std::ops::Range<u64>>,
+    limit: u64,
+    idle_ms: u32,
     mut progress: impl FnMut(u64, u64),
 ) -> Result<Vec<u8>, HttpError> {
     let init = web_sys::RequestInit::new();
+    if let Some(part) = part {
+        let headers = web_sys::Headers::new().map_err(|e| HttpError::Unreadable(error_text(&e)))?;
+        let range = format!("bytes={}-{}", part.start, part.end.saturating_sub(1));
+        headers
+            .set("range", &range)
+            .map_err(|e| HttpError::Unreadable(error_text(&e)))?;
+        init.set_headers(&headers);
+    }
     let guard = abortable(&init)?;
     let response = within(idle_ms, start(url, &init))
         .await

@@ -15,7 +15,7 @@ mod storage;
 mod tabs;
 mod wallet;
 
-use std::{cell::RefCell, rc::Rc};
+use std::{cell::RefCell, rc::Rc, sync::Arc};
 
 use futures::channel::mpsc;
 use healthsync_net::{NetEvent, NodeHandle};
@@ -43,7 +43,8 @@ pub fn start(client: Client) {
         let Some(bootstrap) = bootstrap(client).await else {
             return;
         };
-        let (node, events) = match network::start(&bootstrap) {
+        let shelf = Arc::new(files::shelf::Shelf::default());
+        let (node, events) = match network::start(&bootstrap, shelf.clone()) {
             Ok(started) => started,
             Err(reason) => {
                 client.network.set(Network::Offline {
@@ -55,14 +56,18 @@ pub fn start(client: Client) {
             }
         };
         let go = Box::new(move |path: &str| navigate(path, Default::default()));
-        begin(client, bootstrap, (node, events), wallets, go, &desk).await;
+        begin(client, bootstrap, (node, events, shelf), wallets, go, &desk).await;
     });
 }
 
 async fn begin(
     client: Client,
     bootstrap: Rc<Bootstrap>,
-    (node, events): (NodeHandle, mpsc::Receiver<NetEvent>),
+    (node, events, shelf): (
+        NodeHandle,
+        mpsc::Receiver<NetEvent>,
+        Arc<files::shelf::Shelf>,
+    ),
     wallets: Wallets,
     go: Box<dyn Fn(&str)>,
     desk: &Rc<Desk>,
@@ -92,6 +97,7 @@ async fn begin(
         bootstrap,
         db,
         node,
+        shelf,
         wallets,
         go,
     });
@@ -279,6 +285,9 @@ async fn heartbeat(runtime: Rc<Runtime>) {
     loop {
         sleep(rooms::presence::HEARTBEAT_MS).await;
         if let Some(room) = runtime.open_room() {
+            runtime.tell_members(&room);
+            // Also in the background: a link is worth keeping while somebody reads in another tab.
+            runtime.say_reachable(&room);
             if is_visible() {
                 runtime.hint(&room, healthsync_core::EphemeralKind::Here { ask: false });
             }

@@ -1,7 +1,7 @@
 //! The page's libp2p node: started with any page, before a wallet is connected; its status on screen; its gossip to the
 //! open room.
 
-use std::rc::Rc;
+use std::{rc::Rc, sync::Arc};
 
 use futures::{StreamExt, channel::mpsc};
 use healthsync_net::{
@@ -13,6 +13,7 @@ use wasm_bindgen::{JsCast, closure::Closure};
 use wasm_bindgen_futures::spawn_local;
 
 use super::{
+    files::shelf::Shelf,
     platform::{document, now, window},
     runtime::Runtime,
 };
@@ -23,6 +24,7 @@ const TRANSPORT_SETTING: &str = "healthsync.transport";
 
 pub(crate) fn start(
     bootstrap: &Bootstrap,
+    shelf: Arc<Shelf>,
 ) -> Result<(NodeHandle, mpsc::Receiver<NetEvent>), String> {
     let location = window().location();
     let text = |part: Result<String, _>| {
@@ -47,7 +49,7 @@ pub(crate) fn start(
         prefer: preference(),
         relay,
     };
-    Ok(Node::start(config))
+    Ok(Node::start(config, bootstrap.stun.clone(), shelf))
 }
 
 fn preference() -> Prefer {
@@ -75,6 +77,7 @@ pub(crate) async fn follow(runtime: Rc<Runtime>, mut events: mpsc::Receiver<NetE
 pub(crate) async fn follow_status(client: Client, mut events: mpsc::Receiver<NetEvent>) {
     while let Some(event) = events.next().await {
         if let NetEvent::Status(status) = event {
+            client.direct.set(status.direct_peers);
             client.network.set(network(&status));
         }
     }
@@ -105,6 +108,7 @@ fn network(status: &Status) -> Network {
 impl Runtime {
     /// Shows what the node says. It says nothing twice, so its last word is kept for when the device is back.
     fn network_changed(self: &Rc<Self>, status: Status) {
+        self.client.direct.set(status.direct_peers);
         self.show_network(network(&status));
         self.network_said.replace(Some(status));
     }

@@ -6,6 +6,7 @@
 use std::{
     cell::{Cell, RefCell},
     rc::Rc,
+    sync::Arc,
 };
 
 use futures::future::{AbortHandle, abortable};
@@ -16,6 +17,7 @@ use wasm_bindgen_futures::spawn_local;
 
 use super::{
     chain::Chain,
+    files::shelf::Shelf,
     platform::{now, sleep},
     rooms::OpenRoom,
     storage::{Database, StorageError},
@@ -39,6 +41,8 @@ pub(crate) struct Runtime {
     pub chain: Chain,
     pub db: Database,
     pub node: NodeHandle,
+    /// Encrypted files that other members may fetch from this page.
+    pub shelf: Arc<Shelf>,
     pub wallets: Wallets,
     /// Whether the relay can be used right now.
     pub online: Cell<bool>,
@@ -95,6 +99,7 @@ pub(crate) struct Parts {
     pub bootstrap: Rc<Bootstrap>,
     pub db: Database,
     pub node: NodeHandle,
+    pub shelf: Arc<Shelf>,
     pub wallets: Wallets,
     /// Changes the page without loading it anew.
     pub go: Box<dyn Fn(&str)>,
@@ -107,6 +112,7 @@ impl Runtime {
             bootstrap,
             db,
             node,
+            shelf,
             wallets,
             go,
         } = parts;
@@ -118,6 +124,7 @@ impl Runtime {
             bootstrap,
             db,
             node,
+            shelf,
             wallets,
             online: Cell::new(false),
             network_said: RefCell::new(None),

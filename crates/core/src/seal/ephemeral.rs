@@ -47,6 +47,12 @@ pub enum EphemeralKind {
     Bye,
     /// The registry's list has changed: read it again.
     MembersChanged,
+    /// Reachable for a direct link by this Ed25519 key, the one of the sender's libp2p node; each
+    /// tab has its own, and it changes with every load.
+    Reachable {
+        /// The node's public key.
+        key: [u8; 32],
+    },
 }
 
 impl Ephemeral {

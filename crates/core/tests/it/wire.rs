@@ -323,6 +323,7 @@ fn ephemeral() {
         EphemeralKind::Typing,
         EphemeralKind::Bye,
         EphemeralKind::MembersChanged,
+        EphemeralKind::Reachable { key: [7; 32] },
     ];
     let sealed: Vec<String> = kinds
         .into_iter()
@@ -336,6 +337,7 @@ fn ephemeral() {
     187 bytes, SHA-256 ce20e1d3043da0965bbbefabd54647f267f72b7a7e5a7558d0ef69f10f751de9
     187 bytes, SHA-256 4891e9d2a7d756ec08a7ea693d34b1e660c8889d8f66e57b4d4f019c32ee0d6b
     187 bytes, SHA-256 ecde0134d783e961468b98d259b1e510cbb0bfd19e2a6fb7e3f4cf085816e7f1
+    219 bytes, SHA-256 69edb6f65f2dff5c2cf2aa23ec8f97b32f42af5e1304de1979fcb55060c164da
     "#);
 }
 

@@ -1,4 +1,5 @@
-//! WebRTC-direct (version 1 of the libp2p specification) for browsers, as the dialling side.
+//! WebRTC for browsers: WebRTC-direct (version 1 of the libp2p specification) as the dialling side, and
+//! links between two browsers (`direct`), which agree through a circuit.
 //!
 //! Written here because the published browser transport loses data (measured): it attaches the
 //! handlers of an inbound channel only when somebody polls it, resets a stream when 16 KiB wait to be
@@ -11,6 +12,7 @@
 
 mod channel;
 mod connection;
+pub(super) mod direct;
 mod handshake;
 
 use std::{

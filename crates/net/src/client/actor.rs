@@ -1,8 +1,9 @@
 //! The one owner of the client's swarm: carries out the link's orders, answers commands, remembers
-//! which rooms were joined and joins them again.
+//! which rooms were joined and joins them again. What concerns direct links is in `direct`.
 
 use std::{
     collections::{HashMap, HashSet},
+    sync::Arc,
     time::Duration,
 };
 
@@ -11,7 +12,7 @@ use futures_timer::Delay;
 use healthsync_core::{Millis, Request, Response, RoomId, SignedDelegation};
 use libp2p::{
     Multiaddr, PeerId, Swarm,
-    core::{muxing::StreamMuxerBox, transport::Boxed},
+    core::{Transport as _, transport::Boxed},
     gossipsub::{self, IdentTopic, MessageAcceptance, TopicHash},
     identify,
     identity::Keypair,
@@ -25,12 +26,19 @@ use web_time::{Instant, SystemTime, UNIX_EPOCH};
 
 use super::{
     NetError, NetEvent, NodeConfig, NodeHandle, State, Status,
+    direct::Direct,
     handle::{Command, Reply},
+    lines::Seen,
     link::{Dial, Link, Order},
 };
 use crate::{
     Transport,
     behaviour::{Behaviour, BehaviourEvent},
+    blob::Shelf,
+    circuit::{
+        self, Finish, Linked, STOP,
+        transport::{CircuitTransport, Welcome},
+    },
     gossip,
 };
 
@@ -45,32 +53,74 @@ const LISTENING_LIMIT: Duration = Duration::from_secs(2);
 /// A change of the round trip that is worth telling.
 const RTT_STEP: u32 = 5;
 
+/// What differs between browsers and tests.
+pub struct Parts {
+    /// Dials both addresses of the configuration.
+    pub transport: Boxed<Linked>,
+    /// Makes a direct link of a secured circuit.
+    pub finish: Finish,
+    /// Names the executor.
+    pub swarm: libp2p::swarm::Config,
+    /// What this node can give to other members.
+    pub shelf: Arc<dyn Shelf>,
+}
+
+impl std::fmt::Debug for Parts {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Parts").finish_non_exhaustive()
+    }
+}
+
 /// Prepares a client node: the handle, its events, and the actor's future, which the caller spawns.
-///
-/// `transport` has to dial both addresses of `config`, `swarm` names the executor.
 pub fn start(
     config: NodeConfig,
     keypair: &Keypair,
-    transport: Boxed<(PeerId, StreamMuxerBox)>,
-    swarm: libp2p::swarm::Config,
+    parts: Parts,
 ) -> (
     NodeHandle,
     mpsc::Receiver<NetEvent>,
     impl Future<Output = ()> + Send + 'static,
 ) {
     let peer_id = keypair.public().to_peer_id();
-    let swarm = Swarm::new(
+    let streams = libp2p_stream::Behaviour::new();
+    let mut control = streams.new_control();
+    let welcome = Welcome::default();
+    let circuits = CircuitTransport {
+        relay: config.relay,
+        keypair: keypair.clone(),
+        control: control.clone(),
+        calls: control.accept(STOP).expect("each protocol is taken once"),
+        welcome: welcome.clone(),
+        finish: parts.finish,
+        listener: None,
+    };
+    let transport = parts
+        .transport
+        .or_transport(circuits)
+        .map(|either, _| either.into_inner())
+        .boxed();
+    let mut swarm = Swarm::new(
         transport,
-        Behaviour::client(keypair),
+        Behaviour::client(keypair, config.relay, streams),
         peer_id,
-        swarm
+        parts
+            .swarm
             .with_idle_connection_timeout(crate::behaviour::NEVER_IDLE)
             .with_max_negotiating_inbound_streams(crate::behaviour::MAX_NEGOTIATING_STREAMS),
     );
+    swarm
+        .listen_on(circuit::transport::listening())
+        .expect("our own transport takes its own address");
     let (commands, queue) = mpsc::channel(WAITING_COMMANDS);
     let (events, receiver) = mpsc::channel(WAITING_EVENTS);
-    let actor = Actor::new(config, swarm, queue, events);
-    (NodeHandle { peer_id, commands }, receiver, actor.run())
+    let direct = Direct::new(peer_id, control.clone(), welcome, parts.shelf);
+    let actor = Actor::new(config, swarm, queue, events, direct);
+    let handle = NodeHandle {
+        peer_id,
+        commands,
+        streams: control,
+    };
+    (handle, receiver, actor.run())
 }
 
 /// A room that this node is in, or wants back into.
@@ -113,6 +163,8 @@ struct Actor {
     /// Whether the rooms are joined again, so that "connected" may be told.
     ready: bool,
     told: Option<Status>,
+    direct: Direct,
+    seen: Seen,
 }
 
 impl Actor {
@@ -121,6 +173,7 @@ impl Actor {
         swarm: Swarm<Behaviour>,
         commands: mpsc::Receiver<Command>,
         events: mpsc::Sender<NetEvent>,
+        direct: Direct,
     ) -> Self {
         let link = Link::new(config.prefer, config.webrtc.is_some(), Instant::now());
         Self {
@@ -137,6 +190,8 @@ impl Actor {
             rtt_ms: None,
             ready: false,
             told: None,
+            direct,
+            seen: Seen::default(),
         }
     }
 
@@ -150,9 +205,15 @@ impl Actor {
                     Some(command) => self.on_command(command),
                 },
                 event = self.swarm.select_next_some() => self.on_swarm(event),
+                (from, room, message) = self.direct.next().fuse() => {
+                    self.on_direct(from, room, &message);
+                }
                 () = timer => {}
             }
             let now = Instant::now();
+            let usable = self.link.usable().is_some() && self.ready;
+            self.direct
+                .tick(&mut self.swarm, self.config.relay, usable, now);
             if let Some(order) = self.link.tick(now, jitter()) {
                 self.carry_out(order);
             }
@@ -177,8 +238,10 @@ impl Actor {
             .iter()
             .map(|settling| settling.until.saturating_duration_since(now))
             .min();
-        let tick = self.link.next_tick(now);
-        settle.map_or(tick, |settle| settle.min(tick))
+        [settle, self.direct.next_tick(now)]
+            .into_iter()
+            .flatten()
+            .fold(self.link.next_tick(now), Duration::min)
     }
 
     fn carry_out(&mut self, order: Order) {
@@ -247,6 +310,8 @@ impl Actor {
         match command {
             Command::Request(request, reply) => self.request(*request, reply),
             Command::Leave(room) => {
+                self.direct
+                    .set_room(&mut self.swarm, room, Vec::new(), Instant::now());
                 if let Some(topic) = self.rooms.remove(&room).and_then(|room| room.topic) {
                     self.topics.remove(&topic);
                     self.unsubscribe(&topic);
@@ -255,7 +320,16 @@ impl Actor {
                     self.send(Request::Leave { room }, Asker::Farewell);
                 }
             }
+            Command::Members(room, members) => {
+                self.direct
+                    .set_room(&mut self.swarm, room, members, Instant::now());
+            }
+            Command::Linked(room, reply) => {
+                // Err means that nobody waits for it any more.
+                let _ = reply.send(self.direct.linked(&room));
+            }
             Command::Publish(room, data) => {
+                self.direct.say(&room, &data);
                 let Some(topic) = self.rooms.get(&room).and_then(|room| room.topic.clone()) else {
                     return;
                 };
@@ -303,6 +377,36 @@ impl Actor {
     fn on_swarm(&mut self, event: SwarmEvent<BehaviourEvent>) {
         let now = Instant::now();
         match event {
+            SwarmEvent::ConnectionEstablished {
+                peer_id,
+                connection_id,
+                ..
+            } if peer_id != self.config.relay => {
+                self.direct
+                    .connected(&mut self.swarm, peer_id, connection_id, now);
+            }
+            SwarmEvent::ConnectionClosed {
+                peer_id,
+                connection_id,
+                cause,
+                ..
+            } if peer_id != self.config.relay => {
+                tracing::debug!(peer = %peer_id, ?cause, "a direct link closed");
+                self.direct.closed(&peer_id, connection_id, now, jitter());
+            }
+            SwarmEvent::OutgoingConnectionError {
+                peer_id: Some(peer),
+                error,
+                ..
+            } if peer != self.config.relay => {
+                tracing::debug!(%peer, %error, "no direct link");
+                self.direct.failed(&peer, now, jitter());
+            }
+            SwarmEvent::Behaviour(BehaviourEvent::Ping(event))
+                if event.peer != self.config.relay && event.result.is_ok() =>
+            {
+                self.direct.heard(&event.peer, now);
+            }
             SwarmEvent::ConnectionEstablished {
                 connection_id,
                 endpoint,
@@ -502,8 +606,10 @@ impl Actor {
                 let content = gossip::decode(&message.data);
                 let acceptance = match (room, content) {
                     (Some(room), Some((kind, content))) => {
-                        let bytes = content.to_vec();
-                        self.emit(NetEvent::Gossip { room, kind, bytes });
+                        if self.seen.is_new(&room, &message.data, Instant::now()) {
+                            let bytes = content.to_vec();
+                            self.emit(NetEvent::Gossip { room, kind, bytes });
+                        }
                         MessageAcceptance::Accept
                     }
                     (None, _) => MessageAcceptance::Ignore,
@@ -521,6 +627,19 @@ impl Actor {
                 self.relay_listens.remove(&topic);
             }
             _ => {}
+        }
+    }
+
+    /// A member has said something on a direct link.
+    fn on_direct(&mut self, from: PeerId, room: RoomId, message: &[u8]) {
+        let now = Instant::now();
+        let content = gossip::decode(message);
+        if let (Some((kind, content)), true) = (content, self.direct.shares(&from, &room)) {
+            self.direct.heard(&from, now);
+            if self.seen.is_new(&room, message, now) {
+                let bytes = content.to_vec();
+                self.emit(NetEvent::Gossip { room, kind, bytes });
+            }
         }
     }
 
@@ -546,6 +665,7 @@ impl Actor {
             transport,
             rtt_ms: self.rtt_ms.filter(|_| connected),
             relay_peers: u32::from(connected),
+            direct_peers: self.direct.count(),
             reason: self.link.reason().map(str::to_owned),
             since: Millis(0),
         };

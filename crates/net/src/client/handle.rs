@@ -9,9 +9,14 @@ use healthsync_core::{
     join_message, limits,
 };
 use libp2p::PeerId;
+use libp2p_stream::Control;
 
 use super::{Joined, NetError, Page, Stored};
-use crate::{GossipKind, gossip};
+use crate::{
+    GossipKind,
+    blob::{self, ContentId, Proof, fetch::Fetch},
+    gossip,
+};
 
 /// Bytes of a push that are not envelopes: version, tag, room, count, and a length for each.
 const PUSH_OVERHEAD: usize = 64;
@@ -24,15 +29,26 @@ pub(super) enum Command {
     Request(Box<Request>, Reply),
     Leave(RoomId),
     Publish(RoomId, Vec<u8>),
+    Members(RoomId, Vec<PeerId>),
+    Linked(RoomId, oneshot::Sender<Vec<PeerId>>),
     Wake,
     Close,
 }
 
 /// How the page talks to its node. Cheap to clone.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct NodeHandle {
     pub(super) peer_id: PeerId,
     pub(super) commands: mpsc::Sender<Command>,
+    pub(super) streams: Control,
+}
+
+impl std::fmt::Debug for NodeHandle {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("NodeHandle")
+            .field("peer_id", &self.peer_id)
+            .finish_non_exhaustive()
+    }
 }
 
 impl NodeHandle {
@@ -125,6 +141,47 @@ impl NodeHandle {
             .clone()
             .try_send(Command::Publish(room, data))
             .map_err(|_| NetError::Offline)
+    }
+
+    /// Says by which peer ids other members of a joined room can be reached now; the node makes direct
+    /// links to them and to nobody else, and gives them what its shelf has for this room. Who is a
+    /// member is the caller's to prove. Nobody ends the room's links.
+    pub fn set_members(&self, room: RoomId, members: Vec<PeerId>) {
+        // A full queue loses this; callers repeat it with each sign of life.
+        let _ = self
+            .commands
+            .clone()
+            .try_send(Command::Members(room, members));
+    }
+
+    /// The members of `room` with a direct link.
+    pub async fn linked(&self, room: RoomId) -> Vec<PeerId> {
+        let (reply, answer) = oneshot::channel();
+        if self.send(Command::Linked(room, reply)).await.is_err() {
+            return Vec::new();
+        }
+        answer.await.unwrap_or_default()
+    }
+
+    /// Fetches content of `room` from members with a direct link, several at once, at most `limit`
+    /// bytes. Returns when it is there or when nobody (any more) has it; what is proved by then is in
+    /// the answer, and [`Fetch::gaps`] says what is missing. `progress` hears bytes proved and bytes in
+    /// all. Dropping the future stops it.
+    pub async fn fetch(
+        &self,
+        room: RoomId,
+        content: ContentId,
+        limit: u64,
+        proof: Proof,
+        progress: impl FnMut(u64, u64),
+    ) -> Fetch<PeerId> {
+        let mut fetch = Fetch::new(room, content, limit, proof);
+        let peers = || {
+            let node = self.clone();
+            Box::pin(async move { node.linked(room).await }) as _
+        };
+        blob::shell::run(&mut fetch, self.streams.clone(), peers, progress).await;
+        fetch
     }
 
     /// Tries to connect at once, or makes sure that the connection still lives: for when the

@@ -1,6 +1,7 @@
 //! The relay's outside: how to start it, and the handle with which the server talks to it.
 
 mod actor;
+mod circuits;
 mod jobs;
 mod rate;
 mod rooms;
@@ -95,8 +96,8 @@ pub fn new_certificate() -> Result<String, RelayError> {
 #[error("too many connections are waiting; this one was closed")]
 pub struct Overloaded;
 
-/// Numbers for `/metrics`. Counters only grow; `connections`, `webrtc`, `websocket`, `rooms` and
-/// `admissions` are what is there now.
+/// Numbers for `/metrics`. Counters only grow; `connections`, `webrtc`, `websocket`, `rooms`,
+/// `admissions` and `circuits` are what is there now, the last as of a few seconds ago.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct RelayMetrics {
     /// Connections that have proved a peer id.
@@ -121,6 +122,12 @@ pub struct RelayMetrics {
     pub refused: u64,
     /// Connections closed for cause: silence, strangers in a topic, wrong messages.
     pub cut: u64,
+    /// Calls between browsers that are being put through.
+    pub circuits: u64,
+    /// Calls refused.
+    pub circuits_refused: u64,
+    /// Bytes that such calls have carried.
+    pub circuit_bytes: u64,
 }
 
 enum Command {

@@ -25,8 +25,8 @@ use healthsync_core::{
 };
 use healthsync_net::{
     Admission, Keypair, NetEvent, NodeConfig, NodeHandle, Outcome, Page, PeerIdBytes, Policy,
-    Prefer, Refusal, Relay, RelayConfig, RelayHandle, State, Status, address, client,
-    native::WebSocketStream, websocket_multiaddr,
+    Prefer, Refusal, Relay, RelayConfig, RelayHandle, State, Status, address, blob,
+    circuit::Finish, client, native::WebSocketStream, websocket_multiaddr,
 };
 use libp2p::{
     Multiaddr, Transport,
@@ -258,6 +258,16 @@ impl Visitor {
         config: NodeConfig,
         transport: impl FnOnce(&Keypair) -> Boxed<(libp2p::PeerId, StreamMuxerBox)>,
     ) -> Self {
+        Self::connect_with(n, config, transport, |_| no_links(), Arc::new(blob::Empty)).await
+    }
+
+    pub(crate) async fn connect_with(
+        n: u8,
+        config: NodeConfig,
+        transport: impl FnOnce(&Keypair) -> Boxed<(libp2p::PeerId, StreamMuxerBox)>,
+        finish: impl FnOnce(&Keypair) -> Finish,
+        shelf: Arc<dyn blob::Shelf>,
+    ) -> Self {
         let wallet = [n; 32];
         let person = eth::person_of_secret(&wallet).unwrap();
         let device = DeviceSecret::from_bytes([n; 32]);
@@ -270,12 +280,13 @@ impl Visitor {
         };
         let signature = eth::sign_hash(&delegation.signing_hash(), &wallet).unwrap();
         let keypair = Keypair::generate_ed25519();
-        let (node, events, actor) = client::start(
-            config,
-            &keypair,
-            transport(&keypair),
-            libp2p::swarm::Config::with_tokio_executor(),
-        );
+        let parts = client::Parts {
+            transport: transport(&keypair),
+            finish: finish(&keypair),
+            swarm: libp2p::swarm::Config::with_tokio_executor(),
+            shelf,
+        };
+        let (node, events, actor) = client::start(config, &keypair, parts);
         tokio::spawn(actor);
         let mut visitor = Self {
             person,
@@ -357,6 +368,14 @@ impl Visitor {
             }
         }
     }
+}
+
+/// For visitors who only talk to the relay.
+fn no_links() -> Finish {
+    Arc::new(|_, _| {
+        let unsupported = std::io::ErrorKind::Unsupported;
+        future::ready(Err(unsupported.into())).boxed()
+    })
 }
 
 /// Noise and yamux over a WebSocket of tungstenite, as a browser would dial.

@@ -4,6 +4,8 @@
 #![allow(clippy::unwrap_used)]
 
 mod clinic;
+mod direct;
+mod links;
 mod reconnect;
 mod room;
 mod strangers;

@@ -2,6 +2,8 @@
 //! key nodes.
 
 pub(crate) mod attach;
+pub(crate) mod peers;
 pub(crate) mod share;
 pub(crate) mod shares;
+pub(crate) mod shelf;
 pub(crate) mod unlock;

@@ -3,7 +3,8 @@
 use std::rc::Rc;
 
 use healthsync_core::{DeviceToken, ImageRef, Kind, Scope, limits};
-use healthsync_lighthouse::{cid_of, encrypt, generate, parse_cid};
+use healthsync_lighthouse::{cid_and_leaves, encrypt, generate, parse_cid};
+use healthsync_net::Layout;
 
 use super::attach::{Attached, Picture};
 use crate::client::{
@@ -130,7 +131,14 @@ impl Runtime {
                     again,
                 )
             })?;
-        let cid = cid_of(&sealed).await;
+        let (content, leaves) = cid_and_leaves(&sealed).await;
+        let cid = content.to_string();
+        let layout = Layout {
+            size: sealed.len() as u64,
+            digests: leaves,
+        };
+        // Others in the room may fetch it from here, before and without the storage.
+        self.shelf.put(room.id, content.to_bytes(), layout, &sealed);
 
         let Some((me, delegation)) = self.signer() else {
             return Err(trouble(

@@ -8,7 +8,7 @@ use std::{
 
 use futures::future::{abortable, join, join_all};
 use healthsync_core::{EventId, ImageRef, Person};
-use healthsync_lighthouse::{CipherError, OVERHEAD, cid_of, decrypt, parse_cid, shares};
+use healthsync_lighthouse::{CipherError, OVERHEAD, cid_and_leaves, decrypt, parse_cid, shares};
 use wasm_bindgen_futures::spawn_local;
 
 use crate::client::{
@@ -139,7 +139,7 @@ impl Runtime {
             }
             found
         };
-        let bytes = self.fetch_image(image, |have, total| {
+        let bytes = self.fetch_image(room, image, |have, total| {
             received.replace((have, total));
             if has_shares.get() {
                 self.set_lock(
@@ -198,11 +198,12 @@ impl Runtime {
         )))
     }
 
-    /// The encrypted bytes, checked against their content id.
+    /// The encrypted bytes, checked against their content id: from members with a direct link, else from storage.
     async fn fetch_image(
         &self,
+        room: &OpenRoom,
         image: &ImageRef,
-        progress: impl FnMut(u64, u64),
+        mut progress: impl FnMut(u64, u64),
     ) -> Result<Vec<u8>, Trouble> {
         let again = Some("Try again.");
         let Ok(cid) = parse_cid(&image.cid) else {
@@ -212,8 +213,14 @@ impl Runtime {
                 None,
             ));
         };
-        let url = format!("{}/ipfs/{}", self.bootstrap.storage.url, image.cid);
         let limit = image.size + OVERHEAD as u64;
+        if let Some(bytes) = self
+            .fetch_from_members(room, &cid, limit, &mut progress)
+            .await
+        {
+            return Ok(bytes);
+        }
+        let url = format!("{}/ipfs/{}", self.bootstrap.storage.url, image.cid);
         let bytes = get_bytes(&url, limit, IDLE_MS, progress).await.map_err(|error| {
             let what = match &error {
                 HttpError::Status { status: 404, .. } => "The storage does not have the image.".to_owned(),
@@ -224,8 +231,9 @@ impl Runtime {
             };
             trouble(what, None, again)
         })?;
-        let matches = parse_cid(&cid_of(&bytes).await).is_ok_and(|found| found == cid);
-        if matches {
+        let (found, leaves) = cid_and_leaves(&bytes).await;
+        if found == cid {
+            self.keep_on_shelf(room, &cid, leaves, &bytes);
             Ok(bytes)
         } else {
             Err(trouble(

@@ -64,6 +64,8 @@ impl Runtime {
         if facts.exists && known.as_ref() != Some(&facts) {
             let joined = room.joined.get();
             room.facts.replace(Some(facts));
+            // Whoever was removed loses their direct link here.
+            self.tell_members(room);
             self.repaint(room);
             self.note_seen(room);
             if !joined {

@@ -55,6 +55,7 @@ impl Runtime {
         room.loading.stop();
         room.noting.stop();
         let joined = room.joined.get();
+        self.node.set_members(room.id, Vec::new());
         room.forget_content();
         if joined {
             let (node, id) = (self.node.clone(), room.id);

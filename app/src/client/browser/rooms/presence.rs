@@ -9,7 +9,8 @@ use std::{
 use healthsync_core::{
     DeviceKey, Ephemeral, EphemeralKind, Person, open_ephemeral, seal_ephemeral,
 };
-use healthsync_net::GossipKind;
+use healthsync_net::{GossipKind, key_of_peer, peer_of_key};
+use leptos::prelude::GetUntracked;
 use wasm_bindgen_futures::spawn_local;
 
 use super::OpenRoom;
@@ -37,15 +38,48 @@ struct Seen {
 }
 
 /// By device: one person may be here twice.
+/// By which node a device can be reached, as it said itself.
+#[derive(Clone, Copy, Debug)]
+struct Reachable {
+    person: Person,
+    /// When it said so, by its own clock, and when that came.
+    said: u64,
+    at: u64,
+}
+
 #[derive(Debug, Default)]
 pub(crate) struct Presence {
     seen: RefCell<BTreeMap<DeviceKey, Seen>>,
+    /// A device may have several tabs, each with a node of its own.
+    reachable: RefCell<BTreeMap<(DeviceKey, [u8; 32]), Reachable>>,
     typed: Cell<u64>,
 }
 
 impl Presence {
     pub(crate) fn clear(&self) {
         self.seen.borrow_mut().clear();
+        self.reachable.borrow_mut().clear();
+    }
+
+    fn note_reachable(&self, ephemeral: &Ephemeral, key: [u8; 32]) {
+        let now = now().0;
+        let mut reachable = self.reachable.borrow_mut();
+        reachable.retain(|_, one| now.saturating_sub(one.at) < AWAY_MS);
+        if reachable.len() >= 1_000 {
+            return;
+        }
+        let entry = reachable
+            .entry((ephemeral.device, key))
+            .or_insert(Reachable {
+                person: ephemeral.person,
+                said: 0,
+                at: now,
+            });
+        // A replay does not keep a node alive that has gone.
+        if ephemeral.at.0 > entry.said {
+            entry.said = ephemeral.at.0;
+            entry.at = now;
+        }
     }
 
     pub(crate) fn is_here(&self, person: Person) -> bool {
@@ -106,9 +140,9 @@ impl Presence {
 }
 
 impl Runtime {
-    /// Says something passing in the room; without a connection nobody is there to hear it.
+    /// Says something passing in the room; without any connection nobody is there to hear it.
     pub(crate) fn hint(&self, room: &OpenRoom, kind: EphemeralKind) {
-        if !room.joined.get() {
+        if !room.joined.get() && !self.has_direct() {
             return;
         }
         let Some((me, _)) = self.signer() else { return };
@@ -119,6 +153,38 @@ impl Runtime {
         let bytes = seal_ephemeral(&ephemeral, &room.id, &key, random::<12>());
         // Lost hints are repeated by the next heartbeat.
         let _ = self.node.publish(room.id, GossipKind::Ephemeral, &bytes);
+    }
+
+    /// Whether another member can be reached without the relay.
+    pub(crate) fn has_direct(&self) -> bool {
+        self.client.direct.get_untracked() > 0
+    }
+
+    /// Tells the room by which node this tab can be reached for a direct link.
+    pub(crate) fn say_reachable(&self, room: &OpenRoom) {
+        if let Some(key) = key_of_peer(&self.node.peer_id()) {
+            self.hint(room, EphemeralKind::Reachable { key });
+        }
+    }
+
+    /// Tells the node who is here and in the registry's list: it makes direct links to them and to nobody else.
+    pub(crate) fn tell_members(&self, room: &OpenRoom) {
+        let now = now().0;
+        let facts = room.facts.borrow();
+        let listed = |person| {
+            facts
+                .as_ref()
+                .is_some_and(|facts| facts.members.iter().any(|member| member.person == person))
+        };
+        let members = room
+            .presence
+            .reachable
+            .borrow()
+            .iter()
+            .filter(|(_, one)| now.saturating_sub(one.at) < AWAY_MS && listed(one.person))
+            .filter_map(|((_, key), _)| peer_of_key(key))
+            .collect();
+        self.node.set_members(room.id, members);
     }
 
     pub(crate) fn typing(&self) {
@@ -157,12 +223,17 @@ impl Runtime {
             self.pull_soon(room);
             return;
         }
+        if let EphemeralKind::Reachable { key } = ephemeral.kind {
+            room.presence.note_reachable(&ephemeral, key);
+            return self.tell_members(room);
+        }
         if !room.presence.note(&ephemeral) {
             return;
         }
         match ephemeral.kind {
             EphemeralKind::Here { ask: true } => {
-                self.hint(room, EphemeralKind::Here { ask: false })
+                self.hint(room, EphemeralKind::Here { ask: false });
+                self.say_reachable(room);
             }
             EphemeralKind::MembersChanged => self.refresh_facts(room),
             EphemeralKind::Typing => {
@@ -172,7 +243,9 @@ impl Runtime {
                     runtime.repaint(&room);
                 });
             }
-            EphemeralKind::Here { ask: false } | EphemeralKind::Bye => {}
+            EphemeralKind::Here { ask: false }
+            | EphemeralKind::Bye
+            | EphemeralKind::Reachable { .. } => {}
         }
         if !self.knows_member(room, ephemeral.person) {
             self.refresh_facts(room);

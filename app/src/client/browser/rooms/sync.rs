@@ -97,6 +97,7 @@ impl Runtime {
                 room.set_phase(RoomPhase::Open);
             }
             self.hint(room, EphemeralKind::Here { ask: true });
+            self.say_reachable(room);
             self.note_seen(room);
         }
         self.repaint(room);

@@ -82,7 +82,7 @@ impl Runtime {
                 // One's own event: of this room, and its delegation was verified when it was signed.
                 let _ = log.insert(event);
             }
-            if room.joined.get() {
+            if room.joined.get() || self.has_direct() {
                 // Gossip is the fast path; what it loses, the push below and others' pulls make good.
                 let _ = self.node.publish(room.id, GossipKind::Envelope, &envelope);
             }

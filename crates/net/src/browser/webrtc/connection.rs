@@ -13,13 +13,20 @@ use futures::{StreamExt, stream::FuturesUnordered};
 use libp2p::core::muxing::{StreamMuxer, StreamMuxerEvent};
 use libp2p_webrtc_utils::{DropListener, Stream};
 use send_wrapper::SendWrapper;
-use wasm_bindgen::{JsCast, closure::Closure};
-use web_sys::{RtcDataChannelEvent, RtcPeerConnection, RtcPeerConnectionState};
+use wasm_bindgen::{JsCast, JsValue, closure::Closure};
+use web_sys::{
+    RtcConfiguration, RtcDataChannelEvent, RtcIceServer, RtcPeerConnection,
+    RtcPeerConnectionIceEvent, RtcPeerConnectionState,
+};
 
 use super::{channel::Channel, thrown};
 
-/// Channels of the relay that may wait to be taken; it opens a handful at the start.
+/// Channels of the other side that may wait to be taken; it opens a handful at the start.
 const MAX_WAITING: usize = 64;
+/// Candidates of our own that may wait to be sent.
+const MAX_CANDIDATES: usize = 64;
+/// The label of the channel that makes browsers describe a data session at all; it carries nothing.
+pub(super) const INIT: &str = "init";
 
 /// An `RTCPeerConnection` whose handlers are attached, from before the handshake until it is
 /// dropped.
@@ -29,6 +36,7 @@ pub(super) struct Peer {
     // Kept alive for as long as the connection may call them; `Drop` detaches them first.
     _on_channel: Closure<dyn FnMut(RtcDataChannelEvent)>,
     _on_state: Closure<dyn FnMut()>,
+    _on_candidate: Closure<dyn FnMut(RtcPeerConnectionIceEvent)>,
 }
 
 #[derive(Default)]
@@ -36,21 +44,39 @@ struct Events {
     waiting: VecDeque<Channel>,
     inbound: Option<Waker>,
     state: Option<Waker>,
+    /// The caller's [`INIT`] channel: held, because dropping it would close it.
+    init: Option<Channel>,
+    candidates: VecDeque<String>,
+    candidate: Option<Waker>,
 }
 
 impl Peer {
-    pub(super) fn new() -> io::Result<Self> {
-        let connection = RtcPeerConnection::new()
+    /// `stun` are URLs of servers that tell a browser its outside address.
+    pub(super) fn new(stun: &[String]) -> io::Result<Self> {
+        let configuration = RtcConfiguration::new();
+        let servers = js_sys::Array::new();
+        for url in stun {
+            let server = RtcIceServer::new();
+            server.set_urls(&JsValue::from_str(url));
+            servers.push(&server);
+        }
+        configuration.set_ice_servers(&servers);
+        let connection = RtcPeerConnection::new_with_configuration(&configuration)
             .map_err(|error| thrown("this browser offers no WebRTC", &error))?;
         let events = Rc::new(RefCell::new(Events::default()));
         let on_channel = Closure::new({
             let events = events.clone();
             move |event: RtcDataChannelEvent| {
                 // Its handlers are attached here and now: the first bytes follow right behind.
+                let label = event.channel().label();
                 let channel = Channel::new(event.channel());
                 let mut events = events.borrow_mut();
+                if label == INIT {
+                    events.init = Some(channel);
+                    return;
+                }
                 if events.waiting.len() >= MAX_WAITING {
-                    tracing::warn!("the relay opens streams faster than they are taken");
+                    tracing::warn!("a peer opens streams faster than they are taken");
                     return;
                 }
                 events.waiting.push_back(channel);
@@ -67,14 +93,57 @@ impl Peer {
                 }
             }
         });
+        let on_candidate = Closure::new({
+            let events = events.clone();
+            move |event: RtcPeerConnectionIceEvent| {
+                // None: there are no more.
+                let Some(candidate) = event.candidate() else {
+                    return;
+                };
+                let json = js_sys::JSON::stringify(&candidate.to_json())
+                    .ok()
+                    .and_then(|json| json.as_string());
+                let mut events = events.borrow_mut();
+                if let Some(json) = json
+                    && events.candidates.len() < MAX_CANDIDATES
+                {
+                    events.candidates.push_back(json);
+                }
+                if let Some(waker) = events.candidate.take() {
+                    waker.wake();
+                }
+            }
+        });
         connection.set_ondatachannel(Some(on_channel.as_ref().unchecked_ref()));
+        connection.set_onicecandidate(Some(on_candidate.as_ref().unchecked_ref()));
         connection.set_onconnectionstatechange(Some(on_state.as_ref().unchecked_ref()));
         Ok(Self {
             connection,
             events,
             _on_channel: on_channel,
             _on_state: on_state,
+            _on_candidate: on_candidate,
         })
+    }
+
+    /// The next candidate of our own, as JSON.
+    pub(super) fn poll_candidate(&self, cx: &mut Context<'_>) -> Poll<String> {
+        let mut events = self.events.borrow_mut();
+        match events.candidates.pop_front() {
+            Some(json) => Poll::Ready(json),
+            None => {
+                events.candidate = Some(cx.waker().clone());
+                Poll::Pending
+            }
+        }
+    }
+
+    /// Ready once there is a path and DTLS has proved the certificates.
+    pub(super) fn poll_connected(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.connection.connection_state() == RtcPeerConnectionState::Connected {
+            return Poll::Ready(Ok(()));
+        }
+        self.poll_failed(cx).map(Err)
     }
 
     /// Ready once the connection is beyond repair.
@@ -82,7 +151,7 @@ impl Peer {
         match self.connection.connection_state() {
             RtcPeerConnectionState::Failed => Poll::Ready(io::Error::new(
                 io::ErrorKind::NotConnected,
-                "no UDP path to the relay",
+                "no UDP path to the other side",
             )),
             RtcPeerConnectionState::Closed => {
                 Poll::Ready(io::Error::from(io::ErrorKind::ConnectionAborted))
@@ -98,6 +167,7 @@ impl Peer {
 impl Drop for Peer {
     fn drop(&mut self) {
         self.connection.set_ondatachannel(None);
+        self.connection.set_onicecandidate(None);
         self.connection.set_onconnectionstatechange(None);
         self.connection.close();
     }
@@ -109,14 +179,14 @@ pub(in crate::browser) struct Connection {
     opening: Option<Channel>,
     streams: FuturesUnordered<DropListener<Channel>>,
     no_streams: Option<Waker>,
-    /// The channel of the handshake. It stays open: closing it can block later ones
-    /// (rust-libp2p issue 5986), and when the relay closes, it is the first to tell.
-    handshake: Channel,
+    /// The channel of the handshake, if it was ours to open. It stays open: closing it can block later
+    /// ones (rust-libp2p issue 5986), and when the other side closes, it is the first to tell.
+    handshake: Option<Channel>,
     peer: SendWrapper<Peer>,
 }
 
 impl Connection {
-    pub(super) fn new(peer: Peer, handshake: Channel) -> Self {
+    pub(super) fn new(peer: Peer, handshake: Option<Channel>) -> Self {
         Self {
             opening: None,
             streams: FuturesUnordered::new(),
@@ -188,8 +258,9 @@ impl StreamMuxer for Connection {
         if let Poll::Ready(error) = self.peer.poll_failed(cx) {
             return Poll::Ready(Err(error));
         }
-        if self.handshake.poll_closed(cx).is_ready() {
-            let text = "the relay closed the connection";
+        let handshake = self.handshake.as_ref();
+        if handshake.is_some_and(|channel| channel.poll_closed(cx).is_ready()) {
+            let text = "the other side closed the connection";
             return Poll::Ready(Err(io::Error::new(io::ErrorKind::ConnectionReset, text)));
         }
         loop {

@@ -24,7 +24,7 @@ pub(super) async fn dial(
     server_fingerprint: Fingerprint,
     keypair: Keypair,
 ) -> io::Result<(PeerId, Connection)> {
-    let peer = Peer::new()?;
+    let peer = Peer::new(&[])?;
     let init = RtcDataChannelInit::new();
     init.set_negotiated(true);
     init.set_id(0);
@@ -35,7 +35,7 @@ pub(super) async fn dial(
 
     let ufrag = sdp::random_ufrag();
     let offer = with_ice_credentials(&create_offer(&peer.connection).await?, &ufrag);
-    describe(&peer.connection, RtcSdpType::Offer, &offer).await?;
+    describe(&peer.connection, Whose::Ours, RtcSdpType::Offer, &offer).await?;
     let client_fingerprint = peer
         .connection
         .local_description()
@@ -44,7 +44,7 @@ pub(super) async fn dial(
         .and_then(|sdp| fingerprint(&sdp))
         .ok_or_else(|| io::Error::other("the browser names no SHA-256 certificate"))?;
     let answer = sdp::answer(server, server_fingerprint, &ufrag);
-    describe(&peer.connection, RtcSdpType::Answer, &answer).await?;
+    describe(&peer.connection, Whose::Theirs, RtcSdpType::Answer, &answer).await?;
 
     poll_fn(|cx| match peer.poll_failed(cx) {
         Poll::Ready(error) => Poll::Ready(Err(error)),
@@ -56,29 +56,46 @@ pub(super) async fn dial(
     let proved = noise::outbound(keypair, stream, server_fingerprint, client_fingerprint)
         .await
         .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
-    Ok((proved, Connection::new(peer, handshake)))
+    Ok((proved, Connection::new(peer, Some(handshake))))
 }
 
 async fn create_offer(connection: &RtcPeerConnection) -> io::Result<String> {
-    let offer = JsFuture::from(connection.create_offer())
-        .await
-        .map_err(|error| thrown("the browser makes no offer", &error))?;
-    Reflect::get(&offer, &JsValue::from_str("sdp"))
-        .ok()
-        .and_then(|sdp| sdp.as_string())
-        .ok_or_else(|| io::Error::other("the browser's offer has no text"))
+    text_of(connection.create_offer(), "the browser makes no offer").await
 }
 
-async fn describe(connection: &RtcPeerConnection, kind: RtcSdpType, sdp: &str) -> io::Result<()> {
+/// The text of a session description that the browser is making.
+pub(super) async fn text_of(promise: js_sys::Promise, what: &str) -> io::Result<String> {
+    let description = JsFuture::from(promise)
+        .await
+        .map_err(|error| thrown(what, &error))?;
+    Reflect::get(&description, &JsValue::from_str("sdp"))
+        .ok()
+        .and_then(|sdp| sdp.as_string())
+        .ok_or_else(|| io::Error::other("the browser's session description has no text"))
+}
+
+/// Which of the two descriptions.
+#[derive(Clone, Copy)]
+pub(super) enum Whose {
+    Ours,
+    Theirs,
+}
+
+pub(super) async fn describe(
+    connection: &RtcPeerConnection,
+    whose: Whose,
+    kind: RtcSdpType,
+    sdp: &str,
+) -> io::Result<()> {
     let description = RtcSessionDescriptionInit::new(kind);
     description.set_sdp(sdp);
-    let (what, promise) = match kind {
-        RtcSdpType::Offer => (
-            "the browser refuses our offer",
+    let (what, promise) = match whose {
+        Whose::Ours => (
+            "the browser refuses our description",
             connection.set_local_description(&description),
         ),
-        _ => (
-            "the browser refuses the answer",
+        Whose::Theirs => (
+            "the browser refuses the other side's description",
             connection.set_remote_description(&description),
         ),
     };

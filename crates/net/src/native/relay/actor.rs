@@ -12,6 +12,7 @@ use healthsync_core::{Person, RefusalCode, Request, Response, RoomId};
 use libp2p::{
     Multiaddr, PeerId, Swarm,
     gossipsub::{self, IdentTopic, MessageAcceptance, MessageId, PublishError},
+    multiaddr::Protocol,
     request_response::{self, ResponseChannel},
     swarm::{ConnectionId, SwarmEvent},
 };
@@ -19,6 +20,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::{
     Command, RelayMetrics,
+    circuits::{Circuits, Question},
     jobs::{Done, Job, names_room, refused},
     lock,
     rate::Bucket,
@@ -65,6 +67,7 @@ pub(super) struct Actor {
     listening: Option<oneshot::Sender<Multiaddr>>,
     peers: HashMap<PeerId, Peer>,
     rooms: Rooms,
+    circuits: Circuits,
     jobs: FuturesUnordered<BoxFuture<'static, (PeerId, u64, Done)>>,
     /// Gossip that waits for the mailbox, and who brought it.
     undecided: HashMap<MessageId, PeerId>,
@@ -82,8 +85,10 @@ impl Actor {
         metrics: Arc<Mutex<RelayMetrics>>,
         listening: oneshot::Sender<Multiaddr>,
     ) -> Self {
+        let circuits = Circuits::new(swarm.behaviour().streams.new_control());
         Self {
             swarm,
+            circuits,
             policy,
             commands,
             metrics,
@@ -104,6 +109,7 @@ impl Actor {
             tokio::select! {
                 event = self.swarm.select_next_some() => self.on_swarm(event),
                 Some((peer, kicks, done)) = self.jobs.next() => self.on_done(peer, kicks, done),
+                question = self.circuits.next() => self.on_circuit(question),
                 command = self.commands.recv() => match command {
                     Some(Command::Kick(room, person)) => self.kick(room, person),
                     Some(Command::Publish(room, data)) => self.publish(room, data),
@@ -195,6 +201,7 @@ impl Actor {
             entry.connections.remove(&id);
             if entry.connections.is_empty() {
                 self.peers.remove(&peer);
+                self.circuits.forget(&peer);
                 self.swarm
                     .behaviour_mut()
                     .gossip
@@ -233,6 +240,7 @@ impl Actor {
             self.swarm.close_connection(id);
             lock(&self.metrics).cut += 1;
         }
+        self.count_circuits();
         if self.jobs.is_empty() {
             self.kicked.clear();
         }
@@ -451,6 +459,32 @@ impl Actor {
             .behaviour_mut()
             .sync
             .send_response(channel, response);
+    }
+
+    // Circuits
+
+    /// Calls are put through between people of a common room only.
+    fn on_circuit(&mut self, question: Question) {
+        let from = question.from;
+        let own = *self.swarm.local_peer_id();
+        let addresses = self
+            .swarm
+            .listeners()
+            .filter(|address| Transport::of(address) == Some(Transport::WebRtc))
+            .map(|address| address.clone().with(Protocol::P2p(own)).to_vec())
+            .collect();
+        let rooms = &self.rooms;
+        let together = |to: &PeerId| rooms.are_together(&from, to);
+        self.circuits
+            .answer(question, rooms.is_anywhere(&from), together, addresses);
+        self.count_circuits();
+    }
+
+    fn count_circuits(&self) {
+        let mut metrics = lock(&self.metrics);
+        metrics.circuits = self.circuits.open() as u64;
+        metrics.circuits_refused = self.circuits.refused();
+        metrics.circuit_bytes = self.circuits.carried();
     }
 
     // Jobs

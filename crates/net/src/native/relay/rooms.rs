@@ -88,6 +88,20 @@ impl Rooms {
             .collect()
     }
 
+    /// Whether `peer` is in any room.
+    pub(super) fn is_anywhere(&self, peer: &PeerId) -> bool {
+        self.rooms
+            .values()
+            .any(|room| room.members.contains_key(peer))
+    }
+
+    /// Whether both are in one room.
+    pub(super) fn are_together(&self, one: &PeerId, other: &PeerId) -> bool {
+        self.rooms
+            .values()
+            .any(|room| room.members.contains_key(one) && room.members.contains_key(other))
+    }
+
     /// Whom `peer` has proved to be in `room`.
     pub(super) fn admitted(&self, peer: PeerId, room: RoomId) -> Option<Admitted> {
         self.rooms.get(&room)?.members.get(&peer).copied()
@@ -133,6 +147,8 @@ mod tests {
         );
         assert_eq!(rooms.of_topic(&IdentTopic::new("t").hash()), Some(room));
         assert_eq!(rooms.peers_of(room, who.0).len(), 2);
+        assert!(rooms.are_together(&a, &b) && rooms.is_anywhere(&a));
+        assert!(!rooms.are_together(&a, &PeerId::random()));
         assert_eq!(rooms.leave(a, room), None);
         assert_eq!(rooms.admitted(a, room), None);
         assert_eq!(rooms.admitted(b, room), Some(who));

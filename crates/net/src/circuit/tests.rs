@@ -1,0 +1,100 @@
+//! The wire format: its bytes, what survives a round trip, and what is refused.
+
+use libp2p::identity::Keypair;
+use proptest::prelude::*;
+
+use super::*;
+
+fn somebody() -> PeerId {
+    Keypair::ed25519_from_bytes([7; 32])
+        .unwrap()
+        .public()
+        .to_peer_id()
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[test]
+fn the_bytes_are_those_of_the_specification() {
+    let id = hex(&somebody().to_bytes());
+    let limit = Some(Limit {
+        seconds: 60,
+        bytes: 65_536,
+    });
+    assert_eq!(hex(&HopMessage::Reserve.encode()), "0800");
+    assert_eq!(
+        hex(&HopMessage::Connect(somebody()).encode()),
+        format!("080112280a26{id}")
+    );
+    let accepted = HopMessage::Status {
+        status: Status::Ok,
+        reservation: Some(Reservation {
+            expire: 1_900_000_000,
+            addresses: vec![vec![1, 2]],
+        }),
+        limit,
+    };
+    assert_eq!(
+        hex(&accepted.encode()),
+        "08021a0a0880e6fe890712020102 2206083c10808004 2864".replace(' ', "")
+    );
+    let calls = StopMessage::Connect {
+        from: somebody(),
+        limit,
+    };
+    assert_eq!(
+        hex(&calls.encode()),
+        format!("080012280a26{id}1a06083c10808004")
+    );
+    assert_eq!(
+        hex(&StopMessage::Status(Status::PermissionDenied).encode()),
+        "080120ca01"
+    );
+    assert_eq!(HopMessage::decode(&accepted.encode()), Ok(accepted));
+    assert_eq!(StopMessage::decode(&calls.encode()), Ok(calls));
+}
+
+#[test]
+fn what_breaks_a_rule_is_refused_by_that_rule() {
+    assert_eq!(HopMessage::decode(&[]), Err(CircuitError::Type));
+    assert_eq!(HopMessage::decode(&[8, 9]), Err(CircuitError::Type));
+    assert_eq!(HopMessage::decode(&[8, 1]), Err(CircuitError::Peer));
+    assert_eq!(HopMessage::decode(&[8, 2]), Err(CircuitError::Status));
+    assert_eq!(StopMessage::decode(&[8, 0]), Err(CircuitError::Peer));
+    assert_eq!(StopMessage::decode(&[8, 1]), Err(CircuitError::Status));
+    // A peer id that is none.
+    assert_eq!(
+        HopMessage::decode(&[8, 1, 18, 4, 10, 2, 1, 2]),
+        Err(CircuitError::Peer)
+    );
+    assert_eq!(
+        HopMessage::decode(&[0x80; 16]),
+        Err(CircuitError::Form(ProtobufError::Varint))
+    );
+}
+
+fn status() -> impl Strategy<Value = Status> {
+    any::<u64>().prop_map(Status::of)
+}
+
+proptest! {
+    #[test]
+    fn answers_survive(status in status(), expire: u64, seconds: u64, bytes: u64, address: Vec<u8>) {
+        let hop = HopMessage::Status {
+            status,
+            reservation: Some(Reservation { expire, addresses: vec![address] }),
+            limit: Some(Limit { seconds, bytes }),
+        };
+        prop_assert_eq!(HopMessage::decode(&hop.encode()), Ok(hop));
+        let stop = StopMessage::Status(status);
+        prop_assert_eq!(StopMessage::decode(&stop.encode()), Ok(stop));
+    }
+
+    #[test]
+    fn any_bytes_are_read_or_refused(bytes: Vec<u8>) {
+        let _ = HopMessage::decode(&bytes);
+        let _ = StopMessage::decode(&bytes);
+    }
+}
