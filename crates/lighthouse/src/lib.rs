@@ -16,11 +16,13 @@ pub mod conditions;
 #[cfg(feature = "node")]
 pub mod node;
 mod platform;
+mod rotate;
 pub mod seal;
 pub mod shares;
 
 pub use cid::{Cid, CidBuilder, CidError, cid_of, cid_v1, parse_cid, room_key_cid};
 pub use cipher::{CipherError, OVERHEAD, decrypt, encrypt};
 pub use conditions::room_member_condition;
-pub use seal::{SealError, SealKeyPair};
+pub use rotate::{RotateError, Rotated, rotate};
+pub use seal::{SealError, SealKeyPair, key_digest};
 pub use shares::{MasterKey, Recovered, Share, ShareError, generate, recover, recover_consistent};

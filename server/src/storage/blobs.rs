@@ -8,7 +8,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use futures::stream::BoxStream;
 use futures::{StreamExt, TryStreamExt};
-use healthsync_lighthouse::cid::{Cid, CidBuilder};
+use healthsync_lighthouse::cid::{Cid, CidBuilder, parse_cid};
 use object_store::local::LocalFileSystem;
 use object_store::path::Path;
 use object_store::{GetOptions, GetRange, MultipartUpload, ObjectStore, WriteMultipart};
@@ -54,13 +54,12 @@ impl From<object_store::Error> for BlobError {
     }
 }
 
-/// What was stored.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct StoredFile {
-    /// Bytes of the file.
-    pub size: u64,
-    /// Bytes of its whole tree of blocks, what Kubo calls `Size`.
-    pub dag_size: u64,
+/// A file that has come in whole and lies under a side name.
+#[derive(Debug)]
+pub struct Received {
+    side_name: Path,
+    /// Its content id and sizes.
+    pub file: healthsync_lighthouse::cid::File,
 }
 
 /// A file being read.
@@ -104,17 +103,17 @@ impl Blobs {
         })
     }
 
-    /// Stores a file that comes as a stream, if it is what was announced and not larger than `limit`. Storing the
-    /// same file again is fine. When this returns, the file is on disk.
+    /// Takes in a file that comes as a stream, if it is not larger than `limit` and, where `expected` says one, has
+    /// that content id. It lies under a side name until [`Self::keep`].
     ///
     /// # Errors
-    /// See [`BlobError`]; nothing is kept then.
-    pub async fn put<S, E>(
+    /// See [`BlobError`]; nothing is left then.
+    pub async fn receive<S, E>(
         &self,
-        expected: Cid,
+        expected: Option<Cid>,
         limit: u64,
         bytes: S,
-    ) -> Result<StoredFile, BlobError>
+    ) -> Result<Received, BlobError>
     where
         S: futures::Stream<Item = Result<Bytes, E>>,
         E: std::fmt::Display,
@@ -126,26 +125,67 @@ impl Blobs {
         let upload: Box<dyn MultipartUpload> = self.store.put_multipart(&side_name).await?;
         let mut write = WriteMultipart::new_with_chunk_size(upload, PART);
         match receive(&mut write, limit, bytes).await {
-            Ok(file) if file.cid == expected => {
-                write.finish().await?;
-                self.settle(&side_name, &file_path(&expected)).await?;
-                Ok(StoredFile {
-                    size: file.size,
-                    dag_size: file.dag_size,
-                })
-            }
-            Ok(file) => {
-                write.abort().await?;
-                Err(BlobError::WrongCid {
-                    expected,
-                    found: file.cid,
-                })
-            }
+            Ok(file) => match expected.filter(|expected| *expected != file.cid) {
+                None => {
+                    write.finish().await?;
+                    Ok(Received { side_name, file })
+                }
+                Some(expected) => {
+                    write.abort().await?;
+                    Err(BlobError::WrongCid {
+                        expected,
+                        found: file.cid,
+                    })
+                }
+            },
             Err(error) => {
                 write.abort().await?;
                 Err(error)
             }
         }
+    }
+
+    /// Moves a received file to its name. Keeping the same file again is fine. When this returns, it is on disk.
+    ///
+    /// # Errors
+    /// When the disk does not do it.
+    pub async fn keep(&self, received: Received) -> Result<(), BlobError> {
+        self.settle(&received.side_name, &file_path(&received.file.cid))
+            .await
+    }
+
+    /// Throws a received file away.
+    pub async fn discard(&self, received: Received) {
+        if let Err(error) = self.store.delete(&received.side_name).await {
+            tracing::warn!(%error, "a refused upload lies about until the next start");
+        }
+    }
+
+    /// Removes a file; one that is not there is fine.
+    ///
+    /// # Errors
+    /// When the store does not answer.
+    pub async fn remove(&self, cid: &Cid) -> Result<(), BlobError> {
+        match self.store.delete(&file_path(cid)).await {
+            Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// The files that were last written before `before`, in milliseconds since 1970.
+    pub fn older_than(&self, before: u64) -> BoxStream<'static, Result<Cid, BlobError>> {
+        self.store
+            .list(Some(&Path::from("files")))
+            .map_err(BlobError::from)
+            .try_filter_map(move |found| async move {
+                let at = u64::try_from(found.last_modified.timestamp_millis()).unwrap_or(0);
+                let cid = found
+                    .location
+                    .filename()
+                    .and_then(|name| parse_cid(name).ok());
+                Ok(cid.filter(|_| at < before))
+            })
+            .boxed()
     }
 
     /// Moves a finished upload to its name, and both file and folder onto the disk: only then may the uploader be

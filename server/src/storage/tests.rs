@@ -139,7 +139,10 @@ async fn only_upload_tokens_upload() {
         "",
         "an-api-key",
         "device:AAAA",
-        &ada.bearer(Scope::SaveKey { cid: cid.clone() }),
+        &ada.bearer(Scope::SaveKey {
+            cid: cid.clone(),
+            node: 1,
+        }),
     ] {
         let (status, said) = json(server.send(upload(bearer, b"bytes")).await).await;
         assert_eq!(

@@ -75,13 +75,13 @@ impl Runtime {
         let pair = SealKeyPair::from_seed(random::<32>());
         let scope = Scope::GetKey {
             cid: cid.to_owned(),
-            seal_to: pair.public(),
+            seal_to: pair.digest(),
         };
         let token = DeviceToken::sign(delegation, scope, now(), random::<16>(), &me.device);
         let request = KeyShareRequest {
             cid: cid.to_owned(),
             bearer: token.to_bearer(),
-            seal_to: hex::encode(pair.public()),
+            seal_to: BASE64_STANDARD.encode(pair.public()),
         };
         let answers = within(LOOKUP_MS, api::key_shares(request))
             .await
