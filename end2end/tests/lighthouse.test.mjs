@@ -158,6 +158,45 @@ describe("Lighthouse's own client against our server", { timeout: 240_000 }, () 
     assert.equal((await kavach.transferOwnership(ada.address, stored.Hash, ada.address, await prove(ada))).isSuccess, false);
   });
 
+  it('tells the owner who was given the key and by what right, and gives the file a new one', async () => {
+    const { token } = await jwt(ada);
+    const read = async (who, bearer, node) => (await fetch(`${stack.url}/api/keyLog/${node}`, {
+      method: 'POST', headers: { authorization: `Bearer ${bearer}`, 'content-type': 'application/json' },
+      body: JSON.stringify({ address: who.address, cid: file }),
+    })).json();
+    const logs = await Promise.all([1, 2, 3, 4, 5].map((node) => read(ada, token, node)));
+    const seen = new Set(logs.flatMap(({ log }) => log.map((line) => `${line.action} ${line.person}`)));
+    const lower = (who) => who.address.toLowerCase();
+    for (const line of [`saved ${lower(ada)}`, `given_to_owner ${lower(ada)}`, `given_by_name ${lower(ben)}`, `given_by_condition ${lower(eve)}`]) {
+      assert.ok(seen.has(line), `${line} is missing in ${[...seen].join(', ')}`);
+    }
+    assert.ok(![...seen].some((line) => line.startsWith('given') && line.endsWith(lower(ben)) && !line.startsWith('given_by_name')));
+    assert.equal((await read(ben, (await jwt(ben)).token, 1)).code, 'denied');
+
+    await sdk.shareFile(ada.address, [ben.address], file, await prove(ada));
+    const [from, to] = [path.join(folder, 'old'), path.join(folder, 'new')];
+    await writeFile(from, Buffer.from(await (await fetch(`${stack.url}/ipfs/${file}`)).arrayBuffer()));
+    const { data: { key: oldKey } } = await sdk.fetchEncryptionKey(file, ada.address, await prove(ada));
+    const rotated = JSON.parse(execFileSync(process.env.HEALTHSYNC_KEYS, ['rotate', oldKey, from, to], { encoding: 'utf8' }));
+    const form = new FormData();
+    form.append('file', new Blob([await readFile(to)]), 'scan.dcm');
+    const [stored] = await (await fetch(`${stack.url}/api/v0/add`, { method: 'POST', body: form, headers: { authorization: `Bearer ${key}`, encryption: 'true' } })).json();
+    assert.equal(stored.Hash, rotated.cid);
+    await kavach.saveShards(ada.address, rotated.cid, token, rotated.keyShards, [eve.address]);
+    for (const node of [1, 2, 3, 4, 5]) {
+      const retired = await fetch(`${stack.url}/api/retireSharedKey/${node}`, {
+        method: 'POST', headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
+        body: JSON.stringify({ address: ada.address, cid: file }),
+      });
+      assert.deepEqual(await retired.json(), { message: 'success' });
+    }
+    await denied(ben, file);
+    await denied(ben, rotated.cid);
+    assert.deepEqual(await open(eve, rotated.cid), plain);
+    assert.deepEqual(await open(ada, rotated.cid), plain);
+    assert.notEqual(rotated.masterKey, oldKey);
+  });
+
   it('says what is wrong in the words that the client knows', async () => {
     const nobody = await cidOf([randomBytes(10)]);
     await refused(sdk.fetchEncryptionKey(nobody, ada.address, await prove(ada)), /cid not found/);
@@ -176,7 +215,7 @@ describe("Lighthouse's own client against our server", { timeout: 240_000 }, () 
     });
     const { data: list } = await sdk.getUploads(key);
     assert.equal(list.totalFiles, list.fileList.length);
-    assert.deepEqual(list.fileList.map((one) => one.fileName).sort(), ['note', 'one.dcm', 'scan.dcm', 'series-two.dcm', 'text']);
+    assert.deepEqual(list.fileList.map((one) => one.fileName).sort(), ['note', 'one.dcm', 'scan.dcm', 'scan.dcm', 'series-two.dcm', 'text']);
     const [newest] = list.fileList;
     assert.equal((await sdk.getUploads(key, newest.id)).data.fileList.length, list.totalFiles - 1);
     const { data: usage } = await sdk.getBalance(key);

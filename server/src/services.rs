@@ -20,7 +20,7 @@ use crate::key_nodes::{Embedded, KeyNodes, OpenError, share_key};
 use crate::mailbox::Mailbox;
 use crate::policy::RoomPolicy;
 use crate::settings::{self, Settings};
-use crate::storage::{BlobError, Blobs, StorageState, sweep_for_ever};
+use crate::storage::{BlobError, Blobs, Elsewhere, StorageState, sweep_for_ever};
 
 /// Everything that requests need.
 #[derive(Debug)]
@@ -61,6 +61,10 @@ pub enum StartError {
     Database { file: String, error: sqlx::Error },
     #[error("the file {file} of a key node cannot be used: {error}")]
     KeyNode { file: String, error: OpenError },
+    #[error(
+        "HEALTHSYNC_STORAGE_API_KEY is not set; a service with Lighthouse's API takes files only with a key"
+    )]
+    NoApiKey,
     #[error("the folder for files cannot be used: {0}")]
     Blobs(#[from] BlobError),
     #[error(
@@ -118,15 +122,22 @@ impl Services {
                     .to_string(),
                 error,
             })?;
-        let storage = match &settings.storage_url {
-            settings::Storage::Embedded => Some(StorageState::new(
-                Blobs::open(&data.join("blobs"))?,
-                mailbox.database().clone(),
-                settings.chain_id,
-                settings.max_upload,
-                settings.storage_quota,
-            )),
-            settings::Storage::Remote(_) => None,
+        let storage = match elsewhere(&settings)? {
+            Kept::ByAnotherServer => None,
+            kept => {
+                let blobs = Blobs::open(&data.join("blobs"))?;
+                let blobs = match kept {
+                    Kept::Elsewhere(service) => blobs.kept_at(service, http.clone()),
+                    Kept::Here | Kept::ByAnotherServer => blobs,
+                };
+                Some(StorageState::new(
+                    blobs,
+                    mailbox.database().clone(),
+                    settings.chain_id,
+                    settings.max_upload,
+                    settings.storage_quota,
+                ))
+            }
         };
         let policy = Arc::new(RoomPolicy::new(
             chain.clone(),
@@ -208,6 +219,30 @@ impl Services {
         self.key_nodes.close().await;
         self.mailbox.database().close().await;
     }
+}
+
+/// Where files end up.
+enum Kept {
+    Here,
+    Elsewhere(Elsewhere),
+    /// Browsers use it directly.
+    ByAnotherServer,
+}
+
+fn elsewhere(settings: &Settings) -> Result<Kept, StartError> {
+    Ok(match &settings.storage_url {
+        settings::Storage::Embedded => Kept::Here,
+        settings::Storage::Remote(_) => Kept::ByAnotherServer,
+        settings::Storage::Lighthouse { upload, gateway } => {
+            let api_key = settings.storage_api_key.as_ref();
+            Kept::Elsewhere(Elsewhere::Lighthouse {
+                upload: upload.clone(),
+                gateway: gateway.clone(),
+                api_key: api_key.ok_or(StartError::NoApiKey)?.0.clone(),
+            })
+        }
+        settings::Storage::Kubo(rpc) => Kept::Elsewhere(Elsewhere::Kubo { rpc: rpc.clone() }),
+    })
 }
 
 /// The client for everything that this process asks of others.
@@ -362,8 +397,10 @@ fn bootstrap(
     relay: &RelayHandle,
 ) -> Bootstrap {
     let storage_url = match &settings.storage_url {
-        settings::Storage::Embedded => String::new(),
         settings::Storage::Remote(url) => url.as_str().trim_end_matches('/').to_owned(),
+        settings::Storage::Embedded
+        | settings::Storage::Lighthouse { .. }
+        | settings::Storage::Kubo(_) => String::new(),
     };
     Bootstrap {
         peer_id: relay.peer_id().to_string(),

@@ -43,9 +43,15 @@ pub struct Settings {
     #[arg(long, env = "HEALTHSYNC_DATABASE_URL", value_parser = database)]
     pub database_url: Option<Database>,
 
-    /// Storage service with the Lighthouse API, as an https URL. Empty: the data folder of this server.
+    /// Who keeps the encrypted files. Empty: the data folder. `lighthouse`: Lighthouse's service, with the key in
+    /// HEALTHSYNC_STORAGE_API_KEY; `lighthouse+https://…`: another server with its API. `kubo+http://127.0.0.1:5001`: an
+    /// IPFS node. Browsers see none of these. A plain https URL: another HealthSync server, which browsers use directly.
     #[arg(long, env = "HEALTHSYNC_STORAGE_URL", default_value = "", value_parser = storage)]
     pub storage_url: Storage,
+
+    /// API key for the storage service, used by this server only.
+    #[arg(long, env = "HEALTHSYNC_STORAGE_API_KEY", hide_env_values = true, value_parser = api_key)]
+    pub storage_api_key: Option<ApiKey>,
 
     /// Key nodes: one base URL that serves nodes 1 to 5, or five URLs separated by commas, of which the word `here`
     /// stands for a node inside this process. Empty: all five inside this process, which is for trying out, because
@@ -123,8 +129,14 @@ pub enum Database {
 /// Who keeps the encrypted files.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Storage {
+    /// The data folder.
     Embedded,
+    /// Another HealthSync server; browsers use it directly.
     Remote(Url),
+    /// A service with Lighthouse's API, reached by this server.
+    Lighthouse { upload: Url, gateway: Url },
+    /// A Kubo node, reached by this server.
+    Kubo(Url),
 }
 
 /// What a process is.
@@ -134,6 +146,16 @@ pub enum Role {
     Server,
     /// One key node.
     KeyNode,
+}
+
+/// A secret that is shown nowhere.
+#[derive(Clone, PartialEq, Eq)]
+pub struct ApiKey(pub String);
+
+impl std::fmt::Debug for ApiKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("ApiKey(..)")
+    }
 }
 
 /// Who keeps the key shares: the base URL of node 1 to 5, where node N is asked at `…/N`; `None` for one that runs
@@ -254,14 +276,33 @@ fn http_url(text: &str) -> Option<Url> {
 }
 
 fn storage(text: &str) -> Result<Storage, String> {
+    let right = "HEALTHSYNC_STORAGE_URL takes nothing (the data folder), lighthouse, or an http or https URL without \
+                 user name and query, such as https://storage.example.org; before it lighthouse+ for Lighthouse's API, \
+                 kubo+ for an IPFS node";
+    let base = |text: &str| {
+        http_url(text)
+            .filter(|url| url.query().is_none())
+            .ok_or(right)
+    };
     if text.is_empty() {
         return Ok(Storage::Embedded);
     }
-    http_url(text).filter(|url| url.query().is_none()).map(Storage::Remote).ok_or_else(|| {
-        "HEALTHSYNC_STORAGE_URL takes an http or https URL without user name and query, such as \
-         https://storage.example.org, or nothing for the data folder"
-            .into()
-    })
+    if text == "lighthouse" {
+        return Ok(Storage::Lighthouse {
+            upload: base("https://upload.lighthouse.storage")?,
+            gateway: base("https://gateway.lighthouse.storage")?,
+        });
+    }
+    if let Some(url) = text.strip_prefix("lighthouse+") {
+        return Ok(Storage::Lighthouse {
+            upload: base(url)?,
+            gateway: base(url)?,
+        });
+    }
+    if let Some(url) = text.strip_prefix("kubo+") {
+        return Ok(Storage::Kubo(base(url)?));
+    }
+    Ok(Storage::Remote(base(text)?))
 }
 
 fn key_nodes(text: &str) -> Result<KeyNodes, String> {
@@ -287,6 +328,14 @@ fn key_nodes(text: &str) -> Result<KeyNodes, String> {
     }
     let nodes: [Option<Url>; 5] = nodes.try_into().map_err(|_| right)?;
     Ok(KeyNodes(Box::new(nodes)))
+}
+
+fn api_key(text: &str) -> Result<ApiKey, String> {
+    if text.is_empty() || !text.chars().all(|c| c.is_ascii_graphic()) {
+        // The value is not repeated.
+        return Err("HEALTHSYNC_STORAGE_API_KEY takes the key as the service gave it".into());
+    }
+    Ok(ApiKey(text.into()))
 }
 
 fn role(text: &str) -> Result<Role, String> {

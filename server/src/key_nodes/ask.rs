@@ -16,7 +16,7 @@ use crate::clock;
 /// Shares that give the key.
 const ENOUGH: usize = 3;
 /// For the other nodes once there are enough, so that a wrong share among the first three can be told.
-const GRACE: Duration = Duration::from_millis(150);
+const GRACE: Duration = Duration::from_millis(300);
 /// For the slowest.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// Times a node is called that cannot be reached, with growing pauses between.

@@ -86,9 +86,7 @@ async fn an_owner_gets_sealed_shares_that_give_the_key_back_after_a_restart() {
         let NodeResult::Share { sealed } = &answer.result else {
             panic!("{answer:?}")
         };
-        let sealed = BASE64_STANDARD
-            .decode(sealed)
-            .expect("base64");
+        let sealed = BASE64_STANDARD.decode(sealed).expect("base64");
         shares.push(pair.open(&sealed, answer.node, &cid).expect("opens"));
     }
     assert_eq!(recover(&shares[..3]).expect("a key").hex().to_string(), key);

@@ -13,6 +13,8 @@ use object_store::local::LocalFileSystem;
 use object_store::path::Path;
 use object_store::{GetOptions, GetRange, MultipartUpload, ObjectStore, WriteMultipart};
 
+use super::Elsewhere;
+
 /// Up to this size a file is hashed before the first byte leaves; a larger one is hashed on the way out, and the
 /// connection is cut at its end when it does not fit.
 const CHECK_FIRST: u64 = 4 * 1024 * 1024;
@@ -43,6 +45,9 @@ pub enum BlobError {
     /// Ours.
     #[error("the disk does not answer: {0}")]
     Disk(#[from] std::io::Error),
+    /// The environment's: the service behind this one.
+    #[error("the storage service behind this server does not do it: {0}")]
+    Elsewhere(String),
 }
 
 impl From<object_store::Error> for BlobError {
@@ -77,11 +82,12 @@ impl std::fmt::Debug for Reading {
     }
 }
 
-/// The files of this server.
+/// The files of this server: in its folder, or passed on to a service elsewhere after they were proved here.
 #[derive(Clone, Debug)]
 pub struct Blobs {
     store: Arc<LocalFileSystem>,
     folder: PathBuf,
+    elsewhere: Option<(Elsewhere, reqwest::Client)>,
 }
 
 impl Blobs {
@@ -100,7 +106,16 @@ impl Blobs {
         Ok(Self {
             store: Arc::new(store),
             folder: folder.to_owned(),
+            elsewhere: None,
         })
+    }
+
+    /// Keeps files at a service from now on; the folder is only for what is coming in.
+    pub(crate) fn kept_at(self, service: Elsewhere, client: reqwest::Client) -> Self {
+        Self {
+            elsewhere: Some((service, client)),
+            ..self
+        }
     }
 
     /// Takes in a file that comes as a stream, if it is not larger than `limit` and, where `expected` says one, has
@@ -150,6 +165,13 @@ impl Blobs {
     /// # Errors
     /// When the disk does not do it.
     pub async fn keep(&self, received: Received) -> Result<(), BlobError> {
+        if let Some((service, client)) = &self.elsewhere {
+            let Received { side_name, file } = &received;
+            let path = self.folder.join(side_name.as_ref());
+            let stored = service.store(client, &file.cid, &path, file.size).await;
+            self.discard(received).await;
+            return stored;
+        }
         self.settle(&received.side_name, &file_path(&received.file.cid))
             .await
     }
@@ -166,6 +188,9 @@ impl Blobs {
     /// # Errors
     /// When the store does not answer.
     pub async fn remove(&self, cid: &Cid) -> Result<(), BlobError> {
+        if let Some((service, client)) = &self.elsewhere {
+            return service.remove(client, cid).await;
+        }
         match self.store.delete(&file_path(cid)).await {
             Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
             Err(error) => Err(error.into()),
@@ -207,6 +232,9 @@ impl Blobs {
 
     /// Bytes of a file.
     pub async fn size(&self, cid: &Cid) -> Result<u64, BlobError> {
+        if let Some((service, client)) = &self.elsewhere {
+            return service.size(client, cid).await;
+        }
         Ok(self.store.head(&file_path(cid)).await?.size)
     }
 
@@ -216,10 +244,9 @@ impl Blobs {
         cid: &Cid,
         range: Option<std::ops::Range<u64>>,
     ) -> Result<Reading, BlobError> {
-        let name = file_path(cid);
-        let size = self.store.head(&name).await?.size;
+        let size = self.size(cid).await?;
         if size <= CHECK_FIRST {
-            let bytes = self.store.get(&name).await?.bytes().await?;
+            let bytes = collected(self.stream(cid, None).await?, size).await?;
             let (bytes, found) = tokio::task::spawn_blocking(move || {
                 let mut builder = CidBuilder::new();
                 builder.update(&bytes);
@@ -241,20 +268,42 @@ impl Blobs {
             });
         }
         let whole = range.is_none();
+        let bytes = self.stream(cid, range).await?;
+        let bytes = if whole { checked(bytes, *cid) } else { bytes };
+        Ok(Reading { size, bytes })
+    }
+
+    /// The bytes as they are kept, not checked yet.
+    async fn stream(
+        &self,
+        cid: &Cid,
+        range: Option<std::ops::Range<u64>>,
+    ) -> Result<BoxStream<'static, Result<Bytes, BlobError>>, BlobError> {
+        if let Some((service, client)) = &self.elsewhere {
+            return service.read(client, cid, range).await;
+        }
         let options = GetOptions {
             range: range.map(GetRange::Bounded),
             ..GetOptions::default()
         };
-        let bytes = self
-            .store
-            .get_opts(&name, options)
-            .await?
-            .into_stream()
-            .map_err(BlobError::from)
-            .boxed();
-        let bytes = if whole { checked(bytes, *cid) } else { bytes };
-        Ok(Reading { size, bytes })
+        let got = self.store.get_opts(&file_path(cid), options).await?;
+        Ok(got.into_stream().map_err(BlobError::from).boxed())
     }
+}
+
+/// A small file, whole; more than `size` is not taken.
+async fn collected(
+    mut stream: BoxStream<'static, Result<Bytes, BlobError>>,
+    size: u64,
+) -> Result<Bytes, BlobError> {
+    let mut bytes = Vec::with_capacity(usize::try_from(size).unwrap_or_default());
+    while let Some(piece) = stream.try_next().await? {
+        bytes.extend_from_slice(&piece);
+        if bytes.len() as u64 > size {
+            return Err(BlobError::Damaged);
+        }
+    }
+    Ok(bytes.into())
 }
 
 fn slice(bytes: &Bytes, range: std::ops::Range<u64>) -> Bytes {

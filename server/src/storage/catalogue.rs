@@ -177,7 +177,12 @@ impl Catalogue {
     }
 
     /// Keeps a new API key; beyond [`KEYS`] the person's oldest ends.
-    pub(super) async fn keep_key(&self, person: Person, key: &str, at: u64) -> Result<(), sqlx::Error> {
+    pub(super) async fn keep_key(
+        &self,
+        person: Person,
+        key: &str,
+        at: u64,
+    ) -> Result<(), sqlx::Error> {
         let mut transaction = self.database.write.begin().await?;
         sqlx::query("INSERT INTO api_keys (hash, person, at) VALUES (?, ?, ?)")
             .bind(hash(key))

@@ -5,6 +5,7 @@ mod accounts;
 mod blobs;
 mod catalogue;
 mod download;
+mod elsewhere;
 mod hear_out;
 mod listing;
 mod range;
@@ -14,6 +15,7 @@ mod sweep;
 mod tests;
 
 pub use blobs::{BlobError, Blobs};
+pub(crate) use elsewhere::Elsewhere;
 pub(crate) use routes::sentence;
 pub use routes::{StorageState, routes};
 pub use sweep::{KeyHolders, sweep_for_ever};

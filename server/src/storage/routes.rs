@@ -288,5 +288,12 @@ pub(super) fn refuse(error: BlobError) -> Failure {
             "The stored file is damaged. Whoever shared it can upload it again.",
         ),
         BlobError::Store(_) | BlobError::Disk(_) => Failure::internal(&error),
+        BlobError::Elsewhere(why) => {
+            tracing::warn!(%why, "the storage service behind this server failed");
+            Failure::unavailable(
+                "storage_unavailable",
+                "The storage behind this server does not answer as it should. Nothing was kept; try again later.",
+            )
+        }
     }
 }
