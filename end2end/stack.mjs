@@ -43,8 +43,9 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.once(signal, () =>
  * @param {Record<string, string>} [options.env] settings of the server beside the usual ones, e.g. HEALTHSYNC_MAX_UPLOAD
  * @param {string[]} [options.anvilArgs] e.g. ['--block-time', '2']
  * @param {number} [options.chainId] another one than the local chain's usual, e.g. Calibration's
+ * @param {number} [options.keyNodes] how many of the five key nodes are processes of their own
  */
-export async function startStack({ env = {}, anvilArgs = [], chainId = CHAIN_ID } = {}) {
+export async function startStack({ env = {}, anvilArgs = [], chainId = CHAIN_ID, keyNodes = 0 } = {}) {
   const root = await mkdtemp(path.join(tmpdir(), 'healthsync-'));
   folders.add(root);
   const stack = new Stack(root, env, anvilArgs, chainId);
@@ -53,6 +54,7 @@ export async function startStack({ env = {}, anvilArgs = [], chainId = CHAIN_ID 
     await mkdir(stack.logDir);
     await stack.startChain();
     Object.assign(stack, await deploy(stack.rpcUrl, chainId));
+    await Promise.all(Array.from({ length: keyNodes }, (_, i) => stack.startKeyNode(i + 1)));
     await stack.startServer();
     return stack;
   } catch (error) {
@@ -62,7 +64,7 @@ export async function startStack({ env = {}, anvilArgs = [], chainId = CHAIN_ID 
 }
 
 class Stack {
-  #root; #env; #anvilArgs; #chain; #server; #port; #webrtcPort; #crashes = [];
+  #root; #env; #anvilArgs; #chain; #server; #port; #webrtcPort; #crashes = []; #keyNodes = new Map();
 
   constructor(root, env, anvilArgs, chainId) {
     this.chainId = chainId;
@@ -96,6 +98,38 @@ class Stack {
     }
   }
 
+  /** Starts key node `number` as a process of its own, on the same port and data as before when it has run before. */
+  async startKeyNode(number, env = {}) {
+    const before = this.#keyNodes.get(number);
+    for (let attempt = 1; ; attempt++) {
+      const port = before?.port ?? await freePort();
+      const node = new Service(`key node ${number}`, SERVER, ['--role', 'key-node', '--node', String(number)], {
+        HEALTHSYNC_ADDR: `127.0.0.1:${port}`,
+        HEALTHSYNC_DATA_DIR: path.join(this.#root, `key-node-${number}`),
+        HEALTHSYNC_CHAIN_RPC: this.rpcUrl,
+        HEALTHSYNC_CHAIN_ID: String(this.chainId),
+        ...env,
+      }, path.join(this.logDir, `key-node-${number}.log`), this.#root);
+      try {
+        await node.ready(async () => (await fetch(`http://127.0.0.1:${port}/healthz`, { signal: AbortSignal.timeout(2_000) })).ok);
+        this.#keyNodes.set(number, { port, service: node, url: `http://127.0.0.1:${port}` });
+        return;
+      } catch (error) {
+        await node.stop('SIGKILL');
+        if (before || attempt === 3 || !/in use/i.test(node.lastLines())) throw error;
+      }
+    }
+  }
+
+  keyNode(number) { return this.#keyNodes.get(number); }
+
+  /** Ends a key node without warning. */
+  killKeyNode(number) { return this.#keyNodes.get(number).service.stop('SIGKILL'); }
+
+  /** Stops a key node in the middle of whatever it does, and lets it go on: connections stay open and nothing comes. */
+  freezeKeyNode(number) { process.kill(this.#keyNodes.get(number).service.pid, 'SIGSTOP'); }
+  thawKeyNode(number) { process.kill(this.#keyNodes.get(number).service.pid, 'SIGCONT'); }
+
   /** Starts the server, on the same ports and data as before when it has run before. */
   async startServer() {
     if (this.#server?.running) throw new Error('The server is running already.');
@@ -115,6 +149,7 @@ class Stack {
         HEALTHSYNC_REGISTRY: this.registry,
         HEALTHSYNC_TOKEN: this.token,
         HEALTHSYNC_P2P_WEBRTC_PORT: String(this.#webrtcPort),
+        HEALTHSYNC_KEY_NODES: this.#keyNodes.size ? [1, 2, 3, 4, 5].map((n) => this.#keyNodes.get(n)?.url ?? 'here').join(',') : '',
         ...this.#env,
       }, this.serverLog, this.#root);
       try {
@@ -144,9 +179,11 @@ class Stack {
 
   /** Ends everything and removes the data. Throws when a process had ended by itself: a crash is not to be missed. */
   async stop() {
+    const nodes = [...this.#keyNodes.values()].map(({ service }) => service);
     await this.#server?.stop('SIGTERM');
+    await Promise.all(nodes.map((node) => node.stop('SIGTERM')));
     await this.#chain?.stop('SIGTERM');
-    for (const service of [this.#server, this.#chain]) if (service?.endedByItself) this.#crashes.push(service.obituary());
+    for (const service of [this.#server, this.#chain, ...nodes]) if (service?.endedByItself) this.#crashes.push(service.obituary());
     if (this.#crashes.length) throw new Error(this.#crashes.join('\n'));
     await rm(this.#root, { recursive: true, force: true });
     folders.delete(this.#root);

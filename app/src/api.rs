@@ -64,7 +64,7 @@ pub struct RoomFact {
 pub struct KeyShareRequest {
     pub cid: String,
     pub bearer: String,
-    /// X25519 public key made for this lookup, 64 hex characters.
+    /// X-Wing public key made for this lookup, in base64.
     pub seal_to: String,
 }
 

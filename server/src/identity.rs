@@ -42,10 +42,7 @@ impl Identity {
     /// that would change the server's address.
     pub(crate) fn load(folder: &Path) -> Result<Self, IdentityError> {
         let file = folder.join("identity.key");
-        let bytes = read_or_make(&file, || rand::random::<[u8; 32]>().to_vec())?;
-        let secret: [u8; 32] = bytes
-            .try_into()
-            .map_err(|_| damaged(&file, "it must have 32 bytes"))?;
+        let secret = secret(&file)?;
         let keypair = Keypair::ed25519_from_bytes(secret)
             .map_err(|error| damaged(&file, &error.to_string()))?;
         let file = folder.join("webrtc.pem");
@@ -72,6 +69,17 @@ impl Identity {
             .finalize()
             .into()
     }
+}
+
+/// 32 secret bytes in a file of their own, made at the first start.
+///
+/// # Errors
+/// When the file cannot be read or written, or has another length.
+pub(crate) fn secret(file: &Path) -> Result<[u8; 32], IdentityError> {
+    let bytes = read_or_make(file, || rand::random::<[u8; 32]>().to_vec())?;
+    bytes
+        .try_into()
+        .map_err(|_| damaged(file, "it must have 32 bytes"))
 }
 
 fn damaged(file: &Path, what: &str) -> IdentityError {

@@ -5,10 +5,12 @@ use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use axum::Router;
 use axum::serve::ListenerExt;
 use clap::{Parser, Subcommand};
+use healthsync_server::key_nodes::LoneNode;
 use healthsync_server::services::Services;
-use healthsync_server::settings::Settings;
+use healthsync_server::settings::{Role, Settings};
 use healthsync_server::verify::Verify;
 use healthsync_server::{http, logging};
 use tokio::net::TcpListener;
@@ -54,12 +56,28 @@ async fn run(settings: Settings) -> Result<(), String> {
         )
     })?;
     let listening = listener.local_addr().map_err(|error| error.to_string())?;
-    let services = Services::start(settings, listening)
-        .await
-        .map_err(|error| error.to_string())?;
-    let app = http::router(services.clone()).into_make_service_with_connect_info::<SocketAddr>();
-    tracing::info!(address = %listening, peer_id = services.bootstrap.peer_id, "listening");
+    if settings.role == Role::KeyNode {
+        let node = LoneNode::start(&settings)
+            .await
+            .map_err(|error| error.to_string())?;
+        tracing::info!(address = %listening, node = settings.node, "listening as a key node");
+        serve(listener, node.router()).await?;
+        node.stop().await;
+    } else {
+        let services = Services::start(settings, listening)
+            .await
+            .map_err(|error| error.to_string())?;
+        tracing::info!(address = %listening, peer_id = services.bootstrap.peer_id, "listening");
+        serve(listener, http::router(services.clone())).await?;
+        services.stop().await;
+    }
+    tracing::info!("stopped");
+    Ok(())
+}
 
+/// Answers until the signal, and then what is on its way.
+async fn serve(listener: TcpListener, app: Router) -> Result<(), String> {
+    let app = app.into_make_service_with_connect_info::<SocketAddr>();
     let (ending, ended) = tokio::sync::watch::channel(false);
     // Without this the kernel holds small messages back until the last one is acknowledged: 44 ms a round trip.
     let listener = listener.tap_io(|connection| {
@@ -79,8 +97,6 @@ async fn run(settings: Settings) -> Result<(), String> {
             tokio::time::sleep(GRACE).await;
         } => tracing::warn!("some requests were cut off"),
     }
-    services.stop().await;
-    tracing::info!("stopped");
     Ok(())
 }
 

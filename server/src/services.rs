@@ -11,16 +11,16 @@ use healthsync_net::{Multiaddr, Relay, RelayConfig, RelayError, RelayHandle, web
 use tokio::task::JoinHandle;
 
 use crate::chain::watcher::{ChainStatus, Watcher};
-use crate::chain::{Chain, ChainError, NamedChain, RegistryIndex};
+use crate::chain::{Chain, ChainError, NamedChains, RegistryIndex};
 use crate::http::metrics::Counters;
 use crate::http::rpc::RpcLimits;
 use crate::http::security::Guard;
 use crate::identity::{Identity, IdentityError};
-use crate::key_nodes::KeyNodes;
+use crate::key_nodes::{Embedded, KeyNodes, OpenError, share_key};
 use crate::mailbox::Mailbox;
 use crate::policy::RoomPolicy;
 use crate::settings::{self, Settings};
-use crate::storage::{BlobError, Blobs};
+use crate::storage::{BlobError, Blobs, Elsewhere, StorageState, sweep_for_ever};
 
 /// Everything that requests need.
 #[derive(Debug)]
@@ -32,7 +32,7 @@ pub struct Services {
     pub chain_status: Arc<ChainStatus>,
     pub key_nodes: KeyNodes,
     /// `None`: files are kept elsewhere.
-    pub blobs: Option<Blobs>,
+    pub storage: Option<StorageState>,
     pub relay: RelayHandle,
     pub http: reqwest::Client,
     pub guard: Arc<Guard>,
@@ -41,6 +41,7 @@ pub struct Services {
     pub bootstrap: Bootstrap,
     relay_task: JoinHandle<()>,
     watcher_task: JoinHandle<()>,
+    sweep_task: Option<JoinHandle<()>>,
 }
 
 /// The services as handlers get them.
@@ -58,6 +59,12 @@ pub enum StartError {
     Identity(#[from] IdentityError),
     #[error("the database {file} cannot be opened: {error}")]
     Database { file: String, error: sqlx::Error },
+    #[error("the file {file} of a key node cannot be used: {error}")]
+    KeyNode { file: String, error: OpenError },
+    #[error(
+        "HEALTHSYNC_STORAGE_API_KEY is not set; a service with Lighthouse's API takes files only with a key"
+    )]
+    NoApiKey,
     #[error("the folder for files cannot be used: {0}")]
     Blobs(#[from] BlobError),
     #[error(
@@ -86,12 +93,7 @@ impl Services {
             error,
         })?;
         let identity = Identity::load(data)?;
-        let http = reqwest::Client::builder()
-            .connect_timeout(Duration::from_secs(3))
-            .timeout(Duration::from_secs(10))
-            .user_agent(concat!("healthsync/", env!("CARGO_PKG_VERSION")))
-            .build()
-            .map_err(StartError::Client)?;
+        let http = http_client().map_err(StartError::Client)?;
 
         let database = |file: &Path| {
             let file = file.display().to_string();
@@ -103,22 +105,39 @@ impl Services {
         let index = RegistryIndex::new(mailbox.database().clone());
         let chain = Arc::new(connect(&settings, &http).await?);
         let chain_status = Arc::new(ChainStatus::default());
-        let key_nodes = match &settings.key_nodes {
-            settings::KeyNodes::Embedded => {
-                let reader = Arc::new(NamedChain::new(chain.clone(), &settings.chain_name()));
-                let config = AuthorityConfig {
-                    jwt_key: identity.derive("key-node-jwt"),
-                    chain_id: settings.chain_id,
-                };
-                KeyNodes::embedded(data, reader, config)
-                    .await
-                    .map_err(database(&data.join("key-node-1.db")))?
-            }
-            settings::KeyNodes::Remote(urls) => KeyNodes::elsewhere(urls.clone(), http.clone()),
+        let embedded = Embedded {
+            chain: Arc::new(NamedChains::new(chain.clone(), &settings, &http)),
+            authority: AuthorityConfig {
+                jwt_key: identity.derive("key-node-jwt"),
+                chain_id: settings.chain_id,
+            },
+            key: share_key(&settings)?,
         };
-        let blobs = match &settings.storage_url {
-            settings::Storage::Embedded => Some(Blobs::open(&data.join("blobs"))?),
-            settings::Storage::Remote(_) => None,
+        let key_nodes = KeyNodes::open(data, &settings.key_nodes, embedded, http.clone())
+            .await
+            .map_err(|(number, error)| StartError::KeyNode {
+                file: data
+                    .join(format!("key-node-{number}.db"))
+                    .display()
+                    .to_string(),
+                error,
+            })?;
+        let storage = match elsewhere(&settings)? {
+            Kept::ByAnotherServer => None,
+            kept => {
+                let blobs = Blobs::open(&data.join("blobs"))?;
+                let blobs = match kept {
+                    Kept::Elsewhere(service) => blobs.kept_at(service, http.clone()),
+                    Kept::Here | Kept::ByAnotherServer => blobs,
+                };
+                Some(StorageState::new(
+                    blobs,
+                    mailbox.database().clone(),
+                    settings.chain_id,
+                    settings.max_upload,
+                    settings.storage_quota,
+                ))
+            }
         };
         let policy = Arc::new(RoomPolicy::new(
             chain.clone(),
@@ -138,6 +157,9 @@ impl Services {
             },
         );
         let watcher_task = tokio::spawn(watcher.run());
+        let sweep_task = storage
+            .clone()
+            .map(|state| tokio::spawn(sweep_for_ever(state, Arc::new(key_nodes.clone()))));
         let counters = Arc::new(Counters::default());
         let public_host = settings.public_host.as_ref().map(|host| match host.port {
             None | Some(80 | 443) => host.host.clone(),
@@ -163,7 +185,8 @@ impl Services {
             chain,
             chain_status,
             key_nodes,
-            blobs,
+            storage,
+            sweep_task,
             relay,
             http,
             guard,
@@ -183,6 +206,9 @@ impl Services {
     /// Ends connections and closes files.
     pub async fn stop(&self) {
         self.watcher_task.abort();
+        if let Some(task) = &self.sweep_task {
+            task.abort();
+        }
         self.relay.stop().await;
         let relay_ended = async {
             while self.relay_runs() {
@@ -195,7 +221,40 @@ impl Services {
     }
 }
 
-fn private_folder(folder: &Path) -> std::io::Result<()> {
+/// Where files end up.
+enum Kept {
+    Here,
+    Elsewhere(Elsewhere),
+    /// Browsers use it directly.
+    ByAnotherServer,
+}
+
+fn elsewhere(settings: &Settings) -> Result<Kept, StartError> {
+    Ok(match &settings.storage_url {
+        settings::Storage::Embedded => Kept::Here,
+        settings::Storage::Remote(_) => Kept::ByAnotherServer,
+        settings::Storage::Lighthouse { upload, gateway } => {
+            let api_key = settings.storage_api_key.as_ref();
+            Kept::Elsewhere(Elsewhere::Lighthouse {
+                upload: upload.clone(),
+                gateway: gateway.clone(),
+                api_key: api_key.ok_or(StartError::NoApiKey)?.0.clone(),
+            })
+        }
+        settings::Storage::Kubo(rpc) => Kept::Elsewhere(Elsewhere::Kubo { rpc: rpc.clone() }),
+    })
+}
+
+/// The client for everything that this process asks of others.
+pub(crate) fn http_client() -> reqwest::Result<reqwest::Client> {
+    reqwest::Client::builder()
+        .connect_timeout(Duration::from_secs(3))
+        .timeout(Duration::from_secs(10))
+        .user_agent(concat!("healthsync/", env!("CARGO_PKG_VERSION")))
+        .build()
+}
+
+pub(crate) fn private_folder(folder: &Path) -> std::io::Result<()> {
     let mut builder = std::fs::DirBuilder::new();
     builder.recursive(true);
     #[cfg(unix)]
@@ -338,8 +397,10 @@ fn bootstrap(
     relay: &RelayHandle,
 ) -> Bootstrap {
     let storage_url = match &settings.storage_url {
-        settings::Storage::Embedded => String::new(),
         settings::Storage::Remote(url) => url.as_str().trim_end_matches('/').to_owned(),
+        settings::Storage::Embedded
+        | settings::Storage::Lighthouse { .. }
+        | settings::Storage::Kubo(_) => String::new(),
     };
     Bootstrap {
         peer_id: relay.peer_id().to_string(),

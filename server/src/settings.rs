@@ -14,10 +14,22 @@ pub const LOCAL_CHAIN: u64 = 31337;
 /// 100 MiB of image and the 44 bytes that encryption adds.
 const DEFAULT_MAX_UPLOAD: u64 = 100 * 1024 * 1024 + 44;
 
+/// 20 GiB.
+const DEFAULT_QUOTA: u64 = 20 << 30;
+
 /// HealthSync: pages, relay and mailbox, embedded key nodes and storage in one process.
 #[derive(Clone, Debug, Parser)]
 #[command(name = "healthsync", version)]
 pub struct Settings {
+    /// What this process is: `server`, or `key-node`, one of the five key nodes and nothing else, for an institution
+    /// that keeps one share of each key.
+    #[arg(long, env = "HEALTHSYNC_ROLE", default_value = "server", value_parser = role)]
+    pub role: Role,
+
+    /// Which of the five a key node is, 1 to 5.
+    #[arg(long, env = "HEALTHSYNC_NODE", value_parser = node)]
+    pub node: Option<u8>,
+
     /// Address and port for pages, API and /p2p.
     #[arg(long, env = "HEALTHSYNC_ADDR", default_value = "127.0.0.1:3000", value_parser = addr)]
     pub addr: SocketAddr,
@@ -31,14 +43,31 @@ pub struct Settings {
     #[arg(long, env = "HEALTHSYNC_DATABASE_URL", value_parser = database)]
     pub database_url: Option<Database>,
 
-    /// Storage service with the Lighthouse API, as an https URL. Empty: the data folder of this server.
+    /// Who keeps the encrypted files. Empty: the data folder. `lighthouse`: Lighthouse's service, with the key in
+    /// HEALTHSYNC_STORAGE_API_KEY; `lighthouse+https://…`: another server with its API. `kubo+http://127.0.0.1:5001`: an
+    /// IPFS node. Browsers see none of these. A plain https URL: another HealthSync server, which browsers use directly.
     #[arg(long, env = "HEALTHSYNC_STORAGE_URL", default_value = "", value_parser = storage)]
     pub storage_url: Storage,
 
-    /// Key nodes: one base URL that serves nodes 1 to 5, or five URLs separated by commas. Empty: five nodes inside
-    /// this process, which is for trying out, because one operator then holds all shares.
+    /// API key for the storage service, used by this server only.
+    #[arg(long, env = "HEALTHSYNC_STORAGE_API_KEY", hide_env_values = true, value_parser = api_key)]
+    pub storage_api_key: Option<ApiKey>,
+
+    /// Key nodes: one base URL that serves nodes 1 to 5, or five URLs separated by commas, of which the word `here`
+    /// stands for a node inside this process. Empty: all five inside this process, which is for trying out, because
+    /// one operator then holds all shares.
     #[arg(long, env = "HEALTHSYNC_KEY_NODES", default_value = "", value_parser = key_nodes)]
     pub key_nodes: KeyNodes,
+
+    /// File with the 32 bytes that seal the key shares on disk. It is made if it does not exist. Keep it apart from
+    /// backups of the data folder. Default: shares.key in the data folder.
+    #[arg(long, env = "HEALTHSYNC_SHARE_KEY_FILE")]
+    pub share_key_file: Option<PathBuf>,
+
+    /// Other chains that access conditions may ask, as NAME=ID@URL separated by commas, such as
+    /// `Ethereum=1@https://rpc.example.org`.
+    #[arg(long, env = "HEALTHSYNC_CONDITION_CHAINS", value_delimiter = ',', value_parser = condition_chain)]
+    pub condition_chains: Vec<ConditionChain>,
 
     /// JSON-RPC URL of the chain. Browsers and wallets are told it too, so it must hold no secret.
     #[arg(long, env = "HEALTHSYNC_CHAIN_RPC", default_value = "http://127.0.0.1:8545", value_parser = chain_rpc)]
@@ -84,6 +113,10 @@ pub struct Settings {
     #[arg(long, env = "HEALTHSYNC_MAX_UPLOAD", default_value_t = DEFAULT_MAX_UPLOAD, value_parser = max_upload)]
     pub max_upload: u64,
 
+    /// What one person may store here, in bytes.
+    #[arg(long, env = "HEALTHSYNC_STORAGE_QUOTA", default_value_t = DEFAULT_QUOTA, value_parser = storage_quota)]
+    pub storage_quota: u64,
+
     /// Folder with the built page: manifest.json, pkg/ and the public files.
     #[arg(long, env = "HEALTHSYNC_SITE_ROOT", default_value = "target/site")]
     pub site_root: PathBuf,
@@ -102,16 +135,58 @@ pub enum Database {
 /// Who keeps the encrypted files.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Storage {
+    /// The data folder.
     Embedded,
+    /// Another HealthSync server; browsers use it directly.
     Remote(Url),
+    /// A service with Lighthouse's API, reached by this server.
+    Lighthouse { upload: Url, gateway: Url },
+    /// A Kubo node, reached by this server.
+    Kubo(Url),
 }
 
-/// Who keeps the key shares.
+/// What a process is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// Pages, relay, mailbox, storage, and the key nodes that are not elsewhere.
+    Server,
+    /// One key node.
+    KeyNode,
+}
+
+/// A secret that is shown nowhere.
+#[derive(Clone, PartialEq, Eq)]
+pub struct ApiKey(pub String);
+
+impl std::fmt::Debug for ApiKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("ApiKey(..)")
+    }
+}
+
+/// Who keeps the key shares: the base URL of node 1 to 5, where node N is asked at `…/N`; `None` for one that runs
+/// inside this process.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum KeyNodes {
-    Embedded,
-    /// Base URL of node 1 to 5; node N is asked at `…/N`.
-    Remote(Box<[Url; 5]>),
+pub struct KeyNodes(pub Box<[Option<Url>; 5]>);
+
+/// A chain that conditions may ask.
+#[derive(Clone, PartialEq, Eq)]
+pub struct ConditionChain {
+    /// As conditions name it; letter case does not count.
+    pub name: String,
+    /// What its RPC must say.
+    pub id: u64,
+    /// Where it is asked. May hold a secret, so it is shown nowhere.
+    pub rpc: Url,
+}
+
+impl std::fmt::Debug for ConditionChain {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ConditionChain")
+            .field("name", &self.name)
+            .field("id", &self.id)
+            .finish_non_exhaustive()
+    }
 }
 
 /// The outside name of this server.
@@ -174,9 +249,8 @@ impl Settings {
         if let Storage::Remote(url) = &self.storage_url {
             origins.push(url.origin().ascii_serialization());
         }
-        if let KeyNodes::Remote(urls) = &self.key_nodes {
-            origins.extend(urls.iter().map(|url| url.origin().ascii_serialization()));
-        }
+        let nodes = self.key_nodes.0.iter().flatten();
+        origins.extend(nodes.map(|url| url.origin().ascii_serialization()));
         origins.sort();
         origins.dedup();
         origins
@@ -214,35 +288,94 @@ fn http_url(text: &str) -> Option<Url> {
 }
 
 fn storage(text: &str) -> Result<Storage, String> {
+    let right = "HEALTHSYNC_STORAGE_URL takes nothing (the data folder), lighthouse, or an http or https URL without \
+                 user name and query, such as https://storage.example.org; before it lighthouse+ for Lighthouse's API, \
+                 kubo+ for an IPFS node";
+    let base = |text: &str| {
+        http_url(text)
+            .filter(|url| url.query().is_none())
+            .ok_or(right)
+    };
     if text.is_empty() {
         return Ok(Storage::Embedded);
     }
-    http_url(text).filter(|url| url.query().is_none()).map(Storage::Remote).ok_or_else(|| {
-        "HEALTHSYNC_STORAGE_URL takes an http or https URL without user name and query, such as \
-         https://storage.example.org, or nothing for the data folder"
-            .into()
-    })
+    if text == "lighthouse" {
+        return Ok(Storage::Lighthouse {
+            upload: base("https://upload.lighthouse.storage")?,
+            gateway: base("https://gateway.lighthouse.storage")?,
+        });
+    }
+    if let Some(url) = text.strip_prefix("lighthouse+") {
+        return Ok(Storage::Lighthouse {
+            upload: base(url)?,
+            gateway: base(url)?,
+        });
+    }
+    if let Some(url) = text.strip_prefix("kubo+") {
+        return Ok(Storage::Kubo(base(url)?));
+    }
+    Ok(Storage::Remote(base(text)?))
 }
 
 fn key_nodes(text: &str) -> Result<KeyNodes, String> {
-    if text.is_empty() {
-        return Ok(KeyNodes::Embedded);
-    }
     let right = "HEALTHSYNC_KEY_NODES takes one base URL or five of them separated by commas, such as \
-                 https://keys.example.org, or nothing for the embedded five";
-    let mut urls = Vec::new();
-    for part in text.split(',') {
-        urls.push(
-            http_url(part.trim())
-                .filter(|url| url.query().is_none())
-                .ok_or(right)?,
-        );
+                 https://keys.example.org, with the word `here` for a node in this process, or nothing for all \
+                 five in this process";
+    if text.is_empty() {
+        return Ok(KeyNodes(Box::default()));
     }
-    if urls.len() == 1 {
-        urls = vec![urls[0].clone(); 5];
+    let mut nodes = Vec::new();
+    for part in text.split(',').map(str::trim) {
+        nodes.push(match part {
+            "here" => None,
+            url => Some(
+                http_url(url)
+                    .filter(|url| url.query().is_none())
+                    .ok_or(right)?,
+            ),
+        });
     }
-    let urls: [Url; 5] = urls.try_into().map_err(|_| right)?;
-    Ok(KeyNodes::Remote(Box::new(urls)))
+    if nodes.len() == 1 {
+        nodes = vec![nodes[0].clone(); 5];
+    }
+    let nodes: [Option<Url>; 5] = nodes.try_into().map_err(|_| right)?;
+    Ok(KeyNodes(Box::new(nodes)))
+}
+
+fn api_key(text: &str) -> Result<ApiKey, String> {
+    if text.is_empty() || !text.chars().all(|c| c.is_ascii_graphic()) {
+        // The value is not repeated.
+        return Err("HEALTHSYNC_STORAGE_API_KEY takes the key as the service gave it".into());
+    }
+    Ok(ApiKey(text.into()))
+}
+
+fn role(text: &str) -> Result<Role, String> {
+    match text {
+        "server" => Ok(Role::Server),
+        "key-node" => Ok(Role::KeyNode),
+        _ => Err("HEALTHSYNC_ROLE takes server or key-node".into()),
+    }
+}
+
+fn node(text: &str) -> Result<u8, String> {
+    text.parse()
+        .ok()
+        .filter(|number| (1..=5).contains(number))
+        .ok_or_else(|| "HEALTHSYNC_NODE takes a number from 1 to 5".into())
+}
+
+fn condition_chain(text: &str) -> Result<ConditionChain, String> {
+    // The value is not repeated here: a URL may hold a secret.
+    let right = "HEALTHSYNC_CONDITION_CHAINS takes NAME=ID@URL, several separated by commas, such as \
+                 Ethereum=1@https://rpc.example.org";
+    let (name, rest) = text.split_once('=').ok_or(right)?;
+    let (id, url) = rest.split_once('@').ok_or(right)?;
+    Ok(ConditionChain {
+        name: chain_name(name).map_err(|_| right)?,
+        id: chain_id(id).map_err(|_| right)?,
+        rpc: http_url(url).ok_or(right)?,
+    })
 }
 
 /// The URL of a chain's RPC on the command line.
@@ -347,6 +480,11 @@ fn max_upload(text: &str) -> Result<u64, String> {
     })
 }
 
+fn storage_quota(text: &str) -> Result<u64, String> {
+    text.parse()
+        .map_err(|_| "HEALTHSYNC_STORAGE_QUOTA takes a number of bytes, such as 21474836480".into())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -377,6 +515,14 @@ mod tests {
                 "https://a,https://b",
                 "HEALTHSYNC_KEY_NODES",
                 "five",
+            ),
+            ("--role", "cook", "HEALTHSYNC_ROLE", "key-node"),
+            ("--node", "6", "HEALTHSYNC_NODE", "1 to 5"),
+            (
+                "--condition-chains",
+                "Ethereum=https://x",
+                "HEALTHSYNC_CONDITION_CHAINS",
+                "NAME=ID@URL",
             ),
             (
                 "--chain-rpc",
@@ -437,7 +583,7 @@ mod tests {
         assert_eq!(settings.addr.to_string(), "127.0.0.1:3000");
         assert_eq!(
             (settings.chain_id, settings.key_nodes),
-            (LOCAL_CHAIN, KeyNodes::Embedded)
+            (LOCAL_CHAIN, KeyNodes(Box::default()))
         );
         assert_eq!(settings.storage_url, Storage::Embedded);
     }
@@ -450,6 +596,21 @@ mod tests {
             stun(&["--stun", "stun:a.example:3478,stuns:b.example"]),
             ["stun:a.example:3478", "stuns:b.example"]
         );
+    }
+
+    #[test]
+    fn key_nodes_may_be_here_and_elsewhere() {
+        let places = |text: &str| key_nodes(text).map(|nodes| nodes.0.map(|url| url.is_some()));
+        assert_eq!(places(""), Ok([false; 5]));
+        assert_eq!(places("https://a.example"), Ok([true; 5]));
+        assert_eq!(
+            places("here, https://b.example,here,https://d.example/x,here"),
+            Ok([false, true, false, true, false])
+        );
+        assert!(places("here,there,here,here,here").is_err());
+        let chain = condition_chain("Base=8453@https://rpc.example/v1?key=secret").expect("reads");
+        assert_eq!((chain.name.as_str(), chain.id), ("Base", 8453));
+        assert!(!format!("{chain:?}").contains("secret"));
     }
 
     #[test]

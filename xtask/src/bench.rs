@@ -10,7 +10,7 @@ use crate::suites::{Tools, surroundings};
 use crate::workspace::Workspace;
 
 /// What runs when no name is given.
-const ALL: [&str; 1] = ["room"];
+const ALL: [&str; 2] = ["room", "keys"];
 
 /// Builds everything and runs the benchmarks.
 pub(crate) fn bench(mut arguments: Arguments) -> Result<ExitCode, Failure> {
@@ -46,6 +46,10 @@ pub(crate) fn bench(mut arguments: Arguments) -> Result<ExitCode, Failure> {
         let mut command = workspace.command("node", "end2end");
         command.arg(format!("bench/{name}.mjs"));
         surroundings(&tools, &mut command)?;
+        if name == "keys" {
+            let keys = crate::run::build_keys(&workspace, &supervisor, true)?;
+            command.env("HEALTHSYNC_KEYS", keys);
+        }
         let part: PathBuf = workspace.target(&format!("xtask/bench-{name}.json"));
         command.env("BENCH_JSON", &part);
         say(format!("measuring: {name}"));

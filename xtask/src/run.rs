@@ -127,6 +127,25 @@ pub(crate) fn build_server(
     Ok(workspace.server(release))
 }
 
+/// The keys program, with which tests and benchmarks compare us with Lighthouse's own client.
+pub(crate) fn build_keys(
+    workspace: &Workspace,
+    supervisor: &Supervisor,
+    release: bool,
+) -> Result<PathBuf, Failure> {
+    let mut command = workspace.cargo();
+    command.args(["build", "-p", "healthsync-lighthouse", "--example", "keys"]);
+    if release {
+        command.arg("--release");
+    }
+    supervisor.step("Building the keys program", command)?;
+    Ok(workspace.target(if release {
+        "release/examples/keys"
+    } else {
+        "debug/examples/keys"
+    }))
+}
+
 /// A chain of somebody else's, when the environment names one.
 fn foreign_chain() -> Result<Option<Chain>, Failure> {
     let setting = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());

@@ -312,11 +312,14 @@ pub(crate) fn surroundings(tools: &Tools<'_>, command: &mut Command) -> Result<(
     setup::node(workspace, supervisor)?;
     setup::npm_packages(workspace, supervisor, "contracts")?;
     setup::npm_packages(workspace, supervisor, "end2end")?;
+    setup::npm_packages(workspace, supervisor, "end2end/lighthouse")?;
     let chromium = setup::chromium(supervisor)?;
     site::build(workspace, supervisor, site::Kind::Release)?;
     let server = run::build_server(workspace, supervisor, false)?;
+    let keys = run::build_keys(workspace, supervisor, false)?;
     command
         .env("HEALTHSYNC_BIN", server)
+        .env("HEALTHSYNC_KEYS", keys)
         .env("HEALTHSYNC_SITE_ROOT", workspace.site())
         .env("ANVIL", workspace.anvil())
         .env("CHROMIUM", chromium);

@@ -30,14 +30,21 @@ pub enum Scope {
     SaveKey {
         /// Of this file or room key.
         cid: String,
+        /// At this key node, 1 to 5: no node can take another one's share for its own wish.
+        node: u8,
     },
     /// Get a key share.
     GetKey {
         /// Of this file or room key.
         cid: String,
-        /// Sealed to this X25519 public key, and to no other.
+        /// Sealed to the public key with this SHA-256, and to no other.
         #[serde(with = "crate::bytes")]
         seal_to: [u8; 32],
+    },
+    /// Read at a key node to whom it gave the share of one's own file, and when.
+    KeyLog {
+        /// Of this file or room key.
+        cid: String,
     },
     /// Upload an encrypted file.
     Upload {

@@ -16,6 +16,7 @@ pub mod conditions;
 #[cfg(feature = "node")]
 pub mod node;
 mod platform;
+mod rotate;
 pub mod seal;
 pub mod shares;
 
@@ -25,5 +26,6 @@ pub use cid::{
 };
 pub use cipher::{CipherError, OVERHEAD, decrypt, encrypt};
 pub use conditions::room_member_condition;
-pub use seal::{SealError, SealKeyPair};
+pub use rotate::{RotateError, Rotated, rotate};
+pub use seal::{SealError, SealKeyPair, key_digest};
 pub use shares::{MasterKey, Recovered, Share, ShareError, generate, recover, recover_consistent};

@@ -19,7 +19,7 @@ use healthsync_core::registry::RoomRegistry;
 use healthsync_core::{Person, RoomId};
 
 pub use index::RegistryIndex;
-pub use reader::NamedChain;
+pub use reader::NamedChains;
 
 /// How long an answer about membership may be used again.
 const MEMBERSHIP_AGE: Duration = Duration::from_secs(1);

@@ -7,6 +7,8 @@ use std::time::Duration;
 use alloy_primitives::{Address, B256};
 use alloy_provider::Provider;
 use alloy_sol_types::SolCall;
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
 use healthsync_app::api::{Backend, ChainRole, KeyShareRequest, NodeResult};
 use healthsync_core::registry::{RoomRegistry, room_id};
 use healthsync_core::{RefusalCode, Scope, join_message};
@@ -211,9 +213,9 @@ async fn membership_follows_the_registry_everywhere() {
         cid: cid.clone(),
         bearer: who.bearer(Scope::GetKey {
             cid: cid.clone(),
-            seal_to: pair.public(),
+            seal_to: pair.digest(),
         }),
-        seal_to: hex::encode(pair.public()),
+        seal_to: BASE64_STANDARD.encode(pair.public()),
     };
     let good = services.key_shares(ask(&ada)).await.expect("answers");
     assert!(

@@ -27,6 +27,29 @@ impl Counters {
     pub fn panicked(&self) {
         self.panics.fetch_add(1, Ordering::Relaxed);
     }
+
+    /// Appends what was counted in Prometheus' text format.
+    pub fn write(&self, text: &mut String) {
+        let name = "healthsync_panics_total";
+        let _ = writeln!(
+            text,
+            "# HELP {name} Requests that ended in a panic.\n# TYPE {name} counter\n{name} {}",
+            self.panics.load(Ordering::Relaxed)
+        );
+        let name = "healthsync_http_answers_total";
+        let _ = writeln!(
+            text,
+            "# HELP {name} HTTP answers by class.\n# TYPE {name} counter"
+        );
+        for (class, count) in self.answers.iter().enumerate() {
+            let _ = writeln!(
+                text,
+                "{name}{{class=\"{}xx\"}} {}",
+                class + 1,
+                count.load(Ordering::Relaxed)
+            );
+        }
+    }
 }
 
 /// 200 when mailbox, key nodes and relay run. The chain is reported, but its failing is not ours.
@@ -155,11 +178,6 @@ pub async fn metrics(State(services): State<Shared>) -> Response {
             "Bytes of calls between browsers that went through the relay.",
             relay.circuit_bytes,
         ),
-        (
-            "healthsync_panics_total",
-            "Requests that ended in a panic.",
-            counters.panics.load(Ordering::Relaxed),
-        ),
     ];
     for (name, help, value) in totals {
         let _ = writeln!(
@@ -167,19 +185,7 @@ pub async fn metrics(State(services): State<Shared>) -> Response {
             "# HELP {name} {help}\n# TYPE {name} counter\n{name} {value}"
         );
     }
-    let name = "healthsync_http_answers_total";
-    let _ = writeln!(
-        text,
-        "# HELP {name} HTTP answers by class.\n# TYPE {name} counter"
-    );
-    for (class, count) in counters.answers.iter().enumerate() {
-        let _ = writeln!(
-            text,
-            "{name}{{class=\"{}xx\"}} {}",
-            class + 1,
-            count.load(Ordering::Relaxed)
-        );
-    }
+    counters.write(&mut text);
     (
         [(
             header::CONTENT_TYPE,

@@ -20,20 +20,14 @@ use http::{HeaderName, Method, header};
 use tower_http::cors::{Any, CorsLayer};
 
 use crate::services::Shared;
-use crate::storage::{self, StorageState};
+use crate::storage;
 
 /// Everything that the server answers.
 pub fn router(services: Shared) -> Router {
     let guard = services.guard.clone();
     let mut open = services.key_nodes.routes();
-    if let Some(blobs) = &services.blobs {
-        let settings = &services.settings;
-        open = open.merge(storage::routes(StorageState::new(
-            blobs.clone(),
-            services.mailbox.database().clone(),
-            settings.chain_id,
-            settings.max_upload,
-        )));
+    if let Some(state) = &services.storage {
+        open = open.merge(storage::routes(state.clone()));
     }
     let own_pages_only = Router::new()
         .route("/api/rpc", post(rpc::rpc))
@@ -59,7 +53,7 @@ pub fn router(services: Shared) -> Router {
 
 /// Key nodes and storage are for pages of any origin, as Lighthouse's are: tokens decide, no cookie exists. A `*`
 /// for headers would not cover `Authorization`.
-fn cors() -> CorsLayer {
+pub(crate) fn cors() -> CorsLayer {
     CorsLayer::new()
         .allow_origin(Any)
         .allow_methods([Method::GET, Method::POST, Method::PUT, Method::DELETE])

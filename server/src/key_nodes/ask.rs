@@ -10,15 +10,20 @@ use healthsync_core::{DeviceToken, Scope};
 use healthsync_lighthouse::node::{KeyCall, Request};
 use serde_json::{Value, json};
 
-use super::{KeyNodes, Places};
+use super::{KeyNodes, Place};
 use crate::clock;
 
 /// Shares that give the key.
 const ENOUGH: usize = 3;
 /// For the other nodes once there are enough, so that a wrong share among the first three can be told.
-const GRACE: Duration = Duration::from_millis(150);
+const GRACE: Duration = Duration::from_millis(300);
 /// For the slowest.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// Times a node is called that cannot be reached, with growing pauses between.
+const TRIES: u32 = 3;
+const PAUSE: Duration = Duration::from_millis(250);
+/// Longest text of a sealed share.
+const SEALED: usize = 4 * 1024;
 /// Bytes of a node's answer.
 const ANSWER: usize = 64 * 1024;
 
@@ -54,7 +59,7 @@ impl KeyNodes {
             }
             answers.push(NodeAnswer {
                 node,
-                name: format!("Node {node}"),
+                name: self.name(node),
                 ms,
                 result,
             });
@@ -66,7 +71,7 @@ impl KeyNodes {
                 };
                 answers.push(NodeAnswer {
                     node,
-                    name: format!("Node {node}"),
+                    name: self.name(node),
                     ms: elapsed_ms(started),
                     result,
                 });
@@ -77,53 +82,68 @@ impl KeyNodes {
     }
 
     async fn ask_one(&self, node: u8, authorization: &str, body: &[u8]) -> NodeResult {
-        match &self.places {
-            Places::Here { nodes, .. } => {
-                let Some(here) = nodes.get(usize::from(node) - 1) else {
-                    return failed("there is no such node");
-                };
+        match self.places.get(usize::from(node) - 1) {
+            None => failed("there is no such node"),
+            Some(Place::Here { node, .. }) => {
                 let request = Request {
                     authorization: Some(authorization),
                     body,
                     now: clock::now(),
                     random: rand::random(),
                 };
-                let answer = here.handle(KeyCall::Retrieve, request).await;
+                let answer = node.handle(KeyCall::Retrieve, request).await;
                 read(answer.status, &answer.body)
             }
-            Places::Elsewhere { urls, client } => {
-                let base = urls[usize::from(node) - 1].as_str().trim_end_matches('/');
-                let sent = client
-                    .post(format!("{base}/api/retrieveSharedKey/{node}"))
-                    .header("authorization", authorization)
-                    .header("content-type", "application/json")
-                    .timeout(PATIENCE)
-                    .body(body.to_vec())
-                    .send()
-                    .await;
-                let answer = match sent {
-                    Ok(answer) => answer,
-                    Err(error) if error.is_timeout() => return failed("no answer within 5 s"),
-                    Err(_) => return failed("cannot be reached"),
-                };
-                let status = answer.status().as_u16();
-                let mut bytes = Vec::new();
-                let mut stream = answer.bytes_stream();
-                while let Some(piece) = stream.next().await {
-                    match piece {
-                        Ok(piece) if bytes.len() + piece.len() <= ANSWER => {
-                            bytes.extend_from_slice(&piece)
-                        }
-                        Ok(_) => return failed("its answer is too long"),
-                        Err(_) => return failed("its answer broke off"),
-                    }
-                }
-                match serde_json::from_slice(&bytes) {
-                    Ok(body) => read(status, &body),
-                    Err(_) => failed("its answer cannot be read"),
-                }
+            Some(Place::Elsewhere(url)) => {
+                let base = url.as_str().trim_end_matches('/');
+                let url = format!("{base}/api/retrieveSharedKey/{node}");
+                self.ask_elsewhere(&url, authorization, body)
+                    .await
+                    .unwrap_or_else(|why| failed(why))
             }
         }
+    }
+
+    async fn ask_elsewhere(
+        &self,
+        url: &str,
+        authorization: &str,
+        body: &[u8],
+    ) -> Result<NodeResult, &'static str> {
+        let mut tried = 0;
+        let answer = loop {
+            let sent = self
+                .client
+                .post(url)
+                .header("authorization", authorization)
+                .header("content-type", "application/json")
+                .timeout(PATIENCE)
+                .body(body.to_vec())
+                .send()
+                .await;
+            tried += 1;
+            match sent {
+                Ok(answer) => break answer,
+                Err(error) if error.is_timeout() => return Err("no answer within 5 s"),
+                // Nothing of the request has arrived, so the token is not used yet.
+                Err(error) if error.is_connect() && tried < TRIES => {
+                    tokio::time::sleep(PAUSE * tried).await;
+                }
+                Err(_) => return Err("cannot be reached"),
+            }
+        };
+        let status = answer.status().as_u16();
+        let mut bytes = Vec::new();
+        let mut stream = answer.bytes_stream();
+        while let Some(piece) = stream.next().await {
+            let piece = piece.map_err(|_| "its answer broke off")?;
+            if bytes.len() + piece.len() > ANSWER {
+                return Err("its answer is too long");
+            }
+            bytes.extend_from_slice(&piece);
+        }
+        let body = serde_json::from_slice(&bytes).map_err(|_| "its answer cannot be read")?;
+        Ok(read(status, &body))
     }
 }
 
@@ -160,7 +180,7 @@ fn read(status: u16, body: &Value) -> NodeResult {
     if (200..300).contains(&status) {
         let sealed = body.pointer("/payload/sealed").and_then(Value::as_str);
         return match sealed {
-            Some(sealed) if sealed.len() <= 1024 => NodeResult::Share {
+            Some(sealed) if sealed.len() <= SEALED => NodeResult::Share {
                 sealed: sealed.to_owned(),
             },
             _ => failed("its answer holds no sealed share"),

@@ -1,6 +1,7 @@
-//! The key nodes: five of them inside this process, each with a store of its own, or five addresses elsewhere; and
-//! the side that asks all of them at once for a browser.
+//! The key nodes: each of the five inside this process, with a store of its own, or at an address elsewhere; the side
+//! that asks all of them at once for a browser; and the role in which this binary is one node and nothing else.
 
+mod alone;
 mod ask;
 mod routes;
 mod store;
@@ -10,126 +11,202 @@ pub(crate) mod tests;
 use std::path::Path;
 use std::sync::Arc;
 
+use async_trait::async_trait;
 use axum::Router;
+use futures::future::join_all;
 use healthsync_app::client::model::KeyNodeInfo;
+use healthsync_lighthouse::cid::Cid;
 use healthsync_lighthouse::conditions::ChainReader;
+use healthsync_lighthouse::node::rest::RestKey;
 use healthsync_lighthouse::node::{Authority, AuthorityConfig, KeyNode};
 use reqwest::Url;
 
+use crate::settings;
+use crate::storage::KeyHolders;
 use store::SqliteShares;
+
+pub(crate) use alone::share_key;
+pub use alone::{LoneNode, StartError};
+pub use store::OpenError;
 
 /// All five nodes, wherever they are.
 #[derive(Clone, Debug)]
 pub struct KeyNodes {
-    places: Places,
+    places: Vec<Place>,
+    authority: Arc<Authority>,
+    client: reqwest::Client,
 }
 
 #[derive(Clone, Debug)]
-enum Places {
-    Here {
-        nodes: Vec<KeyNode>,
-        stores: Vec<SqliteShares>,
-        authority: Arc<Authority>,
-    },
-    Elsewhere {
-        urls: Box<[Url; 5]>,
-        client: reqwest::Client,
-    },
+enum Place {
+    Here { node: KeyNode, store: SqliteShares },
+    Elsewhere(Url),
+}
+
+/// What nodes inside this process work with.
+pub struct Embedded {
+    /// The chains that conditions may ask.
+    pub chain: Arc<dyn ChainReader>,
+    pub authority: AuthorityConfig,
+    /// Seals the stored shares.
+    pub key: RestKey,
+}
+
+impl std::fmt::Debug for Embedded {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Embedded")
+            .field("authority", &self.authority)
+            .finish_non_exhaustive()
+    }
 }
 
 impl KeyNodes {
-    /// Opens the five embedded nodes in the data folder.
+    /// Opens the nodes that are here in the data folder, and notes where the others are.
     ///
     /// # Errors
-    /// When a node's file cannot be opened.
-    pub async fn embedded(
+    /// When a node's file cannot be opened; its number comes with the error.
+    pub async fn open(
         folder: &Path,
-        chain: Arc<dyn ChainReader>,
-        config: AuthorityConfig,
-    ) -> Result<Self, sqlx::Error> {
-        let authority = Arc::new(Authority::new(config));
-        let (mut nodes, mut stores) = (Vec::new(), Vec::new());
-        for number in 1..=5 {
-            let store = SqliteShares::open(&folder.join(format!("key-node-{number}.db"))).await?;
-            nodes.push(KeyNode::new(
-                number,
-                Arc::new(store.clone()),
-                chain.clone(),
-                authority.clone(),
-            ));
-            stores.push(store);
+        places: &settings::KeyNodes,
+        embedded: Embedded,
+        client: reqwest::Client,
+    ) -> Result<Self, (u8, OpenError)> {
+        let authority = Arc::new(Authority::new(embedded.authority));
+        let key = Arc::new(embedded.key);
+        let mut opened = Vec::with_capacity(places.0.len());
+        for (number, place) in (1_u8..).zip(places.0.iter()) {
+            opened.push(match place {
+                Some(url) => Place::Elsewhere(url.clone()),
+                None => {
+                    let (node, store) =
+                        open_node(folder, number, &key, &embedded.chain, &authority)
+                            .await
+                            .map_err(|error| (number, error))?;
+                    Place::Here { node, store }
+                }
+            });
         }
         Ok(Self {
-            places: Places::Here {
-                nodes,
-                stores,
-                authority,
-            },
+            places: opened,
+            authority,
+            client,
         })
-    }
-
-    /// Five nodes elsewhere; node N is asked at `…/N`.
-    pub fn elsewhere(urls: Box<[Url; 5]>, client: reqwest::Client) -> Self {
-        Self {
-            places: Places::Elsewhere { urls, client },
-        }
     }
 
     /// The nodes as the page is told.
     pub fn infos(&self) -> Vec<KeyNodeInfo> {
-        (1..=5_u8)
-            .map(|id| {
-                let (url, embedded) = match &self.places {
-                    Places::Here { .. } => (String::new(), true),
-                    Places::Elsewhere { urls, .. } => (
-                        urls[usize::from(id) - 1]
-                            .as_str()
-                            .trim_end_matches('/')
-                            .to_owned(),
-                        false,
-                    ),
-                };
-                KeyNodeInfo {
-                    id,
-                    name: format!("Node {id}"),
-                    url,
-                    embedded,
-                }
-            })
-            .collect()
+        let infos = (1_u8..).zip(&self.places).map(|(id, place)| KeyNodeInfo {
+            id,
+            name: self.name(id),
+            url: match place {
+                Place::Here { .. } => String::new(),
+                Place::Elsewhere(url) => url.as_str().trim_end_matches('/').to_owned(),
+            },
+            embedded: matches!(place, Place::Here { .. }),
+        });
+        infos.collect()
+    }
+
+    /// How people call a node: by its host, where it has one of its own.
+    fn name(&self, node: u8) -> String {
+        let url = match self.places.get(usize::from(node).wrapping_sub(1)) {
+            Some(Place::Elsewhere(url)) => url,
+            _ => return format!("Node {node}"),
+        };
+        let alone = |other: &&Place| matches!(other, Place::Elsewhere(other) if other == url);
+        match (url.host_str(), url.port()) {
+            (Some(host), Some(port)) if self.places.iter().filter(alone).count() == 1 => {
+                format!("{host}:{port}")
+            }
+            (Some(host), None) if self.places.iter().filter(alone).count() == 1 => host.to_owned(),
+            (Some(host), _) => format!("Node {node} at {host}"),
+            (None, _) => format!("Node {node}"),
+        }
+    }
+
+    fn stores(&self) -> impl Iterator<Item = &SqliteShares> {
+        self.places.iter().filter_map(|place| match place {
+            Place::Here { store, .. } => Some(store),
+            Place::Elsewhere(_) => None,
+        })
     }
 
     /// Whether the nodes that are ours answer.
     pub async fn alive(&self) -> bool {
-        match &self.places {
-            Places::Here { stores, .. } => {
-                for store in stores {
-                    if !store.alive().await {
-                        return false;
-                    }
-                }
-                true
+        for store in self.stores() {
+            if !store.alive().await {
+                return false;
             }
-            Places::Elsewhere { .. } => true,
         }
+        true
     }
 
-    /// The nodes' HTTP API; none when they are elsewhere.
-    pub fn routes(&self) -> Router {
-        match &self.places {
-            Places::Here {
-                nodes, authority, ..
-            } => routes::routes(nodes.clone(), authority.clone()),
-            Places::Elsewhere { .. } => Router::new(),
+    /// Whether the node elsewhere has a share; `None` when it does not say.
+    async fn holds_elsewhere(&self, base: &Url, cid: &Cid) -> Option<bool> {
+        let base = base.as_str().trim_end_matches('/');
+        let url = format!("{base}/api/fileAccessConditions/get/{cid}");
+        let answer = self.client.get(url).send().await.ok()?;
+        let status = answer.status();
+        let body: serde_json::Value = answer.json().await.ok()?;
+        if status.is_success() {
+            return Some(true);
         }
+        // Only our own nodes say it in a way that is worth deleting for.
+        (body["code"] == "unknown_cid").then_some(false)
+    }
+
+    /// The HTTP API of the nodes that are here.
+    pub fn routes(&self) -> Router {
+        let here = self.places.iter().filter_map(|place| match place {
+            Place::Here { node, .. } => Some(node.clone()),
+            Place::Elsewhere(_) => None,
+        });
+        routes::routes(here.collect(), self.authority.clone())
     }
 
     /// Closes the nodes' files.
     pub async fn close(&self) {
-        if let Places::Here { stores, .. } = &self.places {
-            for store in stores {
-                store.close().await;
-            }
+        for store in self.stores() {
+            store.close().await;
         }
     }
+}
+
+#[async_trait]
+impl KeyHolders for KeyNodes {
+    async fn hold(&self, cid: &Cid) -> Option<bool> {
+        let text = cid.to_string();
+        let asked = self.places.iter().map(|place| async {
+            match place {
+                Place::Here { store, .. } => store.holds(&text).await.ok(),
+                Place::Elsewhere(base) => self.holds_elsewhere(base, cid).await,
+            }
+        });
+        let answers = join_all(asked).await;
+        if answers.contains(&Some(true)) {
+            return Some(true);
+        }
+        answers
+            .iter()
+            .all(|answer| *answer == Some(false))
+            .then_some(false)
+    }
+}
+
+async fn open_node(
+    folder: &Path,
+    number: u8,
+    key: &Arc<RestKey>,
+    chain: &Arc<dyn ChainReader>,
+    authority: &Arc<Authority>,
+) -> Result<(KeyNode, SqliteShares), OpenError> {
+    let file = folder.join(format!("key-node-{number}.db"));
+    let store = SqliteShares::open(&file, number, key.clone()).await?;
+    let node = KeyNode::new(
+        number,
+        Arc::new(store.clone()),
+        chain.clone(),
+        authority.clone(),
+    );
+    Ok((node, store))
 }

@@ -9,7 +9,7 @@ use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
 use axum::extract::{DefaultBodyLimit, Path, State};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post, put};
+use axum::routing::{self, MethodFilter, MethodRouter, get, post};
 use healthsync_lighthouse::node::{Answer, Authority, KeyCall, KeyNode, MAX_BODY, Request};
 use http::{HeaderMap, StatusCode, header};
 
@@ -21,61 +21,50 @@ struct Nodes {
     authority: Arc<Authority>,
 }
 
-pub(super) fn routes(nodes: Vec<KeyNode>, authority: Arc<Authority>) -> Router {
-    let set_shared_key = post(
-        async |State(nodes): State<Nodes>,
-               Path(n): Path<String>,
-               headers: HeaderMap,
-               body: Body| { nodes.call(KeyCall::Save, &n, &headers, body).await },
-    )
-    .put(
-        async |State(nodes): State<Nodes>,
-               Path(n): Path<String>,
-               headers: HeaderMap,
-               body: Body| { nodes.call(KeyCall::Share, &n, &headers, body).await },
-    )
-    .delete(
-        async |State(nodes): State<Nodes>,
-               Path(n): Path<String>,
-               headers: HeaderMap,
-               body: Body| { nodes.call(KeyCall::Revoke, &n, &headers, body).await },
-    );
-    let retrieve = post(
-        async |State(nodes): State<Nodes>,
-               Path(n): Path<String>,
-               headers: HeaderMap,
-               body: Body| { nodes.call(KeyCall::Retrieve, &n, &headers, body).await },
-    );
-    let conditions = put(
-        async |State(nodes): State<Nodes>,
-               Path(n): Path<String>,
-               headers: HeaderMap,
-               body: Body| { nodes.call(KeyCall::SetConditions, &n, &headers, body).await },
-    )
-    .post(
-        async |State(nodes): State<Nodes>,
-               Path(n): Path<String>,
-               headers: HeaderMap,
-               body: Body| {
-            nodes
-                .call(KeyCall::SaveWithConditions, &n, &headers, body)
-                .await
+/// The route of one call.
+fn on(method: MethodFilter, call: KeyCall) -> MethodRouter<Nodes> {
+    routing::on(
+        method,
+        move |State(nodes): State<Nodes>, Path(n): Path<String>, headers: HeaderMap, body: Body| async move {
+            nodes.call(call, &n, &headers, body).await
         },
-    );
-    let transfer = post(
-        async |State(nodes): State<Nodes>,
-               Path(n): Path<String>,
-               headers: HeaderMap,
-               body: Body| { nodes.call(KeyCall::Transfer, &n, &headers, body).await },
-    );
+    )
+}
+
+/// The API of the nodes that are here.
+pub(super) fn routes(nodes: Vec<KeyNode>, authority: Arc<Authority>) -> Router {
     Router::new()
         .route("/api/message/{address}", get(message))
         .route("/api/message/get-jwt", post(get_jwt).put(refresh_jwt))
-        .route("/api/setSharedKey/{n}", set_shared_key)
-        .route("/api/retrieveSharedKey/{n}", retrieve)
-        .route("/api/fileAccessConditions/{n}", conditions)
+        .route(
+            "/api/setSharedKey/{n}",
+            on(MethodFilter::POST, KeyCall::Save)
+                .merge(on(MethodFilter::PUT, KeyCall::Share))
+                .merge(on(MethodFilter::DELETE, KeyCall::Revoke)),
+        )
+        .route(
+            "/api/retrieveSharedKey/{n}",
+            on(MethodFilter::POST, KeyCall::Retrieve),
+        )
+        .route(
+            "/api/fileAccessConditions/{n}",
+            on(MethodFilter::PUT, KeyCall::SetConditions)
+                .merge(on(MethodFilter::POST, KeyCall::SaveWithConditions)),
+        )
         .route("/api/fileAccessConditions/get/{cid}", get(read_conditions))
-        .route("/api/transferOwnership/{n}", transfer)
+        .route(
+            "/api/transferOwnership/{n}",
+            on(MethodFilter::POST, KeyCall::Transfer),
+        )
+        .route(
+            "/api/setAllFilesAccess/{n}",
+            on(MethodFilter::POST, KeyCall::DelegateAll),
+        )
+        .route(
+            "/api/retireSharedKey/{n}",
+            on(MethodFilter::POST, KeyCall::Retire),
+        )
+        .route("/api/keyLog/{n}", on(MethodFilter::POST, KeyCall::ReadLog))
         .layer(DefaultBodyLimit::max(MAX_BODY))
         .with_state(Nodes {
             nodes: nodes.into(),
@@ -83,20 +72,19 @@ pub(super) fn routes(nodes: Vec<KeyNode>, authority: Arc<Authority>) -> Router {
         })
 }
 
+/// Said of a body that did not arrive whole.
+const BROKEN: &str = "The body is too long or broke off";
+
 type Body = Result<Bytes, BytesRejection>;
 
 impl Nodes {
     async fn call(&self, call: KeyCall, n: &str, headers: &HeaderMap, body: Body) -> Response {
-        let node = n
-            .parse::<usize>()
-            .ok()
-            .and_then(|n| self.nodes.get(n.checked_sub(1)?));
-        let (Some(node), Ok(body)) = (node, body) else {
-            return send(Answer::bad_request(if node.is_none() {
-                "There is no such node; nodes are 1 to 5"
-            } else {
-                "The body is too long or broke off"
-            }));
+        let number = n.parse::<u8>().ok();
+        let Some(node) = self.nodes.iter().find(|node| Some(node.number()) == number) else {
+            return send(Answer::refused("no_such_node", &self.who_is_here()));
+        };
+        let Ok(body) = body else {
+            return send(Answer::bad_request(BROKEN));
         };
         let request = Request {
             authorization: headers
@@ -107,6 +95,18 @@ impl Nodes {
             random: rand::random(),
         };
         send(node.handle(call, request).await)
+    }
+
+    fn who_is_here(&self) -> String {
+        let numbers: Vec<String> = self
+            .nodes
+            .iter()
+            .map(|node| node.number().to_string())
+            .collect();
+        format!(
+            "There is no such node here; there is {}",
+            numbers.join(", ")
+        )
     }
 }
 
@@ -131,7 +131,7 @@ async fn message(State(nodes): State<Nodes>, Path(address): Path<String>) -> Res
 async fn get_jwt(State(nodes): State<Nodes>, body: Body) -> Response {
     send(match body {
         Ok(body) => nodes.authority.get_jwt(&body, clock::now(), rand::random()),
-        Err(_) => Answer::bad_request("The body is too long or broke off"),
+        Err(_) => Answer::bad_request(BROKEN),
     })
 }
 
@@ -140,7 +140,7 @@ async fn refresh_jwt(State(nodes): State<Nodes>, body: Body) -> Response {
         Ok(body) => nodes
             .authority
             .refresh_jwt(&body, clock::now(), rand::random()),
-        Err(_) => Answer::bad_request("The body is too long or broke off"),
+        Err(_) => Answer::bad_request(BROKEN),
     })
 }
 
@@ -148,6 +148,6 @@ async fn refresh_jwt(State(nodes): State<Nodes>, body: Body) -> Response {
 async fn read_conditions(State(nodes): State<Nodes>, Path(cid): Path<String>) -> Response {
     send(match nodes.nodes.first() {
         Some(node) => node.conditions(&cid).await,
-        None => Answer::failure(),
+        None => Answer::refused("no_such_node", "There is no key node here"),
     })
 }

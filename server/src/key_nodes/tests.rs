@@ -1,13 +1,14 @@
 //! The embedded nodes over HTTP and asked together, without a chain.
 
 use axum::body::Body;
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
 use healthsync_app::api::{KeyShareRequest, NodeResult};
 use healthsync_core::Scope;
 use healthsync_lighthouse::{SealKeyPair, cid_v1, recover};
 use http::{Request, StatusCode, header};
 use serde_json::{Value, json as value};
 
-use super::KeyNodes;
 use crate::test_support::{Someone, TestServer, json};
 
 fn call(method: &str, path: &str, bearer: &str, body: &Value) -> Request<Body> {
@@ -23,12 +24,12 @@ fn call(method: &str, path: &str, bearer: &str, body: &Value) -> Request<Body> {
 fn request(who: &Someone, cid: &str, pair: &SealKeyPair) -> KeyShareRequest {
     let bearer = who.bearer(Scope::GetKey {
         cid: cid.into(),
-        seal_to: pair.public(),
+        seal_to: pair.digest(),
     });
     KeyShareRequest {
         cid: cid.into(),
         bearer,
-        seal_to: hex::encode(pair.public()),
+        seal_to: BASE64_STANDARD.encode(pair.public()),
     }
 }
 
@@ -42,7 +43,10 @@ pub(crate) async fn save(
     let (key, shares) =
         healthsync_lighthouse::generate(3, 5, |bytes| *bytes = rand::random()).expect("a key");
     for (n, share) in shares.iter().enumerate() {
-        let bearer = owner.bearer(Scope::SaveKey { cid: cid.into() });
+        let bearer = owner.bearer(Scope::SaveKey {
+            cid: cid.into(),
+            node: n as u8 + 1,
+        });
         let mut body = value!({ "address": owner.person, "cid": cid, "payload": share });
         let mut path = format!("/api/setSharedKey/{}", n + 1);
         if let Some(conditions) = &conditions {
@@ -82,10 +86,7 @@ async fn an_owner_gets_sealed_shares_that_give_the_key_back_after_a_restart() {
         let NodeResult::Share { sealed } = &answer.result else {
             panic!("{answer:?}")
         };
-        use base64::Engine;
-        let sealed = base64::prelude::BASE64_STANDARD
-            .decode(sealed)
-            .expect("base64");
+        let sealed = BASE64_STANDARD.decode(sealed).expect("base64");
         shares.push(pair.open(&sealed, answer.node, &cid).expect("opens"));
     }
     assert_eq!(recover(&shares[..3]).expect("a key").hex().to_string(), key);
@@ -123,12 +124,15 @@ async fn answers_over_http_have_lighthouses_shapes() {
     let (ada, eve) = (Someone::new(1), Someone::new(2));
     let cid = cid_v1(b"a file");
     save(&server, &ada, &cid, None).await;
+    let pair = SealKeyPair::from_seed([9; 32]);
     let get = |who: &Someone, cid: &str| {
         let bearer = who.bearer(Scope::GetKey {
             cid: cid.into(),
-            seal_to: [9; 32],
+            seal_to: pair.digest(),
         });
-        let body = value!({ "address": who.person, "cid": cid, "dynamicData": {}, "sealTo": hex::encode([9; 32]) });
+        let body = value!({
+            "address": who.person, "cid": cid, "dynamicData": {}, "sealTo": BASE64_STANDARD.encode(pair.public()),
+        });
         call("POST", "/api/retrieveSharedKey/2", &bearer, &body)
     };
     let (status, said) = json(server.send(get(&eve, &cid)).await).await;
@@ -147,7 +151,7 @@ async fn answers_over_http_have_lighthouses_shapes() {
         (status, said),
         (
             StatusCode::UNAUTHORIZED,
-            value!({ "message": "Invalid Signature" })
+            value!({ "message": "Invalid Signature", "code": "invalid_signature" })
         )
     );
     for path in [
@@ -210,12 +214,8 @@ async fn without_a_chain_conditions_grant_nothing_and_nodes_say_why() {
 
 #[tokio::test]
 async fn nodes_that_are_down_are_named_and_do_not_hold_up_the_rest() {
-    let url = reqwest::Url::parse("http://127.0.0.1:9").expect("a URL");
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    let nodes = KeyNodes::elsewhere(
-        Box::new(std::array::from_fn(|_| url.clone())),
-        reqwest::Client::new(),
-    );
+    let server = TestServer::start(&["--key-nodes", "http://127.0.0.1:9"]).await;
+    let nodes = &server.services.key_nodes;
     let pair = SealKeyPair::from_seed([9; 32]);
     let answers = nodes
         .ask(&request(&Someone::new(1), &cid_v1(b"x"), &pair))

@@ -8,10 +8,12 @@ use std::sync::Arc;
 use bytes::Bytes;
 use futures::stream::BoxStream;
 use futures::{StreamExt, TryStreamExt};
-use healthsync_lighthouse::cid::{Cid, CidBuilder};
+use healthsync_lighthouse::cid::{Cid, CidBuilder, parse_cid};
 use object_store::local::LocalFileSystem;
 use object_store::path::Path;
 use object_store::{GetOptions, GetRange, MultipartUpload, ObjectStore, WriteMultipart};
+
+use super::Elsewhere;
 
 /// Up to this size a file is hashed before the first byte leaves; a larger one is hashed on the way out, and the
 /// connection is cut at its end when it does not fit.
@@ -43,6 +45,9 @@ pub enum BlobError {
     /// Ours.
     #[error("the disk does not answer: {0}")]
     Disk(#[from] std::io::Error),
+    /// The environment's: the service behind this one.
+    #[error("the storage service behind this server does not do it: {0}")]
+    Elsewhere(String),
 }
 
 impl From<object_store::Error> for BlobError {
@@ -54,13 +59,12 @@ impl From<object_store::Error> for BlobError {
     }
 }
 
-/// What was stored.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct StoredFile {
-    /// Bytes of the file.
-    pub size: u64,
-    /// Bytes of its whole tree of blocks, what Kubo calls `Size`.
-    pub dag_size: u64,
+/// A file that has come in whole and lies under a side name.
+#[derive(Debug)]
+pub struct Received {
+    side_name: Path,
+    /// Its content id and sizes.
+    pub file: healthsync_lighthouse::cid::File,
 }
 
 /// A file being read.
@@ -78,11 +82,12 @@ impl std::fmt::Debug for Reading {
     }
 }
 
-/// The files of this server.
+/// The files of this server: in its folder, or passed on to a service elsewhere after they were proved here.
 #[derive(Clone, Debug)]
 pub struct Blobs {
     store: Arc<LocalFileSystem>,
     folder: PathBuf,
+    elsewhere: Option<(Elsewhere, reqwest::Client)>,
 }
 
 impl Blobs {
@@ -101,20 +106,29 @@ impl Blobs {
         Ok(Self {
             store: Arc::new(store),
             folder: folder.to_owned(),
+            elsewhere: None,
         })
     }
 
-    /// Stores a file that comes as a stream, if it is what was announced and not larger than `limit`. Storing the
-    /// same file again is fine. When this returns, the file is on disk.
+    /// Keeps files at a service from now on; the folder is only for what is coming in.
+    pub(crate) fn kept_at(self, service: Elsewhere, client: reqwest::Client) -> Self {
+        Self {
+            elsewhere: Some((service, client)),
+            ..self
+        }
+    }
+
+    /// Takes in a file that comes as a stream, if it is not larger than `limit` and, where `expected` says one, has
+    /// that content id. It lies under a side name until [`Self::keep`].
     ///
     /// # Errors
-    /// See [`BlobError`]; nothing is kept then.
-    pub async fn put<S, E>(
+    /// See [`BlobError`]; nothing is left then.
+    pub async fn receive<S, E>(
         &self,
-        expected: Cid,
+        expected: Option<Cid>,
         limit: u64,
         bytes: S,
-    ) -> Result<StoredFile, BlobError>
+    ) -> Result<Received, BlobError>
     where
         S: futures::Stream<Item = Result<Bytes, E>>,
         E: std::fmt::Display,
@@ -126,26 +140,77 @@ impl Blobs {
         let upload: Box<dyn MultipartUpload> = self.store.put_multipart(&side_name).await?;
         let mut write = WriteMultipart::new_with_chunk_size(upload, PART);
         match receive(&mut write, limit, bytes).await {
-            Ok(file) if file.cid == expected => {
-                write.finish().await?;
-                self.settle(&side_name, &file_path(&expected)).await?;
-                Ok(StoredFile {
-                    size: file.size,
-                    dag_size: file.dag_size,
-                })
-            }
-            Ok(file) => {
-                write.abort().await?;
-                Err(BlobError::WrongCid {
-                    expected,
-                    found: file.cid,
-                })
-            }
+            Ok(file) => match expected.filter(|expected| *expected != file.cid) {
+                None => {
+                    write.finish().await?;
+                    Ok(Received { side_name, file })
+                }
+                Some(expected) => {
+                    write.abort().await?;
+                    Err(BlobError::WrongCid {
+                        expected,
+                        found: file.cid,
+                    })
+                }
+            },
             Err(error) => {
                 write.abort().await?;
                 Err(error)
             }
         }
+    }
+
+    /// Moves a received file to its name. Keeping the same file again is fine. When this returns, it is on disk.
+    ///
+    /// # Errors
+    /// When the disk does not do it.
+    pub async fn keep(&self, received: Received) -> Result<(), BlobError> {
+        if let Some((service, client)) = &self.elsewhere {
+            let Received { side_name, file } = &received;
+            let path = self.folder.join(side_name.as_ref());
+            let stored = service.store(client, &file.cid, &path, file.size).await;
+            self.discard(received).await;
+            return stored;
+        }
+        self.settle(&received.side_name, &file_path(&received.file.cid))
+            .await
+    }
+
+    /// Throws a received file away.
+    pub async fn discard(&self, received: Received) {
+        if let Err(error) = self.store.delete(&received.side_name).await {
+            tracing::warn!(%error, "a refused upload lies about until the next start");
+        }
+    }
+
+    /// Removes a file; one that is not there is fine.
+    ///
+    /// # Errors
+    /// When the store does not answer.
+    pub async fn remove(&self, cid: &Cid) -> Result<(), BlobError> {
+        if let Some((service, client)) = &self.elsewhere {
+            return service.remove(client, cid).await;
+        }
+        match self.store.delete(&file_path(cid)).await {
+            Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// The files that were last written before `before`, in milliseconds since 1970.
+    pub fn older_than(&self, before: u64) -> BoxStream<'static, Result<Cid, BlobError>> {
+        self.store
+            .list(Some(&Path::from("files")))
+            .map_err(BlobError::from)
+            .try_filter_map(move |found| async move {
+                let at = u64::try_from(found.last_modified.timestamp_millis()).unwrap_or(0);
+                let cid = found
+                    .location
+                    .filename()
+                    .and_then(|name| parse_cid(name).ok());
+                Ok(cid.filter(|_| at < before))
+            })
+            .boxed()
     }
 
     /// Moves a finished upload to its name, and both file and folder onto the disk: only then may the uploader be
@@ -167,6 +232,9 @@ impl Blobs {
 
     /// Bytes of a file.
     pub async fn size(&self, cid: &Cid) -> Result<u64, BlobError> {
+        if let Some((service, client)) = &self.elsewhere {
+            return service.size(client, cid).await;
+        }
         Ok(self.store.head(&file_path(cid)).await?.size)
     }
 
@@ -176,10 +244,9 @@ impl Blobs {
         cid: &Cid,
         range: Option<std::ops::Range<u64>>,
     ) -> Result<Reading, BlobError> {
-        let name = file_path(cid);
-        let size = self.store.head(&name).await?.size;
+        let size = self.size(cid).await?;
         if size <= CHECK_FIRST {
-            let bytes = self.store.get(&name).await?.bytes().await?;
+            let bytes = collected(self.stream(cid, None).await?, size).await?;
             let (bytes, found) = tokio::task::spawn_blocking(move || {
                 let mut builder = CidBuilder::new();
                 builder.update(&bytes);
@@ -201,20 +268,42 @@ impl Blobs {
             });
         }
         let whole = range.is_none();
+        let bytes = self.stream(cid, range).await?;
+        let bytes = if whole { checked(bytes, *cid) } else { bytes };
+        Ok(Reading { size, bytes })
+    }
+
+    /// The bytes as they are kept, not checked yet.
+    async fn stream(
+        &self,
+        cid: &Cid,
+        range: Option<std::ops::Range<u64>>,
+    ) -> Result<BoxStream<'static, Result<Bytes, BlobError>>, BlobError> {
+        if let Some((service, client)) = &self.elsewhere {
+            return service.read(client, cid, range).await;
+        }
         let options = GetOptions {
             range: range.map(GetRange::Bounded),
             ..GetOptions::default()
         };
-        let bytes = self
-            .store
-            .get_opts(&name, options)
-            .await?
-            .into_stream()
-            .map_err(BlobError::from)
-            .boxed();
-        let bytes = if whole { checked(bytes, *cid) } else { bytes };
-        Ok(Reading { size, bytes })
+        let got = self.store.get_opts(&file_path(cid), options).await?;
+        Ok(got.into_stream().map_err(BlobError::from).boxed())
     }
+}
+
+/// A small file, whole; more than `size` is not taken.
+async fn collected(
+    mut stream: BoxStream<'static, Result<Bytes, BlobError>>,
+    size: u64,
+) -> Result<Bytes, BlobError> {
+    let mut bytes = Vec::with_capacity(usize::try_from(size).unwrap_or_default());
+    while let Some(piece) = stream.try_next().await? {
+        bytes.extend_from_slice(&piece);
+        if bytes.len() as u64 > size {
+            return Err(BlobError::Damaged);
+        }
+    }
+    Ok(bytes.into())
 }
 
 fn slice(bytes: &Bytes, range: std::ops::Range<u64>) -> Bytes {

@@ -1,53 +1,69 @@
-//! `/api/v0/add`, `/api/v0/cat/{cid}` and `/ipfs/{cid}`, shaped as Lighthouse's own.
+//! The storage part of the API, shaped as Lighthouse's own: which address answers what, and `/api/v0/add`.
 
 use std::sync::Arc;
 
 use axum::Json;
 use axum::Router;
-use axum::body::Body;
 use axum::extract::multipart::{Field, Multipart, MultipartRejection};
-use axum::extract::{DefaultBodyLimit, Path, State};
+use axum::extract::{DefaultBodyLimit, State};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
-use healthsync_core::{DeviceToken, Person, Scope};
-use healthsync_lighthouse::cid::{Cid, parse_cid};
-use http::{HeaderMap, HeaderValue, StatusCode, header};
-use serde_json::json;
-use tokio::sync::Semaphore;
+use axum::routing::{delete, get, post};
+use healthsync_core::Person;
+use healthsync_lighthouse::node::Authority;
+use http::{HeaderMap, StatusCode, header};
+use serde_json::{Value, json};
+use tokio::sync::{RwLock, Semaphore};
 
-use super::range::{Wanted, wanted};
-use super::{BlobError, Blobs};
+use super::accounts::{self, Uploader};
+use super::catalogue::{Catalogue, Upload};
+use super::{BlobError, Blobs, download, listing};
 use crate::clock;
 use crate::database::Database;
 use crate::http::failure::Failure;
 use crate::http::rate::RateLimit;
-use crate::mailbox::{number, positive};
 
-/// Bytes that one person may store.
-const PERSON_QUOTA: u64 = 20 * 1024 * 1024 * 1024;
 /// Uploads at the same time; each holds up to 2.5 MiB in memory.
 const UPLOADS: usize = 64;
-/// Multipart headers and boundaries around the file.
+/// Multipart headers and boundaries around a file.
 const FRAME: u64 = 64 * 1024;
+/// Files in one request.
+const FILES: usize = 64;
+/// Longest name and type that are kept.
+const NAME: usize = 255;
 
 /// What the storage routes need.
 #[derive(Clone, Debug)]
 pub struct StorageState {
-    blobs: Blobs,
-    database: Database,
-    chain_id: u64,
+    pub(super) blobs: Blobs,
+    pub(super) catalogue: Catalogue,
+    pub(super) authority: Arc<Authority>,
+    pub(super) chain_id: u64,
     max_upload: u64,
+    pub(super) quota: u64,
+    /// Held for writing while a file is removed, so that no upload of the same file comes between the look and the
+    /// removal.
+    pub(super) removal: Arc<RwLock<()>>,
     uploads: Arc<Semaphore>,
     per_person: Arc<RateLimit<Person>>,
 }
 
 impl StorageState {
-    pub fn new(blobs: Blobs, database: Database, chain_id: u64, max_upload: u64) -> Self {
+    /// `quota` is what one person may store, in bytes.
+    pub fn new(
+        blobs: Blobs,
+        database: Database,
+        chain_id: u64,
+        max_upload: u64,
+        quota: u64,
+    ) -> Self {
         Self {
             blobs,
-            database,
+            catalogue: Catalogue::new(database),
+            authority: accounts::authority(chain_id),
             chain_id,
             max_upload,
+            quota,
+            removal: Arc::default(),
             uploads: Arc::new(Semaphore::new(UPLOADS)),
             // A case has up to 64 images.
             per_person: Arc::new(RateLimit::new(256, 8.0)),
@@ -65,8 +81,16 @@ pub fn routes(state: StorageState) -> Router {
                 .layer(DefaultBodyLimit::disable())
                 .layer(axum::middleware::from_fn(super::hear_out::hear_out)),
         )
-        .route("/api/v0/cat/{cid}", post(cat))
-        .route("/ipfs/{cid}", get(ipfs))
+        .route("/api/v0/cat/{cid}", post(download::cat))
+        .route("/ipfs/{cid}", get(download::ipfs))
+        .route("/api/auth/get_message", get(accounts::message))
+        .route("/api/auth/get_auth_message", get(accounts::message))
+        .route("/api/auth/create_api_key", post(accounts::create_key))
+        .route("/api/user/files_uploaded", get(listing::uploads))
+        .route("/api/user/user_data_usage", get(listing::usage))
+        .route("/api/user/delete_file", delete(listing::remove))
+        .route("/api/lighthouse/file_info", get(listing::file_info))
+        .route("/api/lighthouse/deal_status", get(listing::deals))
         .with_state(state)
 }
 
@@ -75,24 +99,24 @@ async fn add(
     headers: HeaderMap,
     multipart: Result<Multipart, MultipartRejection>,
 ) -> Result<Response, Failure> {
-    let (person, cid) = authorise(&headers, state.chain_id)?;
+    let uploader = accounts::uploader(&state, &headers).await?;
+    let person = uploader.person();
     if !state.per_person.allow(person) {
         return Err(Failure::rate_limited());
     }
-    let announced = headers
-        .get(header::CONTENT_LENGTH)
-        .and_then(|length| length.to_str().ok())
+    let quota_left = left(&state, person).await?;
+    let announced = text(&headers, header::CONTENT_LENGTH.as_str())
         .and_then(|length| length.parse::<u64>().ok());
-    if announced.is_some_and(|length| length > state.max_upload.saturating_add(FRAME)) {
+    let most = match uploader {
+        Uploader::Device(..) => state.max_upload,
+        Uploader::Program(_) => state.max_upload.saturating_mul(FILES as u64),
+    };
+    if announced.is_some_and(|length| length > most.saturating_add(FRAME)) {
         return Err(refuse(BlobError::TooLarge(state.max_upload)));
     }
-    let quota_left = PERSON_QUOTA.saturating_sub(used(&state.database, person).await?);
-    if quota_left == 0 {
-        return Err(Failure::new(
-            StatusCode::FORBIDDEN,
-            "quota",
-            "You have stored 20 GiB here, the most a person may. Nothing of this upload was kept.",
-        ));
+    if quota_left == 0 || announced.is_some_and(|length| length > quota_left.saturating_add(FRAME))
+    {
+        return Err(over_quota(state.quota));
     }
     let Ok(_turn) = state.uploads.try_acquire() else {
         return Err(Failure::unavailable(
@@ -100,52 +124,111 @@ async fn add(
             "The storage is busy with other uploads. Try again in a moment.",
         ));
     };
+    let encrypted =
+        text(&headers, "encryption").is_some_and(|value| value.eq_ignore_ascii_case("true"));
     let mut multipart =
         multipart.map_err(|error| Failure::bad_request("no_multipart", error.body_text()))?;
-    let field = file_field(&mut multipart).await?;
-    let name = neutral_name(&field);
-    let stored = state
-        .blobs
-        .put(cid, state.max_upload, field)
-        .await
-        .map_err(refuse)?;
-    remember(&state.database, person, &cid, stored.size).await?;
-    tracing::info!(size = stored.size, "a file was stored");
-    let reply =
-        json!({ "Name": name, "Hash": cid.to_string(), "Size": stored.dag_size.to_string() });
-    let encrypted = headers
-        .get("encryption")
-        .is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"true"));
-    Ok(Json(if encrypted { json!([reply]) } else { reply }).into_response())
+    let mut replies: Vec<Value> = Vec::new();
+    while let Some(field) = file_field(&mut multipart, replies.is_empty()).await? {
+        let several = matches!(uploader, Uploader::Device(..)) || !encrypted;
+        if replies.len() >= FILES || several && !replies.is_empty() {
+            return Err(Failure::bad_request(
+                "several_files",
+                "Several files in one request are taken from programs and encrypted only, up to 64 of them.",
+            ));
+        }
+        replies.push(store(&state, &uploader, &headers, encrypted, field).await?);
+    }
+    tracing::info!(files = replies.len(), "an upload was stored");
+    Ok(match replies.pop() {
+        Some(reply) if !encrypted => Json(reply).into_response(),
+        last => {
+            replies.extend(last);
+            Json(replies).into_response()
+        }
+    })
 }
 
-/// For whom the upload is, and of what.
-fn authorise(headers: &HeaderMap, chain_id: u64) -> Result<(Person, Cid), Failure> {
-    let refused = |message: String| Failure::new(StatusCode::UNAUTHORIZED, "unauthorized", message);
-    let bearer = headers
-        .get(header::AUTHORIZATION)
-        .and_then(|value| value.to_str().ok())
-        .and_then(|value| value.strip_prefix("Bearer "))
-        .map(str::trim)
-        .filter(|token| !token.is_empty())
-        .ok_or_else(|| {
-            refused("An upload needs a device token in the Authorization header.".into())
-        })?;
-    if !bearer.starts_with("device:") {
-        return Err(refused(
-            "This storage takes device tokens only; API keys are not supported here.".into(),
-        ));
-    }
-    let token = DeviceToken::from_bearer(bearer).map_err(|error| refused(sentence(&error)))?;
-    let person = token
-        .verify(chain_id, clock::now())
-        .map_err(|error| refused(sentence(&error)))?;
-    let Scope::Upload { cid } = &token.scope else {
-        return Err(refused("This token is not for an upload.".into()));
+/// Stores one file of an upload and says so as Lighthouse does.
+async fn store(
+    state: &StorageState,
+    uploader: &Uploader,
+    headers: &HeaderMap,
+    encrypted: bool,
+    field: Field<'_>,
+) -> Result<Value, Failure> {
+    let (person, expected) = match uploader {
+        Uploader::Device(person, cid) => (*person, Some(*cid)),
+        Uploader::Program(person) => (*person, None),
     };
-    let cid = parse_cid(cid)
-        .map_err(|error| refused(format!("The token names no content id: {error}.")))?;
-    Ok((person, cid))
+    let name = base_name(&field);
+    let mime = text(headers, "mime-type")
+        .or(field.content_type())
+        .map_or_else(|| "application/octet-stream".into(), printable);
+    let received = state
+        .blobs
+        .receive(expected, state.max_upload, field)
+        .await
+        .map_err(refuse)?;
+    let file = received.file;
+    if file.size > left(state, person).await? {
+        state.blobs.discard(received).await;
+        return Err(over_quota(state.quota));
+    }
+    let upload = Upload {
+        id: hex::encode(rand::random::<[u8; 16]>()),
+        person,
+        cid: file.cid,
+        size: file.size,
+        at: clock::now().0,
+        // A device sends a random name, and nobody asks for it.
+        name: match uploader {
+            Uploader::Device(..) => String::new(),
+            Uploader::Program(_) => name.clone(),
+        },
+        mime,
+        encrypted,
+    };
+    let _no_removal = state.removal.read().await;
+    state.blobs.keep(received).await.map_err(refuse)?;
+    state
+        .catalogue
+        .remember(&upload)
+        .await
+        .map_err(Failure::internal)?;
+    Ok(json!({
+        "Name": name,
+        "Hash": file.cid.to_string(),
+        "Size": file.dag_size.to_string(),
+    }))
+}
+
+/// Bytes that a person may still store.
+async fn left(state: &StorageState, person: Person) -> Result<u64, Failure> {
+    let used = state.catalogue.used(person).await;
+    Ok(state.quota.saturating_sub(used.map_err(Failure::internal)?))
+}
+
+fn over_quota(quota: u64) -> Failure {
+    Failure::new(
+        StatusCode::FORBIDDEN,
+        "quota",
+        format!(
+            "A person may store {quota} bytes here, and this upload does not fit any more. Nothing of it was kept."
+        ),
+    )
+}
+
+fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    headers.get(name)?.to_str().ok()
+}
+
+/// Without control characters and not too long.
+fn printable(text: &str) -> String {
+    text.chars()
+        .filter(|c| !c.is_control())
+        .take(NAME)
+        .collect()
 }
 
 /// An error's text as a sentence of its own.
@@ -163,146 +246,27 @@ pub(crate) fn sentence(error: &dyn std::fmt::Display) -> String {
     sentence
 }
 
-async fn file_field(multipart: &mut Multipart) -> Result<Field<'_>, Failure> {
-    // Every client puts it first; reading past others would mean reading without a limit.
+/// The next file of the form.
+async fn file_field(multipart: &mut Multipart, first: bool) -> Result<Option<Field<'_>>, Failure> {
+    // Every client puts files first; reading past other fields would mean reading without a limit.
     match multipart.next_field().await {
-        Ok(Some(field)) if field.name() == Some("file") => Ok(field),
+        Ok(Some(field)) if field.name() == Some("file") => Ok(Some(field)),
+        Ok(None) if !first => Ok(None),
         Ok(_) => Err(Failure::bad_request(
             "no_file",
-            "The form must begin with the field \"file\".",
+            "The form must hold nothing but fields called \"file\", and at least one.",
         )),
         Err(error) => Err(Failure::bad_request("no_multipart", error.body_text())),
     }
 }
 
-/// The name to echo: what the client called the part, without folders. It is not stored.
-fn neutral_name(field: &Field<'_>) -> String {
+/// What the client called the file, without folders.
+fn base_name(field: &Field<'_>) -> String {
     let name = field.file_name().unwrap_or("file");
-    let base = name.rsplit(['/', '\\']).next().unwrap_or_default();
-    base.chars().filter(|c| !c.is_control()).take(255).collect()
+    printable(name.rsplit(['/', '\\']).next().unwrap_or_default())
 }
 
-async fn used(database: &Database, person: Person) -> Result<u64, Failure> {
-    let sum: i64 =
-        sqlx::query_scalar("SELECT coalesce(sum(size), 0) FROM uploads WHERE person = ?")
-            .bind(&person.0[..])
-            .fetch_one(&database.read)
-            .await
-            .map_err(Failure::internal)?;
-    Ok(positive(sum))
-}
-
-async fn remember(
-    database: &Database,
-    person: Person,
-    cid: &Cid,
-    size: u64,
-) -> Result<(), Failure> {
-    sqlx::query(
-        "INSERT INTO uploads (person, cid, size, at) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING",
-    )
-    .bind(&person.0[..])
-    .bind(cid.to_string())
-    .bind(number(size))
-    .bind(number(clock::now().0))
-    .execute(&database.write)
-    .await
-    .map_err(Failure::internal)?;
-    Ok(())
-}
-
-async fn cat(
-    State(state): State<StorageState>,
-    Path(cid): Path<String>,
-) -> Result<Response, Failure> {
-    read(&state, &cid, &HeaderMap::new()).await
-}
-
-async fn ipfs(
-    State(state): State<StorageState>,
-    Path(cid): Path<String>,
-    headers: HeaderMap,
-) -> Result<Response, Failure> {
-    read(&state, &cid, &headers).await
-}
-
-async fn read(state: &StorageState, cid: &str, headers: &HeaderMap) -> Result<Response, Failure> {
-    let cid = parse_cid(cid).map_err(|error| Failure::bad_request("bad_cid", sentence(&error)))?;
-    let etag = format!("\"{cid}\"");
-    let size = state.blobs.size(&cid).await.map_err(refuse)?;
-    let text = |name| {
-        headers
-            .get(name)
-            .and_then(|value: &HeaderValue| value.to_str().ok())
-    };
-    let mut response =
-        if text(header::IF_NONE_MATCH).is_some_and(|known| known.contains(&etag) || known == "*") {
-            StatusCode::NOT_MODIFIED.into_response()
-        } else {
-            match wanted(text(header::RANGE), size) {
-                Wanted::Outside => {
-                    let mut failure = Failure::new(
-                        StatusCode::RANGE_NOT_SATISFIABLE,
-                        "range",
-                        format!("The file has {size} bytes; the range lies outside."),
-                    )
-                    .into_response();
-                    set(
-                        &mut failure,
-                        header::CONTENT_RANGE,
-                        &format!("bytes */{size}"),
-                    );
-                    return Ok(failure);
-                }
-                Wanted::Whole => {
-                    let reading = state.blobs.get(&cid, None).await.map_err(refuse)?;
-                    let mut response = Body::from_stream(reading.bytes).into_response();
-                    set(&mut response, header::CONTENT_LENGTH, &size.to_string());
-                    response
-                }
-                Wanted::Part(range) => {
-                    let says = format!("bytes {}-{}/{size}", range.start, range.end - 1);
-                    let length = range.end - range.start;
-                    let reading = state.blobs.get(&cid, Some(range)).await.map_err(refuse)?;
-                    let mut response = (
-                        StatusCode::PARTIAL_CONTENT,
-                        Body::from_stream(reading.bytes),
-                    )
-                        .into_response();
-                    set(&mut response, header::CONTENT_RANGE, &says);
-                    set(&mut response, header::CONTENT_LENGTH, &length.to_string());
-                    response
-                }
-            }
-        };
-    set(
-        &mut response,
-        header::CONTENT_TYPE,
-        "application/octet-stream",
-    );
-    set(
-        &mut response,
-        header::CONTENT_SECURITY_POLICY,
-        "default-src 'none'; sandbox",
-    );
-    set(&mut response, header::CONTENT_DISPOSITION, "attachment");
-    set(
-        &mut response,
-        header::CACHE_CONTROL,
-        "public, max-age=31536000, immutable",
-    );
-    set(&mut response, header::ACCEPT_RANGES, "bytes");
-    set(&mut response, header::ETAG, &etag);
-    Ok(response)
-}
-
-fn set(response: &mut Response, name: header::HeaderName, value: &str) {
-    if let Ok(value) = HeaderValue::from_str(value) {
-        response.headers_mut().insert(name, value);
-    }
-}
-
-fn refuse(error: BlobError) -> Failure {
+pub(super) fn refuse(error: BlobError) -> Failure {
     match &error {
         BlobError::TooLarge(_) => Failure::new(
             StatusCode::PAYLOAD_TOO_LARGE,
@@ -324,5 +288,12 @@ fn refuse(error: BlobError) -> Failure {
             "The stored file is damaged. Whoever shared it can upload it again.",
         ),
         BlobError::Store(_) | BlobError::Disk(_) => Failure::internal(&error),
+        BlobError::Elsewhere(why) => {
+            tracing::warn!(%why, "the storage service behind this server failed");
+            Failure::unavailable(
+                "storage_unavailable",
+                "The storage behind this server does not answer as it should. Nothing was kept; try again later.",
+            )
+        }
     }
 }

@@ -139,7 +139,10 @@ async fn only_upload_tokens_upload() {
         "",
         "an-api-key",
         "device:AAAA",
-        &ada.bearer(Scope::SaveKey { cid: cid.clone() }),
+        &ada.bearer(Scope::SaveKey {
+            cid: cid.clone(),
+            node: 1,
+        }),
     ] {
         let (status, said) = json(server.send(upload(bearer, b"bytes")).await).await;
         assert_eq!(
@@ -196,5 +199,298 @@ async fn pages_of_other_origins_may_use_storage() {
         "x-storage-type",
     ] {
         assert!(allowed.contains(name), "{allowed}");
+    }
+}
+
+/// What a wallet signs to get an API key, and the key.
+async fn api_key(server: &TestServer, wallet: u8) -> String {
+    let secret = [wallet; 32];
+    let person = healthsync_core::eth::person_of_secret(&secret).expect("a secret");
+    let asked = format!("/api/auth/get_message?publicKey={person}");
+    let (_, text) = json(server.get(&asked).await).await;
+    let text = text.as_str().expect("a text");
+    let hash = healthsync_core::eth::eip191_hash(text);
+    let signature = healthsync_core::eth::sign_hash(&hash, &secret).expect("signs");
+    let body = serde_json::json!({ "publicKey": person, "signedMessage": signature.to_string() });
+    let request = Request::post("/api/auth/create_api_key")
+        .body(Body::from(body.to_string()))
+        .expect("a request");
+    let (status, key) = json(server.send(request).await).await;
+    assert_eq!(status, StatusCode::OK, "{key}");
+    key.as_str().expect("a key").to_owned()
+}
+
+#[tokio::test]
+async fn a_program_uploads_lists_and_deletes_with_its_key_within_its_quota() {
+    let server = TestServer::start(&["--storage-quota", "1000"]).await;
+    let (ada, ben) = (api_key(&server, 1).await, api_key(&server, 2).await);
+    let (status, said) = json(server.send(upload(&ada, b"by a program")).await).await;
+    assert_eq!(status, StatusCode::OK, "{said}");
+    assert_eq!(said[0]["Hash"], cid_v1(b"by a program"));
+    assert_eq!(said[0]["Name"], "a1b2");
+    let ask = async |key: &str, method: &str, path: &str| {
+        let request = Request::builder().method(method).uri(path);
+        let request = request.header(header::AUTHORIZATION, format!("Bearer {key}"));
+        json(
+            server
+                .send(request.body(Body::empty()).expect("a request"))
+                .await,
+        )
+        .await
+    };
+    let (_, list) = ask(&ada, "GET", "/api/user/files_uploaded?lastKey=null").await;
+    assert_eq!(
+        (&list["totalFiles"], &list["fileList"][0]["fileSizeInBytes"]),
+        (&1.into(), &"12".into())
+    );
+    let id = list["fileList"][0]["id"]
+        .as_str()
+        .expect("an id")
+        .to_owned();
+    let (_, usage) = ask(&ada, "GET", "/api/user/user_data_usage").await;
+    assert_eq!(
+        usage,
+        serde_json::json!({ "dataLimit": 1000, "dataUsed": 12 })
+    );
+
+    // The same bytes of somebody else keep the file alive.
+    assert_eq!(
+        server.send(upload(&ben, b"by a program")).await.status(),
+        StatusCode::OK
+    );
+    let delete = format!("/api/user/delete_file?id={id}");
+    assert_eq!(ask(&ben, "DELETE", &delete).await.0, StatusCode::NOT_FOUND);
+    assert_eq!(ask(&ada, "DELETE", &delete).await.0, StatusCode::OK);
+    let file = format!("/ipfs/{}", cid_v1(b"by a program"));
+    assert_eq!(server.get(&file).await.status(), StatusCode::OK);
+    let (_, list) = ask(&ben, "GET", "/api/user/files_uploaded").await;
+    let delete = format!(
+        "/api/user/delete_file?id={}",
+        list["fileList"][0]["id"].as_str().expect("an id")
+    );
+    assert_eq!(ask(&ben, "DELETE", &delete).await.0, StatusCode::OK);
+    assert_eq!(server.get(&file).await.status(), StatusCode::NOT_FOUND);
+
+    let (status, said) = json(server.send(upload(&ada, &[7; 1001])).await).await;
+    assert_eq!(
+        (status, said["code"].as_str()),
+        (StatusCode::FORBIDDEN, Some("quota"))
+    );
+    assert_eq!(
+        server
+            .get(&format!("/ipfs/{}", cid_v1(&[7; 1001])))
+            .await
+            .status(),
+        StatusCode::NOT_FOUND
+    );
+    for path in ["/api/user/files_uploaded", "/api/user/user_data_usage"] {
+        assert_eq!(
+            ask("nobody's", "GET", path).await.0,
+            StatusCode::UNAUTHORIZED
+        );
+    }
+    let (status, said) = json(server.get("/api/auth/get_message?publicKey=0x12").await).await;
+    assert_eq!(
+        (status, said["code"].as_str()),
+        (StatusCode::BAD_REQUEST, Some("bad_address"))
+    );
+}
+
+/// A key node's answer to whether it has a share.
+struct Holders(std::collections::BTreeMap<String, Option<bool>>);
+
+#[async_trait::async_trait]
+impl super::KeyHolders for Holders {
+    async fn hold(&self, cid: &healthsync_lighthouse::Cid) -> Option<bool> {
+        self.0.get(&cid.to_string()).copied().flatten()
+    }
+}
+
+#[tokio::test]
+async fn a_sweep_removes_old_files_without_a_key_and_nothing_else() {
+    let server = TestServer::start(&[]).await;
+    let ada = Someone::new(1);
+    let names: [&[u8]; 3] = [b"with a key", b"without a key", b"nobody knows"];
+    for bytes in names {
+        assert_eq!(
+            put(&server, &ada, &cid_v1(bytes), bytes).await.status(),
+            StatusCode::OK
+        );
+    }
+    let state = server.services.storage.clone().expect("storage");
+    let blobs = server.folder.path().join("data/blobs/files");
+    std::fs::write(blobs.join(cid_v1(b"left over")), b"left over").expect("written");
+    let holders = Holders(
+        [
+            (cid_v1(names[0]), Some(true)),
+            (cid_v1(names[1]), Some(false)),
+            (cid_v1(names[2]), None),
+        ]
+        .into(),
+    );
+    let now = crate::clock::now().0;
+    let sweep = async |at| {
+        super::sweep::sweep(&state, &holders, at)
+            .await
+            .expect("sweeps")
+    };
+    assert_eq!(sweep(now).await, 0, "everything is young");
+    let week = 7 * 24 * 60 * 60 * 1000 + 1000;
+    assert_eq!(sweep(now + week).await, 2);
+    for (bytes, kept) in [
+        (names[0], true),
+        (names[1], false),
+        (names[2], true),
+        (b"left over", false),
+    ] {
+        let status = server
+            .get(&format!("/ipfs/{}", cid_v1(bytes)))
+            .await
+            .status();
+        assert_eq!(
+            status == StatusCode::OK,
+            kept,
+            "{}",
+            String::from_utf8_lossy(bytes)
+        );
+    }
+    assert_eq!(sweep(now + week).await, 0);
+}
+
+/// Serves a router on a port of its own, as an operator would run it.
+async fn listening(router: axum::Router) -> String {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0")
+        .await
+        .expect("a port");
+    let address = listener.local_addr().expect("an address");
+    let app = router.into_make_service_with_connect_info::<std::net::SocketAddr>();
+    tokio::spawn(async move { axum::serve(listener, app).await });
+    format!("http://{address}")
+}
+
+#[tokio::test]
+async fn files_can_be_kept_at_a_service_with_lighthouses_api() {
+    // The service is another server of ours, which Lighthouse's own client is content with.
+    let service = TestServer::start(&[]).await;
+    let key = api_key(&service, 9).await;
+    let url = format!("lighthouse+{}", listening(service.router()).await);
+    let server = TestServer::start(&["--storage-url", &url, "--storage-api-key", &key]).await;
+    let ada = Someone::new(1);
+    for size in [44, 5 * 1024 * 1024 + 17] {
+        let bytes: Vec<u8> = (0..size).map(|n: u32| ((n * 31) >> 3) as u8).collect();
+        let cid = cid_v1(&bytes);
+        assert_eq!(
+            put(&server, &ada, &cid, &bytes).await.status(),
+            StatusCode::OK
+        );
+        let path = format!("/ipfs/{cid}");
+        assert_eq!(
+            whole(server.get(&path).await).await,
+            (StatusCode::OK, bytes.clone())
+        );
+        assert_eq!(whole(service.get(&path).await).await.1, bytes);
+        let part = Request::get(&path).header(header::RANGE, "bytes=3-6");
+        let part = server
+            .send(part.body(Body::empty()).expect("a request"))
+            .await;
+        assert_eq!(
+            whole(part).await,
+            (StatusCode::PARTIAL_CONTENT, bytes[3..=6].to_vec())
+        );
+        assert!(
+            !server
+                .folder
+                .path()
+                .join("data/blobs/files")
+                .join(&cid)
+                .exists()
+        );
+    }
+    assert_eq!(incoming(&server), 0);
+    assert_eq!(
+        server
+            .get(&format!("/ipfs/{}", cid_v1(b"?")))
+            .await
+            .status(),
+        StatusCode::NOT_FOUND
+    );
+
+    let wrong =
+        TestServer::start(&["--storage-url", &url, "--storage-api-key", "no-such-key"]).await;
+    let (status, said) = json(put(&wrong, &ada, &cid_v1(b"x"), b"x").await).await;
+    assert_eq!(
+        (status, said["code"].as_str()),
+        (StatusCode::SERVICE_UNAVAILABLE, Some("storage_unavailable"))
+    );
+    assert!(!said.to_string().contains("no-such-key"));
+}
+
+/// What Kubo's RPC answers to the four calls that are used of it.
+fn kubo() -> axum::Router {
+    use std::collections::HashMap;
+    use std::sync::{Arc, Mutex};
+
+    use axum::extract::{Multipart, Query, State};
+    use axum::routing::post;
+
+    type Files = Arc<Mutex<HashMap<String, Vec<u8>>>>;
+    type Arguments = Query<HashMap<String, String>>;
+    fn find(files: &Files, arguments: &Arguments) -> Result<Vec<u8>, StatusCode> {
+        let name = arguments["arg"].trim_start_matches("/ipfs/").to_owned();
+        let found = files.lock().expect("not poisoned").get(&name).cloned();
+        found.ok_or(StatusCode::INTERNAL_SERVER_ERROR)
+    }
+    axum::Router::new()
+        .route("/api/v0/add", post(async |State(files): State<Files>, arguments: Arguments, mut form: Multipart| {
+            assert_eq!((arguments["cid-version"].as_str(), arguments["raw-leaves"].as_str()), ("1", "true"));
+            let field = form.next_field().await.expect("a form").expect("a field");
+            let bytes = field.bytes().await.expect("bytes").to_vec();
+            let cid = cid_v1(&bytes);
+            let said = serde_json::json!({ "Name": cid, "Hash": cid, "Size": bytes.len().to_string() });
+            files.lock().expect("not poisoned").insert(cid, bytes);
+            said.to_string()
+        }))
+        .route("/api/v0/files/stat", post(async |State(files): State<Files>, arguments: Arguments| {
+            find(&files, &arguments).map(|bytes| serde_json::json!({ "Size": bytes.len() }).to_string())
+        }))
+        .route("/api/v0/cat", post(async |State(files): State<Files>, arguments: Arguments| {
+            let number = |name: &str| arguments.get(name).map(|text| text.parse::<usize>().expect("a number"));
+            find(&files, &arguments).map(|bytes| {
+                let start = number("offset").unwrap_or(0);
+                let end = number("length").map_or(bytes.len(), |length| start + length);
+                bytes[start..end].to_vec()
+            })
+        }))
+        .layer(axum::extract::DefaultBodyLimit::disable())
+        .with_state(Files::default())
+}
+
+#[tokio::test]
+async fn files_can_be_kept_at_a_kubo_node() {
+    let url = format!("kubo+{}", listening(kubo()).await);
+    let server = TestServer::start(&["--storage-url", &url]).await;
+    let ada = Someone::new(1);
+    let bytes: Vec<u8> = (0..5 * 1024 * 1024 + 17)
+        .map(|n: u32| ((n * 31) >> 3) as u8)
+        .collect();
+    for bytes in [&bytes[..44], &bytes[..]] {
+        let cid = cid_v1(bytes);
+        assert_eq!(
+            put(&server, &ada, &cid, bytes).await.status(),
+            StatusCode::OK
+        );
+        let path = format!("/ipfs/{cid}");
+        assert_eq!(
+            whole(server.get(&path).await).await,
+            (StatusCode::OK, bytes.to_vec())
+        );
+        let part = Request::get(&path).header(header::RANGE, "bytes=3-6");
+        let part = server
+            .send(part.body(Body::empty()).expect("a request"))
+            .await;
+        assert_eq!(
+            whole(part).await,
+            (StatusCode::PARTIAL_CONTENT, bytes[3..=6].to_vec())
+        );
     }
 }

@@ -346,11 +346,15 @@ fn device_token() {
     let device = Device::new(1, 0);
     let cid = "bafkreigh2akiscaildcqabsyg3dfr6chu3fgpregiymsck7e7aqa4s52zy".to_owned();
     let scopes = [
-        Scope::SaveKey { cid: cid.clone() },
+        Scope::SaveKey {
+            cid: cid.clone(),
+            node: 3,
+        },
         Scope::GetKey {
             cid: cid.clone(),
             seal_to: [5; 32],
         },
+        Scope::KeyLog { cid: cid.clone() },
         Scope::Upload { cid },
         Scope::Rooms,
     ];
@@ -368,8 +372,9 @@ fn device_token() {
         .map(|scope| serde_json::to_string(&scope).unwrap())
         .into();
     insta::assert_snapshot!(all.join("\n"), @r#"
-    {"type":"save_key","cid":"bafkreigh2akiscaildcqabsyg3dfr6chu3fgpregiymsck7e7aqa4s52zy"}
+    {"type":"save_key","cid":"bafkreigh2akiscaildcqabsyg3dfr6chu3fgpregiymsck7e7aqa4s52zy","node":3}
     {"type":"get_key","cid":"bafkreigh2akiscaildcqabsyg3dfr6chu3fgpregiymsck7e7aqa4s52zy","seal_to":"0505050505050505050505050505050505050505050505050505050505050505"}
+    {"type":"key_log","cid":"bafkreigh2akiscaildcqabsyg3dfr6chu3fgpregiymsck7e7aqa4s52zy"}
     {"type":"upload","cid":"bafkreigh2akiscaildcqabsyg3dfr6chu3fgpregiymsck7e7aqa4s52zy"}
     {"type":"rooms"}
     "#);

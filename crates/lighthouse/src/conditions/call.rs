@@ -5,11 +5,10 @@ use alloy_primitives::{Address, U256, keccak256};
 use healthsync_core::Person;
 use serde_json::{Map, Value};
 
+use super::build::READER;
 use super::shape::{condition_id, is_allowed_type};
 use super::value::{Comparator, Unreadable, compare, fits, to_solidity};
 
-/// Stands for the reader's address in parameters and in the expected value.
-const READER: &str = ":userAddress";
 /// Most parameters of a call.
 const MAX_PARAMETERS: usize = 16;
 /// Longest name of a contract's method.

@@ -1,13 +1,13 @@
 //! Who may have a key, in Lighthouse's condition language.
 //!
-//! Browsers only write conditions ([`room_member_condition`]). Key nodes read and judge them (feature `node`):
+//! Browsers only write conditions ([`Condition`]). Key nodes read and judge them (feature `node`):
 //! `shape` says what is a condition at all, `aggregator` reads `([1] and [2])`, `call` turns a condition into a
 //! question to a chain, `value` compares the answer, `judge` puts it together. Everything that is unknown,
 //! unreachable or unreadable counts as "no".
 
-mod room;
+mod build;
 
-pub use room::room_member_condition;
+pub use build::{Condition, Conditions, READER, all_of, any_of, room_member_condition};
 
 #[cfg(feature = "node")]
 pub mod aggregator;

@@ -1,5 +1,6 @@
 //! Answers in exactly the shapes that the official client understands: JSON objects on every path, never a 404, and
-//! the words that it gives a meaning to ("null", "fetch") only where that meaning is meant.
+//! the words that it gives a meaning to ("null", "fetch") only where that meaning is meant. Refusals have a `code`
+//! besides, which stays the same when a sentence is put better.
 
 use serde_json::{Value, json};
 
@@ -30,6 +31,11 @@ impl Answer {
     /// The caller's fault, in words. On key retrieval the official client reads "null" as "no such file" and retries
     /// on "fetch", so a text that quotes the caller is cut down when it has one of them.
     pub fn bad_request(text: &str) -> Self {
+        Self::refused("bad_request", text)
+    }
+
+    /// The caller's fault, with a code of its own.
+    pub fn refused(code: &str, text: &str) -> Self {
         let lower = text.to_ascii_lowercase();
         let text = if lower.contains("null") || lower.contains("fetch") {
             "Invalid request"
@@ -38,7 +44,7 @@ impl Answer {
         };
         Self {
             status: 400,
-            body: json!({ "message": text }),
+            body: json!({ "message": text, "code": code }),
         }
     }
 
@@ -46,7 +52,7 @@ impl Answer {
     pub(super) fn invalid_signature() -> Self {
         Self {
             status: 401,
-            body: json!({ "message": "Invalid Signature" }),
+            body: json!({ "message": "Invalid Signature", "code": "invalid_signature" }),
         }
     }
 
@@ -54,7 +60,7 @@ impl Answer {
     pub(super) fn wrong_scope() -> Self {
         Self {
             status: 401,
-            body: json!({ "message": "This token is for another call" }),
+            body: json!({ "message": "This token is for another call", "code": "wrong_scope" }),
         }
     }
 
@@ -62,7 +68,7 @@ impl Answer {
     pub(super) fn denied() -> Self {
         Self {
             status: 406,
-            body: json!({ "message": "Access Denied" }),
+            body: json!({ "message": "Access Denied", "code": "denied" }),
         }
     }
 
@@ -72,7 +78,7 @@ impl Answer {
         let message = json!({ "message": { "message": "Access Denied" } });
         Self {
             status: 406,
-            body: json!({ "message": message, "reason": reason }),
+            body: json!({ "message": message, "reason": reason, "code": "denied" }),
         }
     }
 
@@ -80,14 +86,15 @@ impl Answer {
     pub(super) fn unknown_key() -> Self {
         Self {
             status: 400,
-            body: json!({ "message": "The key of this CID is null here: nothing is stored" }),
+            body: json!({ "message": "The key of this CID is null here: nothing is stored", "code": "unknown_cid" }),
         }
     }
 
-    pub(super) fn busy() -> Self {
+    /// Too many calls.
+    pub fn busy() -> Self {
         Self {
             status: 429,
-            body: json!({ "message": "Too many calls at the moment; try again in a minute" }),
+            body: json!({ "message": "Too many calls at the moment; try again in a minute", "code": "busy" }),
         }
     }
 
@@ -95,7 +102,7 @@ impl Answer {
     pub fn failure() -> Self {
         Self {
             status: 500,
-            body: json!({ "message": "This key node has a fault; nothing was changed" }),
+            body: json!({ "message": "This key node has a fault; nothing was changed", "code": "fault" }),
         }
     }
 }

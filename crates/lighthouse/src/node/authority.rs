@@ -9,8 +9,9 @@ use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
 use super::answer::Answer;
+use super::budget::Budget;
 use super::jwt::{self, Use};
-use super::messages::{Messages, Purpose};
+use super::messages::{Messages, NO_NODE, Purpose};
 use super::used::{Marked, Used};
 
 /// Device tokens and refresh tokens that are remembered as used.
@@ -19,8 +20,6 @@ const REMEMBERED: usize = 200_000;
 const TOKEN_MEMORY: u64 = 11 * 60 * 1000;
 /// Longest text of a bearer that is looked at.
 const MAX_BEARER: usize = 8192;
-/// The calls for web tokens belong to no node.
-const NO_NODE: u8 = 0;
 
 /// What an [`Authority`] is set up with.
 pub struct AuthorityConfig {
@@ -45,6 +44,7 @@ pub struct Authority {
     messages: Mutex<Messages>,
     tokens: Mutex<Used<(u8, DeviceKey, [u8; 16])>>,
     refreshed: Mutex<Used<String>>,
+    budget: Mutex<Budget>,
 }
 
 impl fmt::Debug for Authority {
@@ -60,18 +60,12 @@ impl fmt::Debug for Authority {
 pub(super) enum Wish {
     /// Save, or set conditions.
     Save,
-    /// Get the share, sealed to this key if one was named.
+    /// Get the share, sealed to the key with this digest if one was named.
     Get { seal_to: Option<[u8; 32]> },
+    /// Read the log of a key.
+    Log,
     /// Anything else.
     Other,
-}
-
-/// A caller whose address is proved.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Caller {
-    pub(super) person: Person,
-    /// Device tokens bind the answer to this key.
-    pub(super) seal_to: Option<[u8; 32]>,
 }
 
 /// One call as the proof of identity sees it.
@@ -96,13 +90,14 @@ impl Authority {
             messages: Mutex::default(),
             tokens: Mutex::new(Used::new(REMEMBERED)),
             refreshed: Mutex::new(Used::new(REMEMBERED)),
+            budget: Mutex::default(),
         }
     }
 
     /// `GET /api/message/{address}`: a new text to sign, in a list as Lighthouse has it.
     pub fn message(&self, address: &str, now: Millis, random: [u8; 16]) -> Answer {
         let Ok(person) = address.parse() else {
-            return Answer::bad_request("Invalid address");
+            return Answer::refused("invalid_address", "Invalid address");
         };
         match lock(&self.messages).issue(person, now, random) {
             Some(text) => Answer::ok(json!([{ "message": text }])),
@@ -115,18 +110,29 @@ impl Authority {
         let Some((person, signature)) = address_and(body, "signature") else {
             return Answer::invalid_signature();
         };
-        let purpose = Purpose {
-            operation: "jwt",
-            cid: String::new(),
-        };
-        let accepted = signature.parse().is_ok_and(|signature| {
-            lock(&self.messages).accept(person, &signature, &purpose, NO_NODE, now)
-        });
-        if accepted {
+        if self.sign_in("jwt", person, &signature, now) {
             self.jwt_pair(person, now, random)
         } else {
             Answer::invalid_signature()
         }
+    }
+
+    /// True, once, if `signature` is by `person` under one of her open texts: for what is done at no single node,
+    /// such as getting web tokens or an API key.
+    pub fn sign_in(
+        &self,
+        operation: &'static str,
+        person: Person,
+        signature: &str,
+        now: Millis,
+    ) -> bool {
+        let purpose = Purpose {
+            operation,
+            cid: String::new(),
+        };
+        signature.parse().is_ok_and(|signature| {
+            lock(&self.messages).accept(person, &signature, &purpose, NO_NODE, now)
+        })
     }
 
     /// `PUT /api/message/get-jwt`, body `{address, refreshToken}`: a new pair; the old refresh token ends.
@@ -154,8 +160,18 @@ impl Authority {
         }))
     }
 
-    /// Proves that the caller is the person that the body claims, for this call.
-    pub(super) fn prove(&self, claim: &Claim<'_>) -> Result<Caller, Answer> {
+    /// Proves that the caller is the person that the body claims, for this call, and that she has not called too
+    /// often.
+    pub(super) fn prove(&self, claim: &Claim<'_>) -> Result<Person, Answer> {
+        self.prove_person(claim)?;
+        if lock(&self.budget).take(claim.node, claim.person, claim.now) {
+            Ok(claim.person)
+        } else {
+            Err(Answer::busy())
+        }
+    }
+
+    fn prove_person(&self, claim: &Claim<'_>) -> Result<(), Answer> {
         let bearer = bearer(claim.authorization).ok_or_else(Answer::invalid_signature)?;
         if bearer.starts_with("device:") {
             return self.prove_device(bearer, claim);
@@ -179,32 +195,29 @@ impl Authority {
             };
             bearer.starts_with("0x") && bearer.parse().is_ok_and(accept)
         };
-        let seal_to = match claim.wish {
-            Wish::Get { seal_to } => seal_to,
-            Wish::Save | Wish::Other => None,
-        };
         if proved {
-            Ok(Caller {
-                person: claim.person,
-                seal_to,
-            })
+            Ok(())
         } else {
             Err(Answer::invalid_signature())
         }
     }
 
     /// A token that a device signed for exactly this wish. Each node takes it once.
-    fn prove_device(&self, bearer: &str, claim: &Claim<'_>) -> Result<Caller, Answer> {
+    fn prove_device(&self, bearer: &str, claim: &Claim<'_>) -> Result<(), Answer> {
         let token = DeviceToken::from_bearer(bearer).map_err(|_| Answer::invalid_signature())?;
-        let seal_to = match (&token.scope, claim.wish) {
-            (Scope::SaveKey { cid }, Wish::Save) if same_cid(cid, claim.cid) => None,
-            (Scope::GetKey { cid, seal_to }, Wish::Get { seal_to: asked })
-                if same_cid(cid, claim.cid) && asked.is_none_or(|asked| asked == *seal_to) =>
-            {
-                Some(*seal_to)
+        let fits = match (&token.scope, claim.wish) {
+            (Scope::SaveKey { cid, node }, Wish::Save) => {
+                same_cid(cid, claim.cid) && *node == claim.node
             }
-            _ => return Err(Answer::wrong_scope()),
+            (Scope::GetKey { cid, seal_to }, Wish::Get { seal_to: asked }) => {
+                same_cid(cid, claim.cid) && asked == Some(*seal_to)
+            }
+            (Scope::KeyLog { cid }, Wish::Log) => same_cid(cid, claim.cid),
+            _ => false,
         };
+        if !fits {
+            return Err(Answer::wrong_scope());
+        }
         let person = token
             .verify(self.chain_id, claim.now)
             .map_err(|_| Answer::invalid_signature())?;
@@ -213,7 +226,7 @@ impl Authority {
         }
         let used = (claim.node, token.delegation.delegation.device, token.nonce);
         match lock(&self.tokens).mark(used, Millis(claim.now.0 + TOKEN_MEMORY), claim.now) {
-            Marked::New => Ok(Caller { person, seal_to }),
+            Marked::New => Ok(()),
             Marked::Again => Err(Answer::invalid_signature()),
             Marked::Full => Err(Answer::busy()),
         }

@@ -1,29 +1,27 @@
 //! The calls of a key node: read, prove who calls, decide, write.
 
-use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use healthsync_core::{Millis, Person};
-use serde::Deserialize;
-use serde_json::{Map, Value, json};
+use serde_json::json;
 
+use super::MAX_BODY;
 use super::answer::Answer;
-use super::authority::{Authority, Caller, Claim, Wish};
-use super::store::{Record, ShareStore, StoreError};
-use super::{MAX_ADDRESSES, MAX_BODY, MAX_SHARED};
-use crate::cid::{Cid, parse_cid};
+use super::authority::{Authority, Claim, Wish};
+use super::change::{Body, Change, Wanted, address};
+use super::store::{Action, Entry, Record, ShareStore, StoreError};
+use crate::cid::parse_cid;
 use crate::conditions::shape::ChainType;
-use crate::conditions::{ChainReader, Denial, Rules, Shape, allows};
+use crate::conditions::{ChainReader, Denial, allows};
 use crate::seal;
-use crate::shares::Share;
 
 /// How often a write is tried again when another came between.
 const WRITE_TRIES: usize = 8;
-/// Most values that a reader supplies.
-const MAX_SUPPLIED: usize = 32;
+/// Said of a file that this node has no share of, where that is no secret: whoever asks could have saved one.
+pub(super) const NOTHING: &str = "Nothing is stored for this CID";
 
 /// The calls that a node answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,6 +41,13 @@ pub enum KeyCall {
     SaveWithConditions,
     /// `POST /api/transferOwnership/N`
     Transfer,
+    /// `POST /api/setAllFilesAccess/N`: who may have all keys of the caller; replaces an earlier list.
+    DelegateAll,
+    /// `POST /api/retireSharedKey/N`, ours: from now on only the owner gets this key, after the file was given a new
+    /// one. Names and conditions go at once.
+    Retire,
+    /// `POST /api/keyLog/N`, ours: to whom this node gave the caller's key, and when.
+    ReadLog,
 }
 
 impl KeyCall {
@@ -55,6 +60,9 @@ impl KeyCall {
             Self::SetConditions => "conditions",
             Self::SaveWithConditions => "save with conditions",
             Self::Transfer => "transfer",
+            Self::DelegateAll => "delegate all",
+            Self::Retire => "retire",
+            Self::ReadLog => "read log",
         }
     }
 }
@@ -98,39 +106,6 @@ impl fmt::Debug for KeyNode {
     }
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Body {
-    address: String,
-    cid: String,
-    #[serde(default)]
-    payload: Option<Value>,
-    /// POST says `sharedTo`, PUT says `shareTo`.
-    #[serde(default)]
-    shared_to: Option<Vec<String>>,
-    #[serde(default)]
-    share_to: Option<Vec<String>>,
-    #[serde(default)]
-    revoke_to: Option<Vec<String>>,
-    #[serde(default)]
-    conditions: Option<Value>,
-    #[serde(default)]
-    aggregator: Option<Value>,
-    #[serde(default)]
-    chain_type: Option<Value>,
-    #[serde(default)]
-    decryption_type: Option<String>,
-    #[serde(default)]
-    dynamic_data: Option<Map<String, Value>>,
-    /// Ours: an X25519 public key, 64 hexadecimal digits.
-    #[serde(default)]
-    seal_to: Option<String>,
-    #[serde(default)]
-    new_owner: Option<String>,
-    #[serde(default)]
-    reset_shared_to: Option<bool>,
-}
-
 impl KeyNode {
     /// Node `number` (1 to 5 at one server) on its own store.
     pub fn new(
@@ -165,43 +140,53 @@ impl KeyNode {
         }
         let body: Body = serde_json::from_slice(request.body)
             .map_err(|_| Answer::bad_request("The body is not the JSON of this call"))?;
-        let person: Person = body
-            .address
-            .parse()
-            .map_err(|_| Answer::bad_request("Invalid address"))?;
-        let cid = parse_cid(&body.cid).map_err(|_| Answer::bad_request("Invalid CID"))?;
+        let person = address(&body.address)?;
+        let cid = match call {
+            KeyCall::DelegateAll => String::new(),
+            _ => parse_cid(&body.cid)
+                .map_err(|_| Answer::refused("invalid_cid", "Invalid CID"))?
+                .to_string(),
+        };
         let change = Change::read(call, &body)?;
         let wish = match &change {
-            Change::Save { .. } | Change::Conditions(_) => Wish::Save,
-            Change::Retrieve { seal_to, .. } => Wish::Get { seal_to: *seal_to },
-            Change::Share(_) | Change::Revoke(_) | Change::Transfer { .. } => Wish::Other,
+            Change::Save { .. } | Change::Conditions(_) | Change::Retire => Wish::Save,
+            Change::Retrieve(wanted) => Wish::Get {
+                seal_to: wanted.seal_to.as_deref().map(seal::key_digest),
+            },
+            Change::ReadLog => Wish::Log,
+            Change::Share(_)
+            | Change::Revoke(_)
+            | Change::Transfer { .. }
+            | Change::DelegateAll(_) => Wish::Other,
         };
         let caller = self.authority.prove(&Claim {
             authorization: request.authorization,
             person,
             operation: call.operation(),
-            cid: &cid.to_string(),
+            cid: &cid,
             wish,
             node: self.number,
             now: request.now,
         })?;
-        match change {
-            Change::Retrieve { supplied, .. } => {
-                self.retrieve(&cid, &caller, &supplied, request.random)
-                    .await
+        match &change {
+            Change::Retrieve(wanted) => self.retrieve(&cid, caller, wanted, &request).await,
+            Change::ReadLog => self.read_log(&cid, caller).await,
+            Change::DelegateAll(delegates) => {
+                self.store.set_delegates(caller, delegates).await?;
+                Ok(change.success())
             }
-            change => self.write(&cid, caller.person, &change).await,
+            change => self.write(&cid, caller, change, request.now).await,
         }
     }
 
     /// `GET /api/fileAccessConditions/get/{cid}`: readable by anybody, as at Lighthouse.
     pub async fn conditions(&self, cid: &str) -> Answer {
         let Ok(parsed) = parse_cid(cid) else {
-            return Answer::bad_request("Invalid CID");
+            return Answer::refused("invalid_cid", "Invalid CID");
         };
         let record = match self.store.get(&parsed.to_string()).await {
             Ok(Some((record, _))) => record,
-            Ok(None) => return Answer::bad_request("Nothing is stored for this CID"),
+            Ok(None) => return Answer::refused("unknown_cid", NOTHING),
             Err(_) => return Answer::failure(),
         };
         let (mut evm, mut solana, mut aggregator) = (Vec::new(), Vec::new(), String::new());
@@ -222,48 +207,102 @@ impl KeyNode {
         }))
     }
 
+    /// Decides, and looks whether anything was changed meanwhile: what was revoked while a chain was asked is not
+    /// given any more. What cannot be written into the log is not given either.
     async fn retrieve(
         &self,
-        cid: &Cid,
-        caller: &Caller,
-        supplied: &Map<String, Value>,
-        random: [u8; 32],
+        cid: &str,
+        caller: Person,
+        wanted: &Wanted,
+        request: &Request<'_>,
     ) -> Result<Answer, Answer> {
-        let cid = cid.to_string();
-        let (record, _) = self
-            .store
-            .get(&cid)
-            .await?
-            .ok_or_else(Answer::unknown_key)?;
-        if record.owner != caller.person && !record.shared_to.contains(&caller.person) {
-            let rules = record
-                .rules
-                .as_ref()
-                .ok_or_else(|| denied(&Denial::NoConditions))?;
-            allows(rules, caller.person, supplied, self.chain.as_ref())
-                .await
-                .map_err(|denial| denied(&denial))?;
-        }
-        let payload = match caller.seal_to {
-            None => json!(record.share),
-            Some(to) => {
-                let sealed = seal::seal(&record.share, &to, self.number, &cid, random);
-                let sealed = sealed
-                    .map_err(|_| Answer::bad_request("sealTo is not an X25519 public key"))?;
-                json!({ "sealed": BASE64_STANDARD.encode(sealed), "index": self.number })
+        for _ in 0..WRITE_TRIES {
+            let stored = self.store.get(cid).await?;
+            let (record, revision) = stored.ok_or_else(Answer::unknown_key)?;
+            let action = self.grant(&record, caller, wanted).await?;
+            let still = self.store.get(cid).await?;
+            if still.is_none_or(|(_, now)| now != revision) {
+                continue;
             }
-        };
-        Ok(Answer::ok(json!({ "payload": payload })))
+            let payload = match &wanted.seal_to {
+                None => json!(record.share),
+                Some(to) => {
+                    let sealed = seal::seal(&record.share, to, self.number, cid, request.random);
+                    let sealed = sealed
+                        .map_err(|_| Answer::bad_request("sealTo is not an X-Wing public key"))?;
+                    json!({ "sealed": BASE64_STANDARD.encode(sealed), "index": self.number })
+                }
+            };
+            let entry = Entry {
+                person: caller,
+                action,
+                at: request.now,
+            };
+            self.store.log(cid, entry).await?;
+            return Ok(Answer::ok(json!({ "payload": payload })));
+        }
+        Err(Answer::busy())
+    }
+
+    /// By what right somebody gets a share.
+    async fn grant(
+        &self,
+        record: &Record,
+        reader: Person,
+        wanted: &Wanted,
+    ) -> Result<Action, Answer> {
+        if record.owner == reader {
+            return Ok(Action::GivenToOwner);
+        }
+        if record.shared_to.contains(&reader) {
+            return Ok(Action::GivenByName);
+        }
+        if wanted.of_owner == Some(record.owner)
+            && self.store.delegates(record.owner).await?.contains(&reader)
+        {
+            return Ok(Action::GivenToDelegate);
+        }
+        let rules = record.rules.as_ref();
+        let rules = rules.ok_or_else(|| denied(&Denial::NoConditions))?;
+        allows(rules, reader, &wanted.supplied, self.chain.as_ref())
+            .await
+            .map_err(|denial| denied(&denial))?;
+        Ok(Action::GivenByCondition)
+    }
+
+    /// The log of a key, for its owner.
+    async fn read_log(&self, cid: &str, caller: Person) -> Result<Answer, Answer> {
+        let stored = self.store.get(cid).await?;
+        let owner = stored.map(|(record, _)| record.owner);
+        // Whether somebody else has a file here is nobody's business.
+        if owner != Some(caller) {
+            return Err(Answer::denied());
+        }
+        let lines = self.store.read_log(cid).await?;
+        Ok(Answer::ok(json!({ "cid": cid, "log": lines })))
     }
 
     /// Reads, decides and writes until no other write came between.
-    async fn write(&self, cid: &Cid, caller: Person, change: &Change) -> Result<Answer, Answer> {
-        let cid = cid.to_string();
+    async fn write(
+        &self,
+        cid: &str,
+        caller: Person,
+        change: &Change,
+        now: Millis,
+    ) -> Result<Answer, Answer> {
+        let Some(action) = change.action() else {
+            return Err(Answer::failure());
+        };
+        let entry = Entry {
+            person: caller,
+            action,
+            at: now,
+        };
         for _ in 0..WRITE_TRIES {
-            let stored = self.store.get(&cid).await?;
+            let stored = self.store.get(cid).await?;
             let was = stored.as_ref().map_or(0, |(_, revision)| *revision);
             let record = change.apply(stored.map(|(record, _)| record), caller)?;
-            if self.store.put(&cid, &record, was).await? {
+            if self.store.put(cid, &record, was, entry).await? {
                 return Ok(change.success());
             }
         }
@@ -283,203 +322,4 @@ fn denied(denial: &Denial) -> Answer {
         Denial::NoConditions | Denial::DoNotHold => "not allowed",
         Denial::Network | Denial::Aggregator(_) | Denial::UnknownCondition => "conditions",
     })
-}
-
-/// A call's content, checked.
-enum Change {
-    Save {
-        share: Share,
-        shared_to: BTreeSet<Person>,
-        rules: Option<Rules>,
-        decryption_type: Option<String>,
-    },
-    Share(BTreeSet<Person>),
-    Revoke(BTreeSet<Person>),
-    Conditions(Rules),
-    Transfer {
-        to: Person,
-        reset: bool,
-    },
-    Retrieve {
-        supplied: Map<String, Value>,
-        seal_to: Option<[u8; 32]>,
-    },
-}
-
-impl Change {
-    fn read(call: KeyCall, body: &Body) -> Result<Self, Answer> {
-        match call {
-            KeyCall::Save | KeyCall::SaveWithConditions => {
-                let share = body
-                    .payload
-                    .clone()
-                    .and_then(|payload| serde_json::from_value(payload).ok());
-                Ok(Self::Save {
-                    share: share
-                        .ok_or_else(|| Answer::bad_request("payload is not a key share"))?,
-                    shared_to: people("sharedTo", body.shared_to.as_deref().unwrap_or_default())?,
-                    rules: (call == KeyCall::SaveWithConditions)
-                        .then(|| rules(body))
-                        .transpose()?,
-                    decryption_type: decryption_type(body)?,
-                })
-            }
-            KeyCall::Share => Ok(Self::Share(some_people(
-                "shareTo",
-                body.share_to.as_deref(),
-            )?)),
-            KeyCall::Revoke => Ok(Self::Revoke(some_people(
-                "revokeTo",
-                body.revoke_to.as_deref(),
-            )?)),
-            KeyCall::SetConditions => rules(body).map(Self::Conditions),
-            KeyCall::Transfer => {
-                let to = body
-                    .new_owner
-                    .as_deref()
-                    .and_then(|address| address.parse().ok());
-                Ok(Self::Transfer {
-                    to: to.ok_or_else(|| Answer::bad_request("newOwner is not an address"))?,
-                    reset: body.reset_shared_to.unwrap_or(true),
-                })
-            }
-            KeyCall::Retrieve => {
-                let supplied = body.dynamic_data.clone().unwrap_or_default();
-                if supplied.len() > MAX_SUPPLIED {
-                    return Err(Answer::bad_request("dynamicData has too many values"));
-                }
-                Ok(Self::Retrieve {
-                    supplied,
-                    seal_to: body.seal_to.as_deref().map(seal_key).transpose()?,
-                })
-            }
-        }
-    }
-
-    /// The record after the change, if `caller` may make it.
-    fn apply(&self, stored: Option<Record>, caller: Person) -> Result<Record, Answer> {
-        if let Self::Save {
-            share,
-            shared_to,
-            rules,
-            decryption_type,
-        } = self
-        {
-            let mut record = stored.unwrap_or_else(|| Record {
-                owner: caller,
-                share: share.clone(),
-                shared_to: BTreeSet::new(),
-                rules: None,
-                decryption_type: None,
-            });
-            if record.owner != caller {
-                return Err(Answer::denied());
-            }
-            record.share = share.clone();
-            record.rules = rules.clone().or(record.rules);
-            record.decryption_type = decryption_type.clone().or(record.decryption_type);
-            return with_people(record, shared_to);
-        }
-        let mut record =
-            stored.ok_or_else(|| Answer::bad_request("Nothing is stored for this CID"))?;
-        if record.owner != caller {
-            return Err(match self {
-                Self::Revoke(_) => Answer::denied_nested("not allowed"),
-                _ => Answer::denied(),
-            });
-        }
-        match self {
-            Self::Share(people) => return with_people(record, people),
-            Self::Revoke(people) => record.shared_to.retain(|person| !people.contains(person)),
-            Self::Conditions(rules) => record.rules = Some(rules.clone()),
-            Self::Transfer { to, reset } => {
-                record.owner = *to;
-                if *reset {
-                    record.shared_to.clear();
-                }
-            }
-            Self::Save { .. } | Self::Retrieve { .. } => {}
-        }
-        Ok(record)
-    }
-
-    fn success(&self) -> Answer {
-        match self {
-            Self::Save { rules: Some(_), .. } | Self::Conditions(_) | Self::Transfer { .. } => {
-                Answer::success()
-            }
-            Self::Save { .. } | Self::Share(_) | Self::Revoke(_) | Self::Retrieve { .. } => {
-                Answer::saved()
-            }
-        }
-    }
-}
-
-fn with_people(mut record: Record, people: &BTreeSet<Person>) -> Result<Record, Answer> {
-    record.shared_to.extend(people);
-    if record.shared_to.len() > MAX_SHARED {
-        return Err(Answer::bad_request(
-            "The key is shared with too many addresses; use a condition",
-        ));
-    }
-    Ok(record)
-}
-
-fn people(field: &str, addresses: &[String]) -> Result<BTreeSet<Person>, Answer> {
-    if addresses.len() > MAX_ADDRESSES {
-        return Err(Answer::bad_request(&format!(
-            "{field} has too many addresses"
-        )));
-    }
-    let people = addresses.iter().map(|address| address.parse());
-    people
-        .collect::<Result<_, _>>()
-        .map_err(|_| Answer::bad_request("Invalid address"))
-}
-
-fn some_people(field: &str, addresses: Option<&[String]>) -> Result<BTreeSet<Person>, Answer> {
-    match addresses {
-        Some(addresses) if !addresses.is_empty() => people(field, addresses),
-        _ => Err(Answer::bad_request(&format!(
-            "{field} is a list of addresses"
-        ))),
-    }
-}
-
-/// The conditions of a body, by the same rules as the official client's and by those of a node.
-fn rules(body: &Body) -> Result<Rules, Answer> {
-    let mut input = json!({ "address": body.address, "cid": body.cid });
-    for (name, value) in [
-        ("conditions", &body.conditions),
-        ("aggregator", &body.aggregator),
-        ("chainType", &body.chain_type),
-    ] {
-        if let Some(value) = value {
-            input[name] = value.clone();
-        }
-    }
-    let rules =
-        Rules::read(&input, Shape::Update).and_then(|rules| rules.check_for_node().map(|()| rules));
-    rules.map_err(|error| Answer::bad_request(&error.to_string()))
-}
-
-fn decryption_type(body: &Body) -> Result<Option<String>, Answer> {
-    let known = |text: &String| {
-        ["ADDRESS", "ACCESS_CONDITIONS"]
-            .iter()
-            .any(|known| known.eq_ignore_ascii_case(text))
-    };
-    match &body.decryption_type {
-        Some(text) if !known(text) => Err(Answer::bad_request(
-            "decryptionType is ADDRESS or ACCESS_CONDITIONS",
-        )),
-        other => Ok(other.as_ref().map(|text| text.to_ascii_uppercase())),
-    }
-}
-
-fn seal_key(text: &str) -> Result<[u8; 32], Answer> {
-    let mut key = [0; 32];
-    hex::decode_to_slice(text, &mut key)
-        .map_err(|_| Answer::bad_request("sealTo is 64 hexadecimal digits"))?;
-    Ok(key)
 }

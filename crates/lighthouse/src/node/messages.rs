@@ -19,6 +19,8 @@ const OPEN: usize = 8;
 const ADDRESSES: usize = 20_000;
 /// How often one node takes one text.
 const USES_PER_NODE: u8 = 3;
+/// What belongs to no node is done in one call, so once.
+pub(super) const NO_NODE: u8 = 0;
 
 /// What a signature is used for. Two calls of one operation compare equal.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -118,7 +120,7 @@ impl Messages {
             });
         let uses = &mut open.uses[position].1;
         *uses = uses.saturating_add(1);
-        *uses <= USES_PER_NODE
+        *uses <= if node == NO_NODE { 1 } else { USES_PER_NODE }
     }
 }
 
@@ -168,6 +170,8 @@ mod tests {
             }
             assert!(!messages.accept(person, &signature, &purpose("a"), node, Millis(1)));
         }
+        assert!(messages.accept(person, &signature, &purpose("a"), NO_NODE, Millis(1)));
+        assert!(!messages.accept(person, &signature, &purpose("a"), NO_NODE, Millis(1)));
         assert!(!messages.accept(person, &signature, &purpose("b"), 6, Millis(1)));
         assert!(!messages.accept(Person([1; 20]), &signature, &purpose("a"), 6, Millis(1)));
         assert!(messages.accept(person, &signature, &purpose("a"), 6, Millis(LIFE)));

@@ -140,7 +140,7 @@ impl Nodes {
     /// The owner saves the room's key with the room's condition at node 1.
     fn save_room_key(&self) -> String {
         let cid = room_key_cid(&ROOM, 0);
-        let bearer = token(&OWNER, Scope::SaveKey { cid: cid.clone() }, 255);
+        let bearer = token(&OWNER, saving(&cid, 1), 255);
         let answer = self.call(
             1,
             KeyCall::SaveWithConditions,
@@ -173,6 +173,20 @@ fn asking(secret: &[u8; 32], cid: &str) -> Value {
     json!({ "address": person(secret), "cid": cid, "dynamicData": {} })
 }
 
+/// As our own client asks: the answer sealed.
+fn sealed(secret: &[u8; 32], cid: &str) -> Value {
+    let mut body = asking(secret, cid);
+    body["sealTo"] = json!(BASE64_STANDARD.encode(SealKeyPair::from_seed([5; 32]).public()));
+    body
+}
+
+fn saving(cid: &str, node: u8) -> Scope {
+    Scope::SaveKey {
+        cid: cid.to_owned(),
+        node,
+    }
+}
+
 /// A token of a device of this person.
 fn token(secret: &[u8; 32], scope: Scope, nonce: u8) -> String {
     let device = DeviceSecret::from_bytes([secret[0] + 100; 32]);
@@ -199,7 +213,7 @@ fn token(secret: &[u8; 32], scope: Scope, nonce: u8) -> String {
 }
 
 fn get(secret: &[u8; 32], cid: &str, nonce: u8) -> String {
-    let seal_to = SealKeyPair::from_seed([5; 32]).public();
+    let seal_to = SealKeyPair::from_seed([5; 32]).digest();
     token(
         secret,
         Scope::GetKey {
@@ -213,11 +227,11 @@ fn get(secret: &[u8; 32], cid: &str, nonce: u8) -> String {
 fn opened(answer: &Answer, node: u8, cid: &str) -> Share {
     assert_eq!(answer.status, 200, "{}", answer.body);
     assert_eq!(answer.body["payload"]["index"], node);
-    let sealed = BASE64_STANDARD
+    let bytes = BASE64_STANDARD
         .decode(answer.body["payload"]["sealed"].as_str().unwrap())
         .unwrap();
     SealKeyPair::from_seed([5; 32])
-        .open(&sealed, node, cid)
+        .open(&bytes, node, cid)
         .unwrap()
 }
 
@@ -235,7 +249,7 @@ fn no_entry(answer: &Answer) {
         *answer,
         Answer {
             status: 401,
-            body: json!({ "message": "Invalid Signature" })
+            body: json!({ "message": "Invalid Signature", "code": "invalid_signature" })
         }
     );
 }
@@ -249,7 +263,7 @@ fn owner_and_members_get_the_share_and_nobody_else() {
             1,
             KeyCall::Retrieve,
             &get(secret, &cid, nonce),
-            &asking(secret, &cid),
+            &sealed(secret, &cid),
         )
     };
     assert_eq!(opened(&ask(&OWNER, 1), 1, &cid), share());
@@ -271,7 +285,7 @@ fn a_chain_that_is_down_denies_and_says_so() {
         1,
         KeyCall::Retrieve,
         &get(&MEMBER, &cid, 1),
-        &asking(&MEMBER, &cid),
+        &sealed(&MEMBER, &cid),
     );
     denied(&answer, "undecided");
     let text = answer.body.to_string();
@@ -286,19 +300,15 @@ fn a_token_is_for_one_call_one_file_and_one_use() {
     let ask = |node, bearer: &str, body: &Value| nodes.call(node, KeyCall::Retrieve, bearer, body);
     let wrong = Answer {
         status: 401,
-        body: json!({ "message": "This token is for another call" }),
+        body: json!({ "message": "This token is for another call", "code": "wrong_scope" }),
     };
 
     assert_eq!(
-        ask(1, &get(&OWNER, &other, 1), &asking(&OWNER, &cid)),
+        ask(1, &get(&OWNER, &other, 1), &sealed(&OWNER, &cid)),
         wrong
     );
     assert_eq!(
-        ask(
-            1,
-            &token(&OWNER, Scope::SaveKey { cid: cid.clone() }, 2),
-            &asking(&OWNER, &cid)
-        ),
+        ask(1, &token(&OWNER, saving(&cid, 1), 2), &asking(&OWNER, &cid)),
         wrong
     );
     assert_eq!(
@@ -306,30 +316,36 @@ fn a_token_is_for_one_call_one_file_and_one_use() {
         wrong
     );
     let transfer = json!({ "address": person(&OWNER), "cid": cid, "newOwner": person(&MEMBER) });
-    let save = token(&OWNER, Scope::SaveKey { cid: cid.clone() }, 4);
+    let save = token(&OWNER, saving(&cid, 1), 4);
     assert_eq!(nodes.call(1, KeyCall::Transfer, &save, &transfer), wrong);
 
-    let mut elsewhere = asking(&OWNER, &cid);
-    elsewhere["sealTo"] = json!("ab".repeat(32));
+    let mut elsewhere = sealed(&OWNER, &cid);
+    let other_key = SealKeyPair::from_seed([6; 32]);
+    elsewhere["sealTo"] = json!(BASE64_STANDARD.encode(other_key.public()));
     assert_eq!(ask(1, &get(&OWNER, &cid, 5), &elsewhere), wrong);
 
     let bearer = get(&OWNER, &cid, 6);
-    no_entry(&ask(1, &bearer, &asking(&MEMBER, &cid)));
-    assert_eq!(ask(1, &bearer, &asking(&OWNER, &cid)).status, 200);
-    no_entry(&ask(1, &bearer, &asking(&OWNER, &cid)));
+    no_entry(&ask(1, &bearer, &sealed(&MEMBER, &cid)));
+    assert_eq!(
+        ask(1, &bearer, &asking(&OWNER, &cid)),
+        wrong,
+        "a device gets no share that is not sealed"
+    );
+    assert_eq!(ask(1, &bearer, &sealed(&OWNER, &cid)).status, 200);
+    no_entry(&ask(1, &bearer, &sealed(&OWNER, &cid)));
     // The same token goes to all five nodes, once to each.
     assert_eq!(
-        ask(2, &bearer, &asking(&OWNER, &cid)),
+        ask(2, &bearer, &sealed(&OWNER, &cid)),
         Answer::unknown_key()
     );
-    no_entry(&ask(2, &bearer, &asking(&OWNER, &cid)));
+    no_entry(&ask(2, &bearer, &sealed(&OWNER, &cid)));
     let late = Millis(NOW.0 + 6 * 60 * 1000);
     no_entry(&nodes.call_at(
         late,
         1,
         KeyCall::Retrieve,
         &get(&OWNER, &cid, 7),
-        &asking(&OWNER, &cid),
+        &sealed(&OWNER, &cid),
     ));
 }
 
@@ -340,16 +356,10 @@ fn the_first_save_makes_the_owner() {
     for (call, bearer) in [
         (
             KeyCall::SaveWithConditions,
-            token(&MEMBER, Scope::SaveKey { cid: cid.clone() }, 1),
+            token(&MEMBER, saving(&cid, 1), 1),
         ),
-        (
-            KeyCall::Save,
-            token(&MEMBER, Scope::SaveKey { cid: cid.clone() }, 2),
-        ),
-        (
-            KeyCall::SetConditions,
-            token(&MEMBER, Scope::SaveKey { cid: cid.clone() }, 3),
-        ),
+        (KeyCall::Save, token(&MEMBER, saving(&cid, 1), 2)),
+        (KeyCall::SetConditions, token(&MEMBER, saving(&cid, 1), 3)),
         (KeyCall::Save, nodes.signature(&MEMBER)),
     ] {
         let answer = nodes.call(1, call, &bearer, &room_key(&MEMBER, &cid));
@@ -357,7 +367,7 @@ fn the_first_save_makes_the_owner() {
             answer,
             Answer {
                 status: 406,
-                body: json!({ "message": "Access Denied" })
+                body: json!({ "message": "Access Denied", "code": "denied" })
             }
         );
     }
@@ -370,7 +380,7 @@ fn the_first_save_makes_the_owner() {
         &room_key(&MEMBER, &upper),
     );
     assert_eq!(answer.status, 406);
-    let again = token(&OWNER, Scope::SaveKey { cid: cid.clone() }, 5);
+    let again = token(&OWNER, saving(&cid, 1), 5);
     assert_eq!(
         nodes
             .call(
@@ -412,7 +422,7 @@ fn sharing_and_revoking_by_name() {
     };
     assert_eq!(
         share_it(&MEMBER).body,
-        json!({ "message": "Access Denied" })
+        json!({ "message": "Access Denied", "code": "denied" })
     );
     assert_eq!(
         share_it(&OWNER).body,
@@ -592,8 +602,242 @@ fn conditions_are_readable_and_bad_ones_are_refused() {
         address,
         Answer {
             status: 400,
-            body: json!({ "message": "Invalid address" })
+            body: json!({ "message": "Invalid address", "code": "invalid_address" })
         }
+    );
+}
+
+#[test]
+fn too_many_conditions_and_too_deep_brackets_are_refused_at_once() {
+    let nodes = Nodes::new();
+    let cid = room_key_cid(&ROOM, 0);
+    let one = room_member_condition("anvil", Address::ZERO, &ROOM)[0].clone();
+    let many: Vec<Value> = (1..=1000)
+        .map(|id| {
+            let mut condition = one.clone();
+            condition["id"] = json!(id);
+            condition
+        })
+        .collect();
+    let blocks: Vec<Value> = (1..=100)
+        .map(|id| {
+            json!({ "id": id, "chain": "c", "method": "getBlockNumber", "standardContractType": "",
+            "returnValueTest": { "comparator": "==", "value": "1" } })
+        })
+        .collect();
+    let mut deep = json!(1);
+    for _ in 0..100 {
+        deep = json!([deep]);
+    }
+    let mut parameters = one.clone();
+    parameters["parameters"] = json!([deep, ":userAddress"]);
+    let save = |conditions: Value, aggregator: String, nonce| {
+        let mut body = room_key(&OWNER, &cid);
+        body["conditions"] = conditions;
+        body["aggregator"] = json!(aggregator);
+        let bearer = token(&OWNER, saving(&cid, 1), nonce);
+        nodes.call(1, KeyCall::SaveWithConditions, &bearer, &body)
+    };
+    assert_eq!(save(json!(many), "[1] and [2]".into(), 1).status, 400);
+    let answer = save(json!(blocks), "[1] and [2]".into(), 2);
+    assert_eq!(answer.body["code"], "invalid_conditions");
+    // The official client takes these, so they can be stored; nobody gets in by them.
+    nodes.member(&MEMBER, true);
+    let brackets = "(".repeat(1000) + "[1]" + &")".repeat(1000);
+    for (nonce, conditions, aggregator, reason) in [
+        (3, json!([one]), brackets, "conditions"),
+        (4, json!([parameters]), "([1])".into(), "undecided"),
+    ] {
+        assert_eq!(save(conditions, aggregator, nonce).status, 200);
+        let bearer = get(&MEMBER, &cid, nonce);
+        let answer = nodes.call(1, KeyCall::Retrieve, &bearer, &sealed(&MEMBER, &cid));
+        denied(&answer, reason);
+    }
+}
+
+#[test]
+fn a_token_for_one_node_saves_nothing_at_another() {
+    let nodes = Nodes::new();
+    let cid = room_key_cid(&ROOM, 0);
+    let for_node_2 = token(&OWNER, saving(&cid, 2), 1);
+    let save = |node| nodes.call(node, KeyCall::Save, &for_node_2, &room_key(&OWNER, &cid));
+    // What a dishonest node 2 could try at node 3.
+    assert_eq!(save(3).body["code"], "wrong_scope");
+    assert_eq!(save(2).status, 200);
+}
+
+#[test]
+fn a_delegate_gets_every_key_of_the_owner_who_named_her_and_no_other() {
+    let nodes = Nodes::new();
+    let cid = nodes.save_room_key();
+    let ask = |of: Option<&[u8; 32]>| {
+        let mut body = asking(&STRANGER, &cid);
+        if let Some(owner) = of {
+            body["ownerAddress"] = json!(person(owner).checksummed());
+        }
+        nodes.call(1, KeyCall::Retrieve, &nodes.signature(&STRANGER), &body)
+    };
+    let name = |people: &[Person]| {
+        let body = json!({ "address": person(&OWNER), "allFilesAccess": people });
+        nodes.call(1, KeyCall::DelegateAll, &nodes.signature(&OWNER), &body)
+    };
+    denied(&ask(Some(&OWNER)), "not allowed");
+    assert_eq!(
+        name(&[person(&STRANGER)]).body,
+        json!({ "message": "success" })
+    );
+    assert_eq!(ask(Some(&OWNER)).status, 200);
+    denied(&ask(None), "not allowed");
+    denied(&ask(Some(&MEMBER)), "not allowed");
+    assert_eq!(name(&[]).status, 200);
+    denied(&ask(Some(&OWNER)), "not allowed");
+    let nobody = json!({ "address": person(&OWNER) });
+    let answer = nodes.call(1, KeyCall::DelegateAll, &nodes.signature(&OWNER), &nobody);
+    assert_eq!(answer.status, 400);
+}
+
+#[test]
+fn the_owner_reads_who_was_given_the_share_and_when_and_nobody_else_does() {
+    let nodes = Nodes::new();
+    let cid = nodes.save_room_key();
+    nodes.member(&MEMBER, true);
+    let get_it = |secret, nonce| {
+        let bearer = get(secret, &cid, nonce);
+        nodes.call(1, KeyCall::Retrieve, &bearer, &sealed(secret, &cid))
+    };
+    assert_eq!(get_it(&MEMBER, 1).status, 200);
+    assert_eq!(get_it(&MEMBER, 2).status, 200);
+    denied(&get_it(&STRANGER, 1), "not allowed");
+    let read = |secret| {
+        let bearer = token(secret, Scope::KeyLog { cid: cid.clone() }, 9);
+        nodes.call(1, KeyCall::ReadLog, &bearer, &asking(secret, &cid))
+    };
+    let answer = read(&OWNER);
+    let line = |who: &[u8; 32], action: &str, times: u64| json!({ "person": person(who), "action": action, "first": NOW, "last": NOW, "times": times });
+    let log = answer.body["log"].as_array().unwrap();
+    assert_eq!(log.len(), 2, "{}", answer.body);
+    assert!(log.contains(&line(&MEMBER, "given_by_condition", 2)));
+    assert!(log.contains(&line(&OWNER, "saved", 1)));
+    assert_eq!(
+        read(&MEMBER).body,
+        json!({ "message": "Access Denied", "code": "denied" })
+    );
+    let of_nothing = json!({ "address": person(&MEMBER), "cid": room_key_cid(&ROOM, 9) });
+    let answer = nodes.call(1, KeyCall::ReadLog, &nodes.signature(&MEMBER), &of_nothing);
+    assert_eq!(
+        answer.body["code"], "denied",
+        "no hint whether there is such a file"
+    );
+}
+
+#[test]
+fn a_retired_key_is_for_its_owner_alone() {
+    let nodes = Nodes::new();
+    let cid = nodes.save_room_key();
+    nodes.member(&MEMBER, true);
+    let retire = |secret, nonce| {
+        let body = json!({ "address": person(secret), "cid": cid });
+        nodes.call(
+            1,
+            KeyCall::Retire,
+            &token(secret, saving(&cid, 1), nonce),
+            &body,
+        )
+    };
+    assert_eq!(retire(&MEMBER, 1).body["code"], "denied");
+    assert_eq!(retire(&OWNER, 1).body, json!({ "message": "success" }));
+    let get_it = |secret| {
+        nodes.call(
+            1,
+            KeyCall::Retrieve,
+            &get(secret, &cid, 5),
+            &sealed(secret, &cid),
+        )
+    };
+    denied(&get_it(&MEMBER), "not allowed");
+    assert_eq!(get_it(&OWNER).status, 200);
+}
+
+/// A store that takes the reader off the list right after it was read for the first time.
+struct RevokedMeanwhile(MemoryStore, Mutex<bool>);
+
+#[async_trait]
+impl ShareStore for RevokedMeanwhile {
+    async fn get(&self, cid: &str) -> Result<Option<(Record, u64)>, StoreError> {
+        let found = self.0.get(cid).await?;
+        let first = !std::mem::replace(&mut *self.1.lock().unwrap(), true);
+        if let (true, Some((mut record, revision))) = (first, found.clone()) {
+            record.shared_to.clear();
+            let entry = Entry {
+                person: record.owner,
+                action: Action::Revoked,
+                at: NOW,
+            };
+            assert!(self.0.put(cid, &record, revision, entry).await?);
+        }
+        Ok(found)
+    }
+
+    async fn put(
+        &self,
+        cid: &str,
+        record: &Record,
+        was: u64,
+        entry: Entry,
+    ) -> Result<bool, StoreError> {
+        self.0.put(cid, record, was, entry).await
+    }
+
+    async fn log(&self, cid: &str, entry: Entry) -> Result<(), StoreError> {
+        self.0.log(cid, entry).await
+    }
+
+    async fn read_log(&self, cid: &str) -> Result<Vec<Logged>, StoreError> {
+        self.0.read_log(cid).await
+    }
+
+    async fn delegates(&self, owner: Person) -> Result<BTreeSet<Person>, StoreError> {
+        self.0.delegates(owner).await
+    }
+
+    async fn set_delegates(
+        &self,
+        owner: Person,
+        delegates: &BTreeSet<Person>,
+    ) -> Result<(), StoreError> {
+        self.0.set_delegates(owner, delegates).await
+    }
+}
+
+#[test]
+fn what_is_revoked_while_a_node_decides_is_not_given() {
+    let cid = room_key_cid(&ROOM, 0);
+    let inner = MemoryStore::default();
+    let record = Record {
+        owner: person(&OWNER),
+        share: share(),
+        shared_to: BTreeSet::from([person(&STRANGER)]),
+        rules: None,
+        decryption_type: None,
+    };
+    let saved = Entry {
+        person: person(&OWNER),
+        action: Action::Saved,
+        at: NOW,
+    };
+    assert!(block_on(inner.put(&cid, &record, 0, saved)).unwrap());
+    let mut nodes = Nodes::new();
+    let store = RevokedMeanwhile(inner, Mutex::new(false));
+    nodes.nodes[0] = KeyNode::new(
+        1,
+        Arc::new(store),
+        nodes.registry.clone(),
+        nodes.authority.clone(),
+    );
+    let bearer = get(&STRANGER, &cid, 1);
+    denied(
+        &nodes.call(1, KeyCall::Retrieve, &bearer, &sealed(&STRANGER, &cid)),
+        "not allowed",
     );
 }
 
@@ -609,7 +853,7 @@ proptest! {
     ) {
         let nodes = Nodes::new();
         for call in [KeyCall::Save, KeyCall::Share, KeyCall::Revoke, KeyCall::Retrieve, KeyCall::SetConditions,
-            KeyCall::SaveWithConditions, KeyCall::Transfer] {
+            KeyCall::SaveWithConditions, KeyCall::Transfer, KeyCall::DelegateAll, KeyCall::Retire, KeyCall::ReadLog] {
             let request = Request { authorization: authorization.as_deref(), body: &body, now: NOW, random: [0; 32] };
             let answer = block_on(nodes.nodes[0].handle(call, request));
             prop_assert!(answer.status >= 400 && answer.status != 404 && answer.body.is_object());

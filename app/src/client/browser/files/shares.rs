@@ -174,6 +174,7 @@ impl Runtime {
             // Each node takes a token once, so each try has its own.
             let scope = Scope::SaveKey {
                 cid: cid.to_owned(),
+                node: node.id,
             };
             let token = DeviceToken::sign(delegation, scope, now(), random::<16>(), &me.device);
             let body = json!({

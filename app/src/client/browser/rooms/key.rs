@@ -1,6 +1,6 @@
 //! Keys from the key nodes: one lookup at all five at once, shares sealed to this browser, any three good ones used.
 
-use std::rc::Rc;
+use std::{cell::RefCell, collections::BTreeSet, rc::Rc};
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use healthsync_core::{DeviceToken, Scope};
@@ -11,16 +11,19 @@ use crate::{
     client::{
         browser::{
             http::within,
-            platform::{now, random},
+            platform::{now, random, sleep},
             runtime::{Runtime, trouble},
         },
-        model::{KeyNodeInfo, KeyProgress, NodeShare, Trouble},
+        model::{KeyNodeInfo, KeyProgress, NodeShare, ToastKind, Trouble},
     },
 };
 
 /// Shares needed to put a key together, of five.
 pub(crate) const NEEDED: usize = 3;
 const LOOKUP_MS: u32 = 30_000;
+/// Times a lookup is sent that does not get through, with growing pauses between.
+const TRIES: u32 = 3;
+const PAUSE_MS: u32 = 500;
 
 /// What the nodes said.
 #[derive(Debug)]
@@ -73,26 +76,41 @@ impl Runtime {
             )));
         };
         let pair = SealKeyPair::from_seed(random::<32>());
-        let scope = Scope::GetKey {
-            cid: cid.to_owned(),
-            seal_to: pair.public(),
+        let ask = || {
+            let scope = Scope::GetKey {
+                cid: cid.to_owned(),
+                seal_to: pair.digest(),
+            };
+            // Each node takes a token once, so each try has its own.
+            let token =
+                DeviceToken::sign(delegation.clone(), scope, now(), random::<16>(), &me.device);
+            let request = KeyShareRequest {
+                cid: cid.to_owned(),
+                bearer: token.to_bearer(),
+                seal_to: BASE64_STANDARD.encode(pair.public()),
+            };
+            within(LOOKUP_MS, api::key_shares(request))
         };
-        let token = DeviceToken::sign(delegation, scope, now(), random::<16>(), &me.device);
-        let request = KeyShareRequest {
-            cid: cid.to_owned(),
-            bearer: token.to_bearer(),
-            seal_to: hex::encode(pair.public()),
+        let mut tried = 1;
+        let answers = loop {
+            let answered = ask()
+                .await
+                .unwrap_or_else(|| Err(ApiError::Transport("it did not answer in time".into())));
+            match answered {
+                Err(ApiError::Transport(_)) if tried < TRIES => {
+                    sleep(PAUSE_MS * tried).await;
+                    tried += 1;
+                }
+                other => break other,
+            }
         };
-        let answers = within(LOOKUP_MS, api::key_shares(request))
-            .await
-            .unwrap_or_else(|| Err(ApiError::Transport("it did not answer in time".into())))
-            .map_err(|error| {
-                NoKey::Failed(trouble(
-                    format!("The key nodes could not be asked: {error}."),
-                    None,
-                    Some("Try again when there is a connection."),
-                ))
-            })?;
+        let answers = answers.map_err(|error| {
+            NoKey::Failed(trouble(
+                format!("The key nodes could not be asked: {error}."),
+                None,
+                Some("Try again when there is a connection."),
+            ))
+        })?;
 
         let mut progress = self.asked();
         let mut good = Vec::new();
@@ -137,10 +155,33 @@ impl Runtime {
             }
         }
         if good.len() >= NEEDED {
+            self.tell_of_silent_nodes(&progress);
             return Ok(Shares { good, progress });
         }
         Err(too_few(&progress))
     }
+
+    /// Names the nodes that were not needed after all, each once a page: whoever runs them wants to know.
+    fn tell_of_silent_nodes(&self, progress: &KeyProgress) {
+        for (node, state) in &progress.nodes {
+            let what = match state {
+                NodeShare::Down { reason } => format!("gave no key share: {reason}"),
+                NodeShare::Wrong => "gave a key share that cannot be read".to_owned(),
+                NodeShare::Asked | NodeShare::Good { .. } | NodeShare::Denied { .. } => continue,
+            };
+            if TOLD.with_borrow_mut(|told| told.insert(node.id)) {
+                self.toast(
+                    ToastKind::Info,
+                    format!("{} {what}. The other nodes were enough.", node.name),
+                );
+            }
+        }
+    }
+}
+
+thread_local! {
+    /// Nodes that were named on this page.
+    static TOLD: RefCell<BTreeSet<u8>> = const { RefCell::new(BTreeSet::new()) };
 }
 
 fn unknown_node(id: u8, name: String) -> KeyNodeInfo {

@@ -1,5 +1,6 @@
 //! Every input of the validator's table gets its verdict and its text; a node's own limits come on top.
 
+use proptest::prelude::*;
 use serde_json::json;
 
 use super::*;
@@ -119,4 +120,76 @@ fn stored_rules_come_back_the_same() {
     let rules = Rules::read(&input(), Shape::Update).unwrap();
     let text = serde_json::to_string(&rules).unwrap();
     assert_eq!(serde_json::from_str::<Rules>(&text).unwrap(), rules);
+}
+
+/// Any JSON, with the names and words of conditions in it more often than chance would have it.
+fn json_value() -> impl Strategy<Value = Value> {
+    let word = prop_oneof![
+        Just("id"),
+        Just("chain"),
+        Just("method"),
+        Just("getBalance"),
+        Just("ownerOf"),
+        Just("balanceOf"),
+        Just("ERC721"),
+        Just("Custom"),
+        Just(""),
+        Just("contractAddress"),
+        Just("parameters"),
+        Just(":userAddress"),
+        Just(":x"),
+        Just("bool"),
+        Just("returnValueTest"),
+        Just("comparator"),
+        Just("=="),
+        Just("value"),
+        Just("inputArrayType"),
+        Just("outputType"),
+        Just("standardContractType"),
+        Just("bytes32[]"),
+        Just("int256"),
+        Just("conditions"),
+        Just("aggregator"),
+        Just("0x1a6ceedD39E85668c233a061DBB83125847B8e3A"),
+        Just("address"),
+        Just("cid"),
+        Just("chainType"),
+        Just("SOLANA"),
+    ]
+    .prop_map(str::to_owned);
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<i64>().prop_map(Value::from),
+        any::<f64>().prop_map(Value::from),
+        word.clone().prop_map(Value::from),
+        "\\PC{0,8}".prop_map(Value::from),
+    ];
+    leaf.prop_recursive(4, 48, 10, move |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+            prop::collection::vec((word.clone(), inner), 0..10)
+                .prop_map(|fields| Value::Object(fields.into_iter().collect())),
+        ]
+    })
+}
+
+proptest! {
+    #[test]
+    fn no_json_makes_the_checks_or_the_questions_panic(mut value in json_value(), condition in json_value()) {
+        let _ = Rules::read(&value, Shape::WithShards);
+        if let Some(object) = value.as_object_mut() {
+            object.insert("conditions".into(), json!([condition]));
+        }
+        if let Ok(rules) = Rules::read(&value, Shape::Update) {
+            let _ = rules.check_for_node();
+        }
+        let reader = Person([7; 20]);
+        let mut whole = input()["conditions"][0].clone();
+        if let (Some(whole), Some(fields)) = (whole.as_object_mut(), condition.as_object()) {
+            whole.extend(fields.clone());
+        }
+        let _ = crate::conditions::question(&whole, reader, &Map::new());
+        let _ = crate::conditions::question(&condition, reader, &Map::new());
+    }
 }
