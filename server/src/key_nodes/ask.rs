@@ -99,7 +99,7 @@ impl KeyNodes {
                 let url = format!("{base}/api/retrieveSharedKey/{node}");
                 self.ask_elsewhere(&url, authorization, body)
                     .await
-                    .unwrap_or_else(|why| failed(why))
+                    .unwrap_or_else(failed)
             }
         }
     }
