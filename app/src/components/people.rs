@@ -46,7 +46,7 @@ pub(crate) fn PeoplePanel() -> impl IntoView {
                     .then(|| {
                         view! {
                             <p class="hint" id="remove-hint">
-                                "Removing is one transaction. From then on no key share and no new message reaches them. What they have read they may have kept."
+                                "Removing is one transaction. From then on no key share and no new message reaches them, and a new key seals what is said. What they have read they may have kept."
                             </p>
                         }
                     })

@@ -4,12 +4,14 @@
 //! and turns the log's state into the rows that views show.
 
 pub(crate) mod create;
+pub(crate) mod epochs;
 pub(crate) mod key;
 pub(crate) mod list;
 pub(crate) mod members;
 pub(crate) mod open;
 pub(crate) mod outbox;
 pub(crate) mod presence;
+pub(crate) mod ring;
 pub(crate) mod sync;
 pub(crate) mod view;
 pub(crate) mod write;
@@ -20,7 +22,7 @@ use std::{
 };
 
 use futures::{channel::oneshot, future::AbortHandle};
-use healthsync_core::{EventId, Person, RoomId, RoomKey, RoomLog};
+use healthsync_core::{EventId, Person, RoomId, RoomLog};
 
 use super::{files::attach::Attached, http::within, runtime::Task};
 use crate::{
@@ -34,6 +36,8 @@ pub(crate) struct Unsent {
     pub id: EventId,
     pub envelope: Vec<u8>,
     pub delivery: Delivery,
+    /// The relay may have it already: it goes there again only as it is.
+    pub tried: bool,
 }
 
 /// The room on screen. Lives from `OpenRoom` to `CloseRoom`; tasks of a room that was closed see `closed` and stop.
@@ -44,7 +48,8 @@ pub(crate) struct OpenRoom {
     pub phase: RefCell<RoomPhase>,
     /// For whom the parts below were loaded.
     pub person: Cell<Option<Person>>,
-    pub key: RefCell<Option<RoomKey>>,
+    pub keys: RefCell<ring::KeyRing>,
+    pub turn: epochs::Turn,
     pub log: RefCell<Option<RoomLog>>,
     pub facts: RefCell<Option<RoomFacts>>,
     /// By sequence number of this browser's device.
@@ -84,7 +89,8 @@ impl OpenRoom {
             closed: Cell::new(false),
             phase: RefCell::new(RoomPhase::Loading),
             person: Cell::new(None),
-            key: RefCell::default(),
+            keys: RefCell::default(),
+            turn: epochs::Turn::default(),
             log: RefCell::default(),
             facts: RefCell::default(),
             unsent: RefCell::default(),
@@ -156,7 +162,8 @@ impl OpenRoom {
         }
         self.joined.set(false);
         self.pushing.set(false);
-        self.key.take();
+        self.keys.take();
+        self.turn.clear();
         self.log.take();
         self.facts.take();
         self.unsent.take();

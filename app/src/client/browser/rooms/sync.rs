@@ -2,13 +2,11 @@
 
 use std::rc::Rc;
 
-use healthsync_core::{
-    Envelope, EphemeralKind, Inserted, RefusalCode, RoomId, RoomKey, SignedEvent,
-};
+use healthsync_core::{EphemeralKind, Inserted, Kind, RefusalCode, RoomId, SignedEvent};
 use healthsync_net::{GossipKind, NetError, Page};
 use wasm_bindgen_futures::spawn_local;
 
-use super::OpenRoom;
+use super::{OpenRoom, ring::Read};
 use crate::client::{
     browser::{
         http::within,
@@ -17,7 +15,7 @@ use crate::client::{
         runtime::{Runtime, trouble},
         storage::{
             drafts::{self, KnownRoom},
-            envelopes,
+            envelopes, keys,
         },
     },
     model::RoomPhase,
@@ -65,6 +63,7 @@ impl Runtime {
         if !self.online.get() {
             return Ended::Offline;
         }
+        room.turn.fresh.set(false);
         let join = self.node.join(room.id, delegation, &me.device);
         let joined = match within(ANSWER_MS, join)
             .await
@@ -75,11 +74,16 @@ impl Runtime {
         };
         room.joined.set(true);
         self.drop_held(room, &joined.have).await;
+        // Nothing goes out before it is known who was removed meanwhile.
+        self.fresh_facts(room).await;
+        if !room.turn.fresh.get() {
+            return Ended::Later;
+        }
         // Brings this device's delegation into the room, without which nobody here believes it.
         if let Err(trouble) = self.say(room, Vec::new()).await {
             self.toast_trouble(&trouble);
         }
-        self.publish_unsent(room);
+        self.publish_unsent(room).await;
         self.push_outbox(room);
 
         let has_all = room
@@ -98,6 +102,7 @@ impl Runtime {
             }
             self.hint(room, EphemeralKind::Here { ask: true });
             self.note_seen(room);
+            self.mind_epoch(room);
         }
         self.repaint(room);
         ended
@@ -180,24 +185,28 @@ impl Runtime {
         });
     }
 
-    /// Opens envelopes, adds them to the log, shows them, and keeps what was new. Says how many were new.
+    /// Opens envelopes, adds them to the log, shows them, and keeps what was new. Says how many were new. Keys that are
+    /// not here are fetched.
     async fn take(self: &Rc<Self>, room: &Rc<OpenRoom>, envelopes: Vec<Vec<u8>>) -> usize {
-        let Some(key) = room.key.borrow().clone() else {
-            return 0;
-        };
         let mut fresh = Vec::new();
         for bytes in envelopes {
-            let Some(event) = open_envelope(&bytes, room.id, &key) else {
+            let mut read = room.keys.borrow().open(&bytes, room.id);
+            if let Some(Read::NoKey(epoch)) = read
+                && self.learn_key(room, epoch, &bytes).await
+            {
+                read = room.keys.borrow().open(&bytes, room.id);
+            }
+            let Some(Read::Event(event)) = read else {
                 continue;
             };
             let inserted = room
                 .log
                 .borrow_mut()
                 .as_mut()
-                .map(|log| log.insert(event.clone()));
+                .map(|log| log.insert((*event).clone()));
             match inserted {
                 Some(Ok(Inserted::New | Inserted::Pending | Inserted::Fork)) => {
-                    fresh.push((event, bytes))
+                    fresh.push((*event, bytes))
                 }
                 Some(Ok(Inserted::Known) | Err(_)) | None => {}
             }
@@ -207,9 +216,13 @@ impl Runtime {
         }
         self.repaint(room);
         let count = fresh.len();
+        let turned = fresh.iter().any(|(event, _)| is_epoch(event));
         let own = self.me().map(|me| me.device.public());
         if let Err(error) = envelopes::keep_received(&self.db, room.id, own, fresh).await {
             self.storage_failed("What others wrote stays in this page only", &error);
+        }
+        if turned {
+            self.mind_epoch(room);
         }
         count
     }
@@ -228,12 +241,17 @@ impl Runtime {
     }
 
     fn on_envelope(self: &Rc<Self>, room: &Rc<OpenRoom>, bytes: Vec<u8>) {
-        let Some(key) = room.key.borrow().clone() else {
-            return;
+        let event = match room.keys.borrow().open(&bytes, room.id) {
+            Some(Read::Event(event)) => *event,
+            Some(Read::NoKey(_)) => {
+                let (runtime, room) = (self.clone(), room.clone());
+                return spawn_local(async move {
+                    runtime.take(&room, vec![bytes]).await;
+                });
+            }
+            None => return,
         };
-        let Some(event) = open_envelope(&bytes, room.id, &key) else {
-            return;
-        };
+        let turned = is_epoch(&event);
         let (person, device, seq) = (event.event.person, event.event.device, event.event.seq);
         let (inserted, gap) = {
             let mut log = room.log.borrow_mut();
@@ -252,6 +270,9 @@ impl Runtime {
         }
         if !self.knows_member(room, person) {
             self.refresh_facts(room);
+        }
+        if turned {
+            self.mind_epoch(room);
         }
         let (runtime, id) = (self.clone(), room.id);
         let own = self.me().map(|me| me.device.public());
@@ -272,19 +293,26 @@ impl Runtime {
         };
         let runtime = self.clone();
         spawn_local(async move {
-            let Some(key) = room.key.borrow().clone() else {
+            let (Some(person), Ok(kept)) =
+                (room.person.get(), envelopes::of_room(&runtime.db, id).await)
+            else {
                 return;
             };
-            let Ok(kept) = envelopes::of_room(&runtime.db, id).await else {
+            // The other tab may have fetched or made a key.
+            let Ok(ring) = keys::room_keys(&runtime.db, person, id).await else {
                 return;
             };
+            if room.closed.get() || room.keys.borrow().is_empty() || ring.is_empty() {
+                return;
+            }
             for bytes in kept {
-                if let Some(event) = open_kept(&bytes, id, &key)
+                if let Some(event) = ring.open_kept(&bytes, id)
                     && let Some(log) = room.log.borrow_mut().as_mut()
                 {
-                    let _ = log.insert(event);
+                    let _ = log.insert_kept(event);
                 }
             }
+            room.keys.replace(ring);
             runtime.load_unsent(&room).await;
             runtime.repaint(&room);
             runtime.push_outbox(&room);
@@ -334,18 +362,6 @@ impl Runtime {
     }
 }
 
-/// From the network: every signature is checked.
-pub(crate) fn open_envelope(bytes: &[u8], room: RoomId, key: &RoomKey) -> Option<SignedEvent> {
-    let envelope = Envelope::decode(bytes)
-        .ok()
-        .filter(|envelope| envelope.room == room)?;
-    envelope.open(key).ok()
-}
-
-/// From this browser's own storage, where only checked envelopes go.
-pub(crate) fn open_kept(bytes: &[u8], room: RoomId, key: &RoomKey) -> Option<SignedEvent> {
-    let envelope = Envelope::decode_unverified(bytes)
-        .ok()
-        .filter(|envelope| envelope.room == room)?;
-    envelope.open(key).ok()
+fn is_epoch(event: &SignedEvent) -> bool {
+    matches!(event.event.kind, Kind::Epoch { .. })
 }
