@@ -10,6 +10,7 @@
 mod bytes;
 pub mod delegation;
 pub mod device;
+pub mod display;
 pub mod epoch;
 pub mod eth;
 pub mod event;
@@ -25,6 +26,7 @@ mod typed;
 
 pub use delegation::{Delegation, DelegationError, SignedDelegation};
 pub use device::DeviceSecret;
+pub use display::display;
 pub use eth::{Signature65, SignatureError};
 pub use event::{Event, EventError, ImageRef, Kind, OptionId, Sign, SignedEvent};
 pub use ids::{DeviceKey, EnvelopeId, EventId, Millis, ParseIdError, Person, RoomId};

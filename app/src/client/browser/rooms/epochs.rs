@@ -64,9 +64,9 @@ impl Turn {
         self.missing.take();
     }
 
-    /// Whether something could not be read for want of a key.
-    pub(crate) fn is_missing_keys(&self) -> bool {
-        !self.missing.borrow().is_empty()
+    /// Keys without which something cannot be read.
+    pub(crate) fn missing_keys(&self) -> usize {
+        self.missing.borrow().len()
     }
 }
 

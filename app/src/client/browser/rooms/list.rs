@@ -5,7 +5,7 @@
 
 use std::{cell::Cell, rc::Rc};
 
-use healthsync_core::{Person, RoomId, RoomLog, RoomState, epoch};
+use healthsync_core::{EventId, Person, RoomId, RoomLog, RoomState, display, epoch};
 use healthsync_net::NodeHandle;
 use leptos::prelude::*;
 
@@ -42,7 +42,7 @@ pub(crate) struct ListState {
 
 /// What the list shows of a room.
 pub(crate) fn describe(known: &mut KnownRoom, state: &RoomState, me: Person) {
-    known.name = state.name.clone();
+    known.name = state.name.as_deref().map(|name| display(name).into_owned());
     let said = state
         .messages
         .iter()
@@ -57,6 +57,10 @@ pub(crate) fn describe(known: &mut KnownRoom, state: &RoomState, me: Person) {
         .clone()
         .filter(|(person, lamport, _)| *person != me && *lamport > known.seen)
         .count() as u32;
+    let unread = state.messages.after((known.seen, EventId([0xff; 32])));
+    known.mentioned = unread
+        .filter(|said| said.person != me)
+        .any(|said| said.mentions.contains(&me));
     known.last = said.map(|(.., at)| at.0).max().or(known.last);
     known.needs_opinion = state
         .cases
@@ -72,16 +76,18 @@ fn card(fact: &RoomFact, known: &KnownRoom) -> RoomCard {
         owner: fact.owner,
         members: fact.members,
         unread: known.unread,
+        mentioned: known.mentioned,
         needs_opinion: known.needs_opinion,
         last: known.last.map(healthsync_core::Millis),
     }
 }
 
-/// Those that need an opinion, then those with news, then by their last event.
+/// Those that need an opinion, then those that mention this person, then those with news, then by their last event.
 fn sort(cards: &mut [RoomCard]) {
     cards.sort_by_key(|card| {
         (
             !card.needs_opinion,
+            !card.mentioned,
             card.unread == 0,
             std::cmp::Reverse(card.last),
             card.id,
@@ -175,6 +181,7 @@ impl Runtime {
             if let Some(card) = cards.iter_mut().find(|card| card.id == id) {
                 card.name = known.name.clone();
                 card.unread = known.unread;
+                card.mentioned = known.mentioned;
                 card.needs_opinion = known.needs_opinion;
                 card.last = known.last.map(healthsync_core::Millis);
             }

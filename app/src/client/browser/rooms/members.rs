@@ -263,7 +263,7 @@ impl Runtime {
                 self.refresh_facts(&room);
                 if !room.joined.get() {
                     self.sync(&room);
-                } else if room.turn.is_missing_keys() {
+                } else if room.turn.missing_keys() > 0 {
                     self.pull_soon(&room);
                 }
             }

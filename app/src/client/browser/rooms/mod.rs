@@ -13,6 +13,7 @@ pub(crate) mod outbox;
 pub(crate) mod presence;
 pub(crate) mod ring;
 pub(crate) mod sync;
+pub(crate) mod talk;
 pub(crate) mod view;
 pub(crate) mod write;
 
@@ -22,7 +23,7 @@ use std::{
 };
 
 use futures::{channel::oneshot, future::AbortHandle};
-use healthsync_core::{EventId, Person, RoomId, RoomLog};
+use healthsync_core::{EventId, Kind, Person, RoomId, RoomLog};
 
 use super::{files::attach::Attached, http::within, runtime::Task};
 use crate::{
@@ -34,10 +35,28 @@ use crate::{
 #[derive(Clone, Debug)]
 pub(crate) struct Unsent {
     pub id: EventId,
+    /// The message that it changes.
+    pub about: Option<EventId>,
     pub envelope: Vec<u8>,
     pub delivery: Delivery,
     /// The relay may have it already: it goes there again only as it is.
     pub tried: bool,
+}
+
+impl Unsent {
+    /// Whether a person sees it as part of the thing with this id.
+    pub(crate) fn shows_at(&self, id: EventId) -> bool {
+        self.id == id || self.about == Some(id)
+    }
+}
+
+/// What an event changes, if it says nothing new of its own.
+pub(crate) fn about(kind: &Kind) -> Option<EventId> {
+    match kind {
+        Kind::Edit { of, .. } | Kind::Retract { of } | Kind::Pin { of, .. } => Some(*of),
+        Kind::Reaction { to, .. } => Some(*to),
+        _ => None,
+    }
 }
 
 /// The room on screen. Lives from `OpenRoom` to `CloseRoom`; tasks of a room that was closed see `closed` and stop.
@@ -55,6 +74,12 @@ pub(crate) struct OpenRoom {
     /// By sequence number of this browser's device.
     pub unsent: RefCell<BTreeMap<u64, Unsent>>,
     pub presence: presence::Presence,
+    /// Messages that the page shows.
+    pub shown: Cell<usize>,
+    /// Place of the last thing before what is new, and of the last thing that was on screen.
+    pub seen: Cell<u64>,
+    pub looked: Cell<u64>,
+    pub notifies: Cell<bool>,
     pub changes: RefCell<BTreeMap<Person, TxState>>,
     pub member_error: RefCell<Option<String>>,
     /// Locks of images by CID; absent means locked.
@@ -95,6 +120,10 @@ impl OpenRoom {
             facts: RefCell::default(),
             unsent: RefCell::default(),
             presence: presence::Presence::default(),
+            shown: Cell::new(talk::SHOWN),
+            seen: Cell::new(0),
+            looked: Cell::new(0),
+            notifies: Cell::new(false),
             changes: RefCell::default(),
             member_error: RefCell::default(),
             locks: RefCell::default(),

@@ -114,6 +114,8 @@ impl Runtime {
         let known = drafts::known_room(&self.db, me.person, room.id)
             .await
             .unwrap_or_default();
+        room.seen.set(room.seen.get().max(known.seen));
+        self.load_notifies(room).await;
         let ring = match keys::room_keys(&self.db, me.person, room.id).await {
             Ok(ring) => ring,
             Err(error) => {
@@ -235,7 +237,7 @@ impl Runtime {
                 let mut unsent = room.unsent.borrow_mut();
                 unsent
                     .entry(seq)
-                    .or_insert_with(|| outbox::kept(event.id(), envelope, &entry));
+                    .or_insert_with(|| outbox::kept(&event, envelope, &entry));
             }
         }
     }

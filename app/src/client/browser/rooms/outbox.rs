@@ -2,11 +2,11 @@
 
 use std::rc::Rc;
 
-use healthsync_core::{EventId, RefusalCode, VersionVector};
+use healthsync_core::{EventId, RefusalCode, SignedEvent, VersionVector};
 use healthsync_net::{GossipKind, NetError, NodeHandle, Stored};
 use wasm_bindgen_futures::spawn_local;
 
-use super::{OpenRoom, Unsent};
+use super::{OpenRoom, Unsent, about};
 use crate::client::{
     browser::{
         http::within,
@@ -154,7 +154,7 @@ impl Runtime {
             .unsent
             .borrow_mut()
             .iter_mut()
-            .find(|(_, unsent)| unsent.id == id)
+            .find(|(_, unsent)| unsent.shows_at(id))
             .map(|(seq, unsent)| {
                 unsent.delivery = Delivery::Waiting;
                 *seq
@@ -223,10 +223,11 @@ pub(crate) fn refused(reason: &str) -> Delivery {
 }
 
 /// An entry of the outbox as it is after a reload.
-pub(crate) fn kept(id: EventId, envelope: Vec<u8>, entry: &outbox::OutboxEntry) -> Unsent {
+pub(crate) fn kept(event: &SignedEvent, envelope: Vec<u8>, entry: &outbox::OutboxEntry) -> Unsent {
     let delivery = entry.refused.as_deref().map_or(Delivery::Waiting, refused);
     Unsent {
-        id,
+        id: event.id(),
+        about: about(&event.event.kind),
         envelope,
         delivery,
         tried: false,

@@ -264,6 +264,8 @@ impl Runtime {
             Ok(Inserted::Known) | Err(_) => return,
         }
         room.presence.stopped_typing(device);
+        self.mark_seen(room, event.event.lamport.saturating_sub(1));
+        self.tell_of(room, &event.event);
         self.repaint(room);
         if gap {
             self.pull_soon(room);
@@ -339,6 +341,7 @@ impl Runtime {
             let Some(log) = log.as_ref() else { return };
             super::list::describe(&mut now, log.state(), person);
             now.seen = log.next_lamport() - 1;
+            self.mark_seen(room, now.seen);
         }
         now.facts = room.facts.borrow().clone();
         let visible = is_visible();
@@ -349,9 +352,11 @@ impl Runtime {
             };
             if visible {
                 now.unread = 0;
+                now.mentioned = false;
             } else {
                 now.seen = before.seen;
                 now.unread = before.unread;
+                now.mentioned = before.mentioned;
             }
             now.last = now.last.or(before.last);
             now.facts = now.facts.or(before.facts);

@@ -2,18 +2,18 @@
 
 use std::{rc::Rc, sync::Arc};
 
-use healthsync_core::{CaseView, EventId, ImageRef, MessageView, Person, PollView};
+use healthsync_core::{CaseView, EventId, ImageRef, Person, PollView, display};
 use leptos::prelude::*;
 use wasm_bindgen_futures::spawn_local;
 
-use super::OpenRoom;
+use super::{OpenRoom, talk::talk};
 use crate::{
     api::ChainRole,
     client::{
         browser::{files::attach::Attached, runtime::Runtime},
         model::{
-            CaseRow, Delivery, ImageLock, ImageRow, MemberRow, MessageRow, OptionRow, PollRow,
-            Role, RoomPhase, RoomView,
+            CaseRow, Delivery, ImageLock, ImageRow, MemberRow, OptionRow, PollRow, Role, RoomPhase,
+            RoomView,
         },
     },
 };
@@ -63,7 +63,7 @@ fn room_view(room: &OpenRoom, me: Option<Person>) -> RoomView {
     let delivery = |id: &EventId| {
         unsent
             .values()
-            .find(|unsent| unsent.id == *id)
+            .find(|unsent| unsent.shows_at(*id))
             .map_or(Delivery::Stored, |unsent| unsent.delivery.clone())
     };
     if let Some(facts) = room.facts.borrow().as_ref() {
@@ -106,14 +106,8 @@ fn room_view(room: &OpenRoom, me: Option<Person>) -> RoomView {
     }
     if let Some(log) = room.log.borrow().as_ref() {
         let state = log.state();
-        view.name = state.name.clone();
-        view.messages = Arc::new(
-            state
-                .messages
-                .iter()
-                .map(|message| message_row(message, me, &delivery))
-                .collect(),
-        );
+        view.name = state.name.as_deref().map(|name| display(name).into_owned());
+        view.talk = talk(room, log, me, &delivery);
         let locks = room.locks.borrow();
         let lock = |cid: &str| locks.get(cid).cloned().unwrap_or(ImageLock::Locked);
         view.cases = Arc::new(
@@ -129,21 +123,6 @@ fn room_view(room: &OpenRoom, me: Option<Person>) -> RoomView {
     view
 }
 
-fn message_row(
-    message: &MessageView,
-    me: Option<Person>,
-    delivery: &impl Fn(&EventId) -> Delivery,
-) -> MessageRow {
-    MessageRow {
-        id: message.id,
-        author: message.person,
-        you: Some(message.person) == me,
-        text: message.text.clone(),
-        at: message.at,
-        delivery: delivery(&message.id),
-    }
-}
-
 fn case_row(
     case: &CaseView,
     me: Option<Person>,
@@ -152,7 +131,7 @@ fn case_row(
 ) -> CaseRow {
     let image = |image: &ImageRef| ImageRow {
         cid: image.cid.clone(),
-        name: image.name.clone(),
+        name: display(&image.name).into_owned(),
         mime: image.mime.clone(),
         size: image.size,
         width: image.width,
@@ -161,9 +140,10 @@ fn case_row(
     };
     CaseRow {
         id: case.id,
+        order: case.lamport,
         author: case.person,
         you: Some(case.person) == me,
-        caption: case.caption.clone(),
+        caption: display(&case.caption).into_owned(),
         at: case.at,
         images: case.images.iter().map(image).collect(),
         polls: case
@@ -186,13 +166,13 @@ fn poll_row(
         case: poll.case,
         asker: poll.asker,
         you_asked: Some(poll.asker) == me,
-        question: poll.question.clone(),
+        question: display(&poll.question).into_owned(),
         options: poll
             .options
             .iter()
             .map(|option| OptionRow {
                 id: option.id,
-                text: option.text.clone(),
+                text: display(&option.text).into_owned(),
                 by: option.by,
                 count: option.count,
                 voters: option.voters.clone(),

@@ -2,11 +2,11 @@
 
 use std::rc::Rc;
 
-use healthsync_core::{EphemeralKind, EventId, Kind, LimitError, OptionId};
+use healthsync_core::{EphemeralKind, EventId, Kind, LimitError, OptionId, Person};
 use healthsync_net::GossipKind;
 use wasm_bindgen_futures::spawn_local;
 
-use super::{OpenRoom, Unsent, ring::epoch_of};
+use super::{OpenRoom, Unsent, about, ring::epoch_of};
 use crate::client::{
     browser::{
         platform::sleep,
@@ -78,7 +78,7 @@ impl Runtime {
         }
         let fresh = room.joined.get() && room.turn.fresh.get();
         for Appended { event, envelope } in appended {
-            let (seq, id) = (event.event.seq, event.id());
+            let (seq, id, about) = (event.event.seq, event.id(), about(&event.event.kind));
             if let Some(log) = room.log.borrow_mut().as_mut() {
                 // One's own event: of this room, and its delegation was verified when it was signed.
                 let _ = log.insert(event);
@@ -92,6 +92,7 @@ impl Runtime {
                 seq,
                 Unsent {
                     id,
+                    about,
                     envelope,
                     delivery: Delivery::Waiting,
                     tried: false,
@@ -104,13 +105,28 @@ impl Runtime {
     }
 
     /// `Send` with text alone. It stays in the database as a draft until it is kept as an event.
-    pub(crate) async fn send_message(self: &Rc<Self>, room: Rc<OpenRoom>, text: String) {
+    pub(crate) async fn send_message(
+        self: &Rc<Self>,
+        room: Rc<OpenRoom>,
+        text: String,
+        to: Option<EventId>,
+        mentions: Vec<Person>,
+    ) {
         let text = text.trim().to_owned();
         if text.is_empty() {
             return;
         }
         self.show_draft(&room, String::new());
-        match self.say(&room, vec![Kind::message(text.clone())]).await {
+        // Whoever answers has read what was new.
+        if let Some(log) = room.log.borrow().as_ref() {
+            room.seen.set(log.next_lamport());
+        }
+        let said = Kind::Message {
+            text: text.clone(),
+            to,
+            mentions,
+        };
+        match self.say(&room, vec![said]).await {
             Ok(_) => self.save_draft(&room, String::new(), 0),
             Err(trouble) => {
                 self.give_back(&room, text).await;
@@ -120,7 +136,7 @@ impl Runtime {
     }
 
     /// Anything else that is said at the press of a button.
-    fn say_or_toast(self: &Rc<Self>, kinds: Vec<Kind>) {
+    pub(crate) fn say_or_toast(self: &Rc<Self>, kinds: Vec<Kind>) {
         let Some(room) = self.open_room() else { return };
         let runtime = self.clone();
         spawn_local(async move {
