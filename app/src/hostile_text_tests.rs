@@ -152,6 +152,7 @@ fn talk() -> Talk {
             ahead: 1,
             ..LeftOut::default()
         },
+        devices: Arc::default(),
         notifies: false,
     }
 }

@@ -12,7 +12,9 @@ use healthsync_core::{DeviceKey, EventId, Millis, OptionId, Person, RoomId, Sign
 use leptos::prelude::*;
 use serde::{Deserialize, Serialize};
 
-pub use talk::{LeftOut, MessageRow, PinRow, Profile, Quote, ReactionRow, Talk, TurnRow};
+pub use talk::{
+    DeviceRow, LeftOut, MessageRow, PinRow, Profile, Quote, ReactionRow, Talk, TurnRow,
+};
 
 /// What this deployment is, as the server says in `/api/bootstrap` and in each page's head.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -490,6 +492,8 @@ pub enum Intent {
         on: bool,
     },
     SetProfile(Profile),
+    /// End the right of another browser to write for this person.
+    RevokeDevice(DeviceKey),
     /// More of what was said before.
     ShowOlder,
     /// Tell of news while the page is in the background, or do not; the browser asks the person.

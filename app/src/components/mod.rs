@@ -7,6 +7,7 @@ pub(crate) mod attached;
 pub(crate) mod avatar;
 pub(crate) mod cases;
 pub(crate) mod composer;
+pub(crate) mod devices;
 pub(crate) mod discussion;
 pub(crate) mod footer;
 pub(crate) mod icon;

@@ -4,8 +4,8 @@ use healthsync_core::Person;
 use leptos::{html::Input, prelude::*};
 
 use super::{
-    addresses::parse_addresses, avatar::Avatar, icon::Icon, notice::rest_of, profile::MyProfile,
-    room_scope::use_room,
+    addresses::parse_addresses, avatar::Avatar, devices::MyDevices, icon::Icon, notice::rest_of,
+    profile::MyProfile, room_scope::use_room,
 };
 use crate::client::{
     model::{Intent, MemberRow, Role, TxState},
@@ -38,6 +38,7 @@ pub(crate) fn PeoplePanel() -> impl IntoView {
             </div>
             {move || may_manage.get().then(|| view! { <AddMembers /> })}
             <MyProfile />
+            <MyDevices />
             <ul class="people" data-testid="member-list">
                 <For each=move || people.get() key=|person| *person let(person)>
                     <Member person />

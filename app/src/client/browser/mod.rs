@@ -162,6 +162,7 @@ impl Runtime {
             }
             Intent::Pin { of, on } => self.say_or_toast(vec![Kind::Pin { of, on }]),
             Intent::SetProfile(profile) => self.set_profile(profile),
+            Intent::RevokeDevice(device) => self.revoke_device(device),
             Intent::ShowOlder => self.show_older(),
             Intent::Notify(on) => self.notify(on),
             Intent::Retry(id) => self.retry(id),

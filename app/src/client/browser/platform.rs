@@ -119,3 +119,15 @@ pub(crate) fn notification(title: &str, body: &str) {
     // Fails where only service workers may notify.
     let _ = web_sys::Notification::new_with_options(title, &options);
 }
+
+/// Asks the browser not to throw away what this page keeps when the disk fills up. Some ask the person, some decide by
+/// themselves; without it everything works, and is kept with less certainty.
+pub(crate) fn keep_storage() {
+    let Ok(asked) = window().navigator().storage().persist() else {
+        return;
+    };
+    wasm_bindgen_futures::spawn_local(async move {
+        // Whatever the answer, the page goes on.
+        let _ = wasm_bindgen_futures::JsFuture::from(asked).await;
+    });
+}

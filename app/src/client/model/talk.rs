@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use healthsync_core::{EventId, Millis, Person, Sign};
+use healthsync_core::{DeviceKey, EventId, Millis, Person, Sign};
 
 use super::Delivery;
 
@@ -90,6 +90,16 @@ impl Profile {
     }
 }
 
+/// A browser that writes for this person in the room.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeviceRow {
+    pub device: DeviceKey,
+    /// This very browser.
+    pub here: bool,
+    pub until: Millis,
+    pub revoked: Option<Millis>,
+}
+
 /// Events that do not count, by what they wait for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct LeftOut {
@@ -125,6 +135,7 @@ pub struct Talk {
     /// Place of the last thing that this person had seen when the room was opened, or left in the background.
     pub seen: u64,
     pub left_out: LeftOut,
+    pub devices: Arc<Vec<DeviceRow>>,
     /// Whether the browser tells of news while the page is in the background.
     pub notifies: bool,
 }

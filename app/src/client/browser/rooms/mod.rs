@@ -11,6 +11,7 @@ pub(crate) mod members;
 pub(crate) mod open;
 pub(crate) mod outbox;
 pub(crate) mod presence;
+pub(crate) mod revoke;
 pub(crate) mod ring;
 pub(crate) mod sync;
 pub(crate) mod talk;

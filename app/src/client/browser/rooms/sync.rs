@@ -217,6 +217,9 @@ impl Runtime {
         self.repaint(room);
         let count = fresh.len();
         let turned = fresh.iter().any(|(event, _)| is_epoch(event));
+        if fresh.iter().any(|(event, _)| is_revocation(event)) {
+            self.mind_revocation(room);
+        }
         let own = self.me().map(|me| me.device.public());
         if let Err(error) = envelopes::keep_received(&self.db, room.id, own, fresh).await {
             self.storage_failed("What others wrote stays in this page only", &error);
@@ -252,6 +255,7 @@ impl Runtime {
             None => return,
         };
         let turned = is_epoch(&event);
+        let revoked = is_revocation(&event);
         let (person, device, seq) = (event.event.person, event.event.device, event.event.seq);
         let (inserted, gap) = {
             let mut log = room.log.borrow_mut();
@@ -275,6 +279,9 @@ impl Runtime {
         }
         if turned {
             self.mind_epoch(room);
+        }
+        if revoked {
+            self.mind_revocation(room);
         }
         let (runtime, id) = (self.clone(), room.id);
         let own = self.me().map(|me| me.device.public());
@@ -365,6 +372,10 @@ impl Runtime {
             runtime.show_card(id, &now);
         });
     }
+}
+
+fn is_revocation(event: &SignedEvent) -> bool {
+    matches!(event.event.kind, Kind::Revocation { .. })
 }
 
 fn is_epoch(event: &SignedEvent) -> bool {

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, rc::Rc, sync::Arc};
 
 use healthsync_core::{
-    EventId, Kind, MessageView, Person, RoomLog, RoomState, Sign, Waits, display,
+    DeviceKey, EventId, Kind, MessageView, Person, RoomLog, RoomState, Sign, Waits, display,
 };
 use wasm_bindgen_futures::spawn_local;
 
@@ -16,8 +16,8 @@ use crate::client::{
         storage::schema,
     },
     model::{
-        Delivery, LeftOut, MessageRow, PinRow, Profile, Quote, ReactionRow, Talk, ToastKind,
-        TurnRow,
+        Delivery, DeviceRow, LeftOut, MessageRow, PinRow, Profile, Quote, ReactionRow, Talk,
+        ToastKind, TurnRow,
     },
 };
 
@@ -44,10 +44,11 @@ fn beginning(text: &str) -> String {
 pub(crate) fn talk(
     room: &OpenRoom,
     log: &RoomLog,
-    me: Option<Person>,
+    me: Option<(Person, DeviceKey)>,
     delivery: &impl Fn(&EventId) -> Delivery,
 ) -> Talk {
     let state = log.state();
+    let person = me.map(|(person, _)| person);
     let shown = room.shown.get();
     let older = state.messages.len().saturating_sub(shown);
     let pinned = |id: &EventId| state.pins.iter().any(|pin| pin.of == *id);
@@ -60,7 +61,7 @@ pub(crate) fn talk(
         MessageRow {
             wrong_clock,
             pinned: pinned(&message.id),
-            ..row(log, message, me, delivery)
+            ..row(log, message, person, delivery)
         }
     });
     Talk {
@@ -71,6 +72,7 @@ pub(crate) fn talk(
         people: Arc::new(people(state)),
         seen: room.seen.get(),
         left_out: left_out(room, state),
+        devices: Arc::new(devices(state, me)),
         notifies: room.notifies.get(),
     }
 }
@@ -181,6 +183,25 @@ fn people(state: &RoomState) -> Vec<(Person, Profile)> {
     let people = state.people.iter();
     people
         .filter_map(|(person, view)| Some((*person, profile(view.profile.as_ref()?))))
+        .collect()
+}
+
+fn devices(state: &RoomState, me: Option<(Person, DeviceKey)>) -> Vec<DeviceRow> {
+    let Some((person, own)) = me else {
+        return Vec::new();
+    };
+    let devices = state
+        .people
+        .get(&person)
+        .into_iter()
+        .flat_map(|view| &view.devices);
+    devices
+        .map(|(device, view)| DeviceRow {
+            device: *device,
+            here: *device == own,
+            until: view.until,
+            revoked: view.revoked,
+        })
         .collect()
 }
 

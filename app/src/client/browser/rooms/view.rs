@@ -2,7 +2,7 @@
 
 use std::{rc::Rc, sync::Arc};
 
-use healthsync_core::{CaseView, EventId, ImageRef, Person, PollView, display};
+use healthsync_core::{CaseView, DeviceKey, EventId, ImageRef, Person, PollView, display};
 use leptos::prelude::*;
 use wasm_bindgen_futures::spawn_local;
 
@@ -36,14 +36,18 @@ impl Runtime {
         spawn_local(async move {
             room.repaint.set(false);
             if !room.closed.get() {
-                let view = room_view(&room, runtime.me().map(|me| me.person));
+                let view = room_view(
+                    &room,
+                    runtime.me().map(|me| (me.person, me.device.public())),
+                );
                 runtime.client.room.set(Some(view));
             }
         });
     }
 }
 
-fn room_view(room: &OpenRoom, me: Option<Person>) -> RoomView {
+fn room_view(room: &OpenRoom, who: Option<(Person, DeviceKey)>) -> RoomView {
+    let me = who.map(|(person, _)| person);
     let mut view = RoomView::new(room.id);
     view.phase = room.phase.borrow().clone();
     view.owner = room.owner.get();
@@ -107,7 +111,7 @@ fn room_view(room: &OpenRoom, me: Option<Person>) -> RoomView {
     if let Some(log) = room.log.borrow().as_ref() {
         let state = log.state();
         view.name = state.name.as_deref().map(|name| display(name).into_owned());
-        view.talk = talk(room, log, me, &delivery);
+        view.talk = talk(room, log, who, &delivery);
         let locks = room.locks.borrow();
         let lock = |cid: &str| locks.get(cid).cloned().unwrap_or(ImageLock::Locked);
         view.cases = Arc::new(

@@ -19,6 +19,18 @@ pub(crate) async fn device(db: &Database, person: Person) -> Result<DeviceSecret
     Ok(DeviceSecret::from_bytes(seed))
 }
 
+/// Forgets the device's key and its delegation: the next one is another device.
+pub(crate) async fn forget_device(
+    db: &Database,
+    chain_id: u64,
+    person: Person,
+) -> Result<(), StorageError> {
+    db.delete(schema::DELEGATIONS, &format!("{chain_id}/{person}"))
+        .await?;
+    db.delete(schema::SECRETS, &format!("device/{person}"))
+        .await
+}
+
 /// The demo wallet's key, made at its first use.
 pub(crate) async fn demo_wallet(db: &Database) -> Result<[u8; 32], StorageError> {
     secret(db, "demo-wallet").await

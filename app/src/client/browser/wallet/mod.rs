@@ -167,9 +167,20 @@ impl Wallet {
         &self,
         delegation: &Delegation,
     ) -> Result<Signature65, WalletError> {
+        let (text, hash) = (delegation.typed_data_json(), delegation.signing_hash());
+        self.sign_typed_data(delegation.person, text, &hash).await
+    }
+
+    /// EIP-712: `text` is what the wallet shows and signs, `hash` what its signature has to be over.
+    pub(crate) async fn sign_typed_data(
+        &self,
+        person: Person,
+        text: String,
+        hash: &[u8; 32],
+    ) -> Result<Signature65, WalletError> {
         match self {
             Wallet::Injected(injected) => {
-                let params = json!([delegation.person.to_string(), delegation.typed_data_json()]);
+                let params = json!([person.to_string(), text]);
                 let signature = injected.request("eth_signTypedData_v4", params).await?;
                 signature
                     .as_str()
@@ -180,7 +191,7 @@ impl Wallet {
                         )
                     })
             }
-            Wallet::Demo(demo) => demo.sign(&delegation.signing_hash()),
+            Wallet::Demo(demo) => demo.sign(hash),
         }
     }
 
