@@ -133,6 +133,7 @@ fn talk() -> Talk {
             message(7, Delivery::Refused(trouble())),
         ]),
         older: 3,
+        fetching: Some((1, 2)),
         turns: Arc::new(vec![TurnRow {
             id: event(4),
             order: 6,

@@ -58,10 +58,11 @@ describe('a server that is killed again and again, and tabs that crash', { timeo
       await stack.killServer();
       await writing;
       await write(ada, 'ada while it was down');
-      if (kill === 1) await crash(ada);
-      if (kill === 2) await crash(ben);
       await note(ben);
       await stack.startServer();
+      // Before what waits was sent, perhaps.
+      if (kill === 1) await crash(ada);
+      if (kill === 2) await crash(ben);
     }
     for (const text of said) {
       for (const me of [ada, ben]) await p.message(me, new RegExp(`^.*${text}$`)).first().waitFor();

@@ -17,7 +17,16 @@ pub(crate) fn TalkHead(loading: Memo<bool>) -> impl IntoView {
         <div class="panel-head">
             <h2>"Discussion"</h2>
             <span class="tiny faint" role="status">
-                {move || loading.get().then_some("fetching what was said")}
+                {move || {
+                    let progress = room.talk.with(|talk| talk.fetching);
+                    match (loading.get(), progress) {
+                        (false, _) => None,
+                        (true, Some((here, all))) => {
+                            Some(format!("fetching what was said, {here} of {all}"))
+                        }
+                        (true, None) => Some("fetching what was said".to_owned()),
+                    }
+                }}
             </span>
             <button
                 class="msg__act panel-head__end"

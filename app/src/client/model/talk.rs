@@ -128,6 +128,8 @@ pub struct Talk {
     pub messages: Arc<Vec<MessageRow>>,
     /// How many older ones there are.
     pub older: usize,
+    /// While history comes: events that are here, and all that there are.
+    pub fetching: Option<(u64, u64)>,
     pub turns: Arc<Vec<TurnRow>>,
     pub pins: Arc<Vec<PinRow>>,
     /// Who wants to be shown how.

@@ -81,6 +81,8 @@ pub(crate) struct OpenRoom {
     pub seen: Cell<u64>,
     pub looked: Cell<u64>,
     pub notifies: Cell<bool>,
+    /// Events that the relay has of this room.
+    pub wanted: Cell<u64>,
     pub changes: RefCell<BTreeMap<Person, TxState>>,
     pub member_error: RefCell<Option<String>>,
     /// Locks of images by CID; absent means locked.
@@ -125,6 +127,7 @@ impl OpenRoom {
             seen: Cell::new(0),
             looked: Cell::new(0),
             notifies: Cell::new(false),
+            wanted: Cell::new(0),
             changes: RefCell::default(),
             member_error: RefCell::default(),
             locks: RefCell::default(),

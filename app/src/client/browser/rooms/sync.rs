@@ -73,6 +73,7 @@ impl Runtime {
             Err(error) => return self.join_failed(room, error).await,
         };
         room.joined.set(true);
+        room.wanted.set(joined.have.0.values().sum());
         self.drop_held(room, &joined.have).await;
         // Nothing goes out before it is known who was removed meanwhile.
         self.fresh_facts(room).await;

@@ -67,6 +67,7 @@ pub(crate) fn talk(
     Talk {
         messages: Arc::new(messages.collect()),
         older,
+        fetching: fetching(room, log),
         turns: Arc::new(turns(state)),
         pins: Arc::new(pins(log)),
         people: Arc::new(people(state)),
@@ -203,6 +204,12 @@ fn devices(state: &RoomState, me: Option<(Person, DeviceKey)>) -> Vec<DeviceRow>
             revoked: view.revoked,
         })
         .collect()
+}
+
+fn fetching(room: &OpenRoom, log: &RoomLog) -> Option<(u64, u64)> {
+    let all = room.wanted.get();
+    let here: u64 = log.heads().0.values().sum();
+    (!room.is_open() && here < all).then_some((here, all))
 }
 
 fn one_line(text: &str) -> String {
