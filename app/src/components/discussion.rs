@@ -29,7 +29,7 @@ enum Entry {
     },
     /// What follows is new to the reader.
     New,
-    Message(MessageRow),
+    Message(Box<MessageRow>),
     Case {
         id: EventId,
         you: bool,
@@ -102,7 +102,7 @@ fn entries(room: RoomScope, offset: impl Fn(Millis) -> i64, today: i64) -> Vec<E
                 row.id,
                 row.at,
                 row.you,
-                Entry::Message(row.clone()),
+                Entry::Message(Box::new(row.clone())),
             )
         }));
         talk.seen
@@ -240,7 +240,7 @@ pub(crate) fn Discussion() -> impl IntoView {
                     {match entry {
                         Entry::Day { name, .. } => view! { <div class="day">{name}</div> }.into_any(),
                         Entry::New => view! { <div class="day day--new">"New"</div> }.into_any(),
-                        Entry::Message(row) => view! { <Message row /> }.into_any(),
+                        Entry::Message(row) => view! { <Message row=*row /> }.into_any(),
                         Entry::Turn(row) => view! { <KeyChanged row /> }.into_any(),
                         Entry::Case { id, you, author, title, images, at } => {
                             let who = move || if you { "You".to_owned() } else { room.name(author) };
