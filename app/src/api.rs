@@ -48,6 +48,17 @@ pub struct RoomFacts {
     pub exists: bool,
     pub owner: Option<Person>,
     pub members: Vec<MemberFact>,
+    /// Who was taken off the list, the latest first. May be some blocks behind `block`.
+    #[serde(default)]
+    pub removed: Vec<RemovedFact>,
+    pub block: u64,
+}
+
+/// Somebody who was taken off a room's list and is not on it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RemovedFact {
+    pub person: Person,
+    /// The block of the removal.
     pub block: u64,
 }
 

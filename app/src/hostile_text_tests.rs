@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use healthsync_core::{DeviceKey, EventId, Millis, OptionId, Person, RoomId};
+use healthsync_core::{DeviceKey, EventId, Millis, OptionId, Person, RoomId, Sign};
 use leptos::prelude::*;
 use leptos_meta::provide_meta_context;
 use leptos_router::{components::Router, location::RequestUrl};
@@ -14,9 +14,10 @@ use crate::{
         Client,
         model::{
             Attachment, Bootstrap, CaseRow, Casting, ChainInfo, Contracts, Delivery, ImageLock,
-            ImageRow, KeyNodeInfo, KeyProgress, MemberRow, MessageRow, Network, NewRoom, NodeShare,
-            OptionRow, PollRow, PollRules, Role, RoomCard, RoomList, RoomPhase, RoomView, Session,
-            Stage, StorageInfo, Toast, ToastKind, Trouble, TxState, WalletChoice,
+            ImageRow, KeyNodeInfo, KeyProgress, LeftOut, MemberRow, MessageRow, Network, NewRoom,
+            NodeShare, OptionRow, PinRow, PollRow, PollRules, Profile, Quote, ReactionRow, Role,
+            RoomCard, RoomList, RoomPhase, RoomView, Session, Stage, StorageInfo, Talk, Toast,
+            ToastKind, Trouble, TurnRow, TxState, WalletChoice,
         },
     },
     components::{
@@ -95,11 +96,66 @@ fn member(person: Person, change: Option<TxState>) -> MemberRow {
 fn message(byte: u8, delivery: Delivery) -> MessageRow {
     MessageRow {
         id: event(byte),
+        order: byte.into(),
         author: OTHER,
         you: false,
         text: evil(),
         at: Millis(1),
+        to: Some(Quote {
+            id: event(5),
+            author: ME,
+            text: Some(evil()),
+        }),
+        for_you: true,
+        edited: Some(Millis(2)),
+        earlier: vec![(Millis(1), evil())],
+        retracted: false,
+        pinned: true,
+        reactions: vec![ReactionRow {
+            sign: Sign::Agree,
+            people: vec![ME, OTHER],
+            mine: true,
+        }],
+        wrong_clock: true,
         delivery,
+    }
+}
+
+fn talk() -> Talk {
+    let profile = Profile {
+        name: evil(),
+        role: evil(),
+        city: evil(),
+    };
+    Talk {
+        messages: Arc::new(vec![
+            message(5, Delivery::Stored),
+            message(6, Delivery::Waiting),
+            message(7, Delivery::Refused(trouble())),
+        ]),
+        older: 3,
+        fetching: Some((1, 2)),
+        turns: Arc::new(vec![TurnRow {
+            id: event(4),
+            order: 6,
+            at: Millis(1),
+            removed: vec![OTHER],
+            readers: 3,
+        }]),
+        pins: Arc::new(vec![PinRow {
+            of: event(5),
+            by: OTHER,
+            text: evil(),
+            case: false,
+        }]),
+        people: Arc::new(vec![(OTHER, profile)]),
+        seen: 5,
+        left_out: LeftOut {
+            ahead: 1,
+            ..LeftOut::default()
+        },
+        devices: Arc::default(),
+        notifies: false,
     }
 }
 
@@ -174,6 +230,7 @@ fn room(lock: ImageLock, closed_at: Option<Millis>) -> RoomView {
     room.member_error = Some(evil());
     room.cases = Arc::new(vec![CaseRow {
         id: event(8),
+        order: 8,
         author: OTHER,
         you: false,
         caption: format!("{EVIL}\n{EVIL}"),
@@ -182,11 +239,7 @@ fn room(lock: ImageLock, closed_at: Option<Millis>) -> RoomView {
         polls: vec![poll(closed_at)],
         delivery: Delivery::Refused(trouble()),
     }]);
-    room.messages = Arc::new(vec![
-        message(5, Delivery::Stored),
-        message(6, Delivery::Waiting),
-        message(7, Delivery::Refused(trouble())),
-    ]);
+    room.talk = talk();
     room.attachments = Arc::new(vec![Attachment {
         id: 1,
         name: evil(),
@@ -332,6 +385,7 @@ fn the_list_of_rooms() {
         owner: OTHER,
         members: 2,
         unread: 1,
+        mentioned: true,
         needs_opinion: true,
         last: Some(Millis(3)),
     };

@@ -2,7 +2,8 @@
 
 use async_trait::async_trait;
 use healthsync_app::api::{
-    ApiError, Backend, ChainRole, KeyShareRequest, MemberFact, NodeAnswer, RoomFact, RoomFacts,
+    ApiError, Backend, ChainRole, KeyShareRequest, MemberFact, NodeAnswer, RemovedFact, RoomFact,
+    RoomFacts,
 };
 use healthsync_app::client::model::Bootstrap;
 use healthsync_core::{Person, RoomId};
@@ -13,18 +14,23 @@ use crate::services::Services;
 #[async_trait]
 impl Backend for Services {
     async fn room_facts(&self, room: RoomId) -> Result<RoomFacts, ApiError> {
-        let (on_chain, moderators) =
-            futures::join!(self.chain.room(room), self.index.moderators(room));
+        let (on_chain, moderators, removed) = futures::join!(
+            self.chain.room(room),
+            self.index.moderators(room),
+            self.index.removed(room)
+        );
         let Some(on_chain) = on_chain.map_err(|error| chain_unavailable(&error))? else {
             let block = self.chain_status.block();
             return Ok(RoomFacts {
                 exists: false,
                 owner: None,
                 members: Vec::new(),
+                removed: Vec::new(),
                 block,
             });
         };
         let moderators = moderators.map_err(database_unavailable)?;
+        let removed = removed.map_err(database_unavailable)?.into_iter();
         let role = |person: &Person| match person {
             person if *person == on_chain.owner => ChainRole::Owner,
             person if moderators.contains(person) => ChainRole::Moderator,
@@ -38,6 +44,9 @@ impl Backend for Services {
             exists: true,
             owner: Some(on_chain.owner),
             members: members.collect(),
+            removed: removed
+                .map(|(person, block)| RemovedFact { person, block })
+                .collect(),
             block: on_chain.block,
         })
     }

@@ -10,7 +10,7 @@ use crate::suites::{Tools, surroundings};
 use crate::workspace::Workspace;
 
 /// What runs when no name is given.
-const ALL: [&str; 2] = ["room", "keys"];
+const ALL: [&str; 3] = ["room", "rooms", "keys"];
 
 /// Builds everything and runs the benchmarks.
 pub(crate) fn bench(mut arguments: Arguments) -> Result<ExitCode, Failure> {

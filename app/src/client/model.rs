@@ -4,14 +4,18 @@
 //! network, the wallet or storage. In the browser the runtime (`client::browser`) handles intents and writes the
 //! signals; on the server the signals keep their first values, so that both builds render the same first page.
 
+mod talk;
+mod votes;
+
 use std::sync::Arc;
 
-use healthsync_core::{DeviceKey, EventId, Millis, OptionId, Person, RoomId};
+use healthsync_core::{DeviceKey, EventId, Millis, OptionId, Person, RoomId, Sign};
 use leptos::prelude::*;
 use serde::{Deserialize, Serialize};
 
-mod votes;
-
+pub use talk::{
+    DeviceRow, LeftOut, MessageRow, PinRow, Profile, Quote, ReactionRow, Talk, TurnRow,
+};
 pub use votes::{Casting, PollRules};
 
 /// What this deployment is, as the server says in `/api/bootstrap` and in each page's head.
@@ -196,6 +200,8 @@ pub struct RoomCard {
     pub owner: Person,
     pub members: u32,
     pub unread: u32,
+    /// Something unread is addressed to this person.
+    pub mentioned: bool,
     /// An open poll in which this person has not voted.
     pub needs_opinion: bool,
     pub last: Option<Millis>,
@@ -286,16 +292,6 @@ pub struct MemberRow {
     pub change: Option<TxState>,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct MessageRow {
-    pub id: EventId,
-    pub author: Person,
-    pub you: bool,
-    pub text: String,
-    pub at: Millis,
-    pub delivery: Delivery,
-}
-
 /// The lock on one image.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ImageLock {
@@ -365,6 +361,8 @@ pub struct PollRow {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CaseRow {
     pub id: EventId,
+    /// Place in the room's order.
+    pub order: u64,
     pub author: Person,
     pub you: bool,
     pub caption: String,
@@ -417,7 +415,7 @@ pub struct RoomView {
     /// Of the field "add a colleague".
     pub member_error: Option<String>,
     pub cases: Arc<Vec<CaseRow>>,
-    pub messages: Arc<Vec<MessageRow>>,
+    pub talk: Talk,
     pub attachments: Arc<Vec<Attachment>>,
     /// Things kept in this browser that the relay has not stored yet.
     pub unsent: u32,
@@ -436,7 +434,7 @@ impl RoomView {
             members: Arc::default(),
             member_error: None,
             cases: Arc::default(),
-            messages: Arc::default(),
+            talk: Talk::default(),
             attachments: Arc::default(),
             unsent: 0,
             draft: String::new(),
@@ -487,7 +485,33 @@ pub enum Intent {
     /// Text alone is a message; with attachments it is the caption of a new case.
     Send {
         text: String,
+        /// The message that it answers.
+        to: Option<EventId>,
+        mentions: Vec<Person>,
     },
+    /// Other words for one's own message.
+    Edit {
+        of: EventId,
+        text: String,
+    },
+    /// Take back one's own message.
+    Retract(EventId),
+    React {
+        to: EventId,
+        sign: Sign,
+        on: bool,
+    },
+    Pin {
+        of: EventId,
+        on: bool,
+    },
+    SetProfile(Profile),
+    /// End the right of another browser to write for this person.
+    RevokeDevice(DeviceKey),
+    /// More of what was said before.
+    ShowOlder,
+    /// Tell of news while the page is in the background, or do not; the browser asks the person.
+    Notify(bool),
     /// Send again what the relay refused.
     Retry(EventId),
     Attach(Files),

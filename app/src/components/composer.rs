@@ -15,9 +15,10 @@ use leptos::{
 use super::{
     attached::{Attached, is_busy},
     icon::Icon,
+    mentions::{MentionChoice, mention_word, mentioned},
     notice::rest_of,
     platform,
-    room_scope::use_room,
+    room_scope::{Composing, RoomScope, use_room},
     time::clock,
 };
 use crate::client::{
@@ -33,6 +34,8 @@ pub(crate) fn Composer() -> impl IntoView {
     let fault = RwSignal::new(None::<String>);
     let with_images = StoredValue::new(false);
     let touched = StoredValue::new(false);
+    // The beginning of a name after “@”, while one is being typed.
+    let word = RwSignal::new(None::<String>);
 
     // The kept draft, and text that could not be sent and comes back: only into an empty field. What was typed before
     // the page was live is kept at once.
@@ -100,9 +103,19 @@ pub(crate) fn Composer() -> impl IntoView {
         }
         fault.set(None);
         with_images.set_value(attached);
-        client.send(Intent::Send {
-            text: text.trim().to_owned(),
-        });
+        let text = text.trim().to_owned();
+        match room.composing.get_untracked() {
+            Composing::Edit(of, _) if !attached => client.send(Intent::Edit { of, text }),
+            composing => client.send(Intent::Send {
+                mentions: mentioned(room, &text),
+                to: match composing {
+                    Composing::Reply(to) => Some(to),
+                    Composing::Message | Composing::Edit(..) => None,
+                },
+                text,
+            }),
+        }
+        room.composing.set(Composing::Message);
         if !attached {
             clear();
         }
@@ -117,6 +130,10 @@ pub(crate) fn Composer() -> impl IntoView {
             event.prevent_default();
             send();
         }
+        if event.key() == "Escape" && room.composing.get_untracked() != Composing::Message {
+            event.prevent_default();
+            stop_composing(room, field);
+        }
     };
     let typed = move |_| {
         touched.set_value(true);
@@ -126,15 +143,31 @@ pub(crate) fn Composer() -> impl IntoView {
             if !text.is_empty() {
                 client.send(Intent::Typing);
             }
+            word.set(mention_word(&text));
             client.send(Intent::KeepDraft(text));
         }
     };
+    // Answering and editing begin with the field: what stood there before an edit is not lost, it is the draft.
+    Effect::new(move |_| {
+        let composing = room.composing.get();
+        let Some(field) = field.get_untracked() else {
+            return;
+        };
+        if let Composing::Edit(_, text) = &composing {
+            field.set_value(text);
+        }
+        if composing != Composing::Message {
+            let _ = field.focus();
+        }
+    });
 
     view! {
         <form class="talk-foot" on:submit=submit>
             <Signing />
             <Unsent />
             <Typing />
+            <ComposingFor field />
+            <MentionChoice word field />
             <div aria-live="polite">
                 {move || {
                     fault
@@ -190,6 +223,57 @@ pub(crate) fn Composer() -> impl IntoView {
                 </button>
             </div>
         </form>
+    }
+}
+
+/// Back to writing a new message; the text of an edit is not wanted there.
+fn stop_composing(room: RoomScope, field: NodeRef<Textarea>) {
+    let edited = matches!(room.composing.get_untracked(), Composing::Edit(..));
+    room.composing.set(Composing::Message);
+    if let Some(field) = field.get_untracked() {
+        if edited {
+            field.set_value(&room.draft.get_untracked());
+        }
+        let _ = field.focus();
+    }
+}
+
+/// What is being answered or edited.
+#[component]
+fn ComposingFor(field: NodeRef<Textarea>) -> impl IntoView {
+    let room = use_room();
+    let said = move |id| {
+        room.talk.with(|talk| {
+            let row = talk.messages.iter().find(|row| row.id == id)?;
+            Some((row.author, row.text.clone()))
+        })
+    };
+    let text = move || match room.composing.get() {
+        Composing::Message => None,
+        Composing::Edit(..) => Some(("Editing your message".to_owned(), String::new())),
+        Composing::Reply(to) => Some(match said(to) {
+            Some((author, text)) => (format!("Answering {}: ", room.name(author)), text),
+            None => ("Answering".to_owned(), String::new()),
+        }),
+    };
+    move || {
+        text().map(|(what, quote)| {
+            view! {
+                <p class="composing" data-testid="composing">
+                    <span class="trunc">
+                        {what}
+                        <bdi>{quote}</bdi>
+                    </span>
+                    <button
+                        class="msg__act"
+                        type="button"
+                        on:click=move |_| stop_composing(room, field)
+                    >
+                        "Cancel"
+                    </button>
+                </p>
+            }
+        })
     }
 }
 
@@ -294,7 +378,7 @@ fn Typing() -> impl IntoView {
             let names: Vec<String> = members
                 .iter()
                 .filter(|row| row.typing && !row.you)
-                .map(|row| row.person.short())
+                .map(|row| room.name(row.person))
                 .collect();
             match names.as_slice() {
                 [] => String::new(),

@@ -1,4 +1,4 @@
-//! What has been said: messages, and the cases between them.
+//! What has been said: messages, the cases between them, and when the room's key was changed.
 
 use std::cell::Cell;
 
@@ -6,17 +6,17 @@ use healthsync_core::{EventId, Millis, Person};
 use leptos::{html::Div, prelude::*};
 
 use super::{
-    avatar::Avatar,
     cases::{case_title, pictures},
     composer::Composer,
     icon::Icon,
-    notice::rest_of,
+    message::{Message, fingerprint},
     platform,
     room_scope::{RoomScope, use_room},
+    talk_head::{LeftOutNote, Pins, TalkHead},
     time::{Clock, day, day_name},
 };
 use crate::client::{
-    model::{Delivery, Intent, MessageRow, RoomPhase},
+    model::{CaseRow, Intent, MessageRow, RoomPhase, TurnRow},
     use_client,
 };
 
@@ -27,7 +27,9 @@ enum Entry {
         number: i64,
         name: String,
     },
-    Message(MessageRow),
+    /// What follows is new to the reader.
+    New,
+    Message(Box<MessageRow>),
     Case {
         id: EventId,
         you: bool,
@@ -36,66 +38,99 @@ enum Entry {
         images: usize,
         at: Millis,
     },
+    Turn(TurnRow),
 }
 
 /// A row is drawn anew only when what it shows has changed.
 #[derive(Clone, PartialEq, Eq, Hash)]
 enum Key {
     Day(i64),
-    Message(EventId, u8),
+    New,
+    Message(EventId, u64),
     Case(EventId),
+    Turn(EventId),
 }
 
 fn key(entry: &Entry) -> Key {
     match entry {
         Entry::Day { number, .. } => Key::Day(*number),
-        Entry::Message(row) => Key::Message(
-            row.id,
-            match row.delivery {
-                Delivery::Waiting => 0,
-                Delivery::Stored => 1,
-                Delivery::Refused(_) => 2,
-            },
-        ),
+        Entry::New => Key::New,
+        Entry::Message(row) => Key::Message(row.id, fingerprint(row)),
         Entry::Case { id, .. } => Key::Case(*id),
+        Entry::Turn(row) => Key::Turn(row.id),
     }
 }
 
-/// Messages in the room's order, each case before the first message that is later, days between.
-fn entries(room: RoomScope, offset: impl Fn(Millis) -> i64, today: i64) -> Vec<Entry> {
-    let cases = room.cases.get();
-    let mut cases = cases.iter().peekable();
-    let mut all = Vec::new();
-    let mut push = |entry: Entry, at: Millis, last: &mut Option<i64>| {
-        let number = day(at, offset(at));
-        if *last != Some(number) {
-            *last = Some(number);
-            all.push(Entry::Day {
-                number,
-                name: day_name(number, today),
-            });
-        }
-        all.push(entry);
-    };
-    let mut last = None;
-    let case_entry = |case: &crate::client::model::CaseRow| Entry::Case {
+fn case_entry(case: &CaseRow) -> Entry {
+    Entry::Case {
         id: case.id,
         you: case.you,
         author: case.author,
         title: case_title(case),
         images: case.images.len(),
         at: case.at,
-    };
-    room.messages.with(|messages| {
-        for row in messages.iter() {
-            while let Some(case) = cases.next_if(|case| case.at < row.at) {
-                push(case_entry(case), case.at, &mut last);
-            }
-            push(Entry::Message(row.clone()), row.at, &mut last);
+    }
+}
+
+/// Everything in the room's order, with days between, and the place from which on it is new.
+fn entries(room: RoomScope, offset: impl Fn(Millis) -> i64, today: i64) -> Vec<Entry> {
+    let cases = room.cases.get();
+    let mut lines: Vec<(u64, EventId, Millis, bool, Entry)> = cases
+        .iter()
+        .map(|case| (case.order, case.id, case.at, case.you, case_entry(case)))
+        .collect();
+    let seen = room.talk.with(|talk| {
+        let first = talk.messages.first().map_or(0, |row| row.order);
+        // What is older than the first message that is shown comes with the older messages.
+        lines.retain(|(order, ..)| talk.older == 0 || *order >= first);
+        let turns = talk
+            .turns
+            .iter()
+            .filter(|turn| turn.order >= first || talk.older == 0);
+        lines.extend(turns.map(|turn| {
+            (
+                turn.order,
+                turn.id,
+                turn.at,
+                true,
+                Entry::Turn(turn.clone()),
+            )
+        }));
+        lines.extend(talk.messages.iter().map(|row| {
+            (
+                row.order,
+                row.id,
+                row.at,
+                row.you,
+                Entry::Message(Box::new(row.clone())),
+            )
+        }));
+        talk.seen
+    });
+    lines.sort_by_key(|(order, id, ..)| (*order, *id));
+    let (mut all, mut last, mut new) = (Vec::with_capacity(lines.len() + 8), None, seen == 0);
+    for (order, _, at, you, entry) in lines {
+        let number = day(at, offset(at));
+        if last != Some(number) {
+            last = Some(number);
+            let name = day_name(number, today);
+            all.push(Entry::Day { number, name });
         }
-        for case in cases {
-            push(case_entry(case), case.at, &mut last);
+        if !new && order > seen && !you {
+            new = true;
+            all.push(Entry::New);
         }
+        all.push(entry);
+    }
+    // A wrong clock may bring a day twice; the second time it would be the same row.
+    let mut days = Vec::new();
+    all.retain(|entry| match entry {
+        Entry::Day { number, .. } if days.contains(number) => false,
+        Entry::Day { number, .. } => {
+            days.push(*number);
+            true
+        }
+        _ => true,
     });
     all
 }
@@ -126,12 +161,14 @@ pub(crate) fn Discussion() -> impl IntoView {
         entries(room, offset, day(now, offset(now)))
     });
     // The newest line stays in sight, unless the reader has scrolled back; one's own always comes into sight.
-    Effect::new(move |before: Option<(usize, bool)>| {
-        let (count, mine) = list.with(|list| {
-            let mine = matches!(list.last(), Some(Entry::Message(row)) if row.you);
-            (list.len(), mine)
+    Effect::new(move |before: Option<(Option<EventId>, bool)>| {
+        let (last, mine) = list.with(|list| match list.last() {
+            Some(Entry::Message(row)) => (Some(row.id), row.you),
+            Some(Entry::Case { id, you, .. }) => (Some(*id), *you),
+            Some(Entry::Turn(turn)) => (Some(turn.id), false),
+            Some(Entry::Day { .. } | Entry::New) | None => (None, false),
         });
-        let grown = before.is_none_or(|(before, _)| count > before);
+        let grown = before.is_none_or(|(before, _)| before != last);
         if grown && (at_end.get_value() || mine) {
             request_animation_frame(move || {
                 if let Some(log) = log.try_get_untracked().flatten() {
@@ -139,7 +176,7 @@ pub(crate) fn Discussion() -> impl IntoView {
                 }
             });
         }
-        (count, mine)
+        (last, mine)
     });
     let scrolled = move |_| {
         if let Some(log) = log.get_untracked() {
@@ -155,15 +192,12 @@ pub(crate) fn Discussion() -> impl IntoView {
             )
         })
     });
+    let older = Memo::new(move |_| room.talk.with(|talk| talk.older));
 
     view! {
         <section class="r-talk" id="talk" aria-label="Discussion">
-            <div class="panel-head">
-                <h2>"Discussion"</h2>
-                <span class="tiny faint" role="status">
-                    {move || loading.get().then_some("fetching what was said")}
-                </span>
-            </div>
+            <TalkHead loading />
+            <Pins />
             <div
                 class="talk"
                 tabindex="0"
@@ -172,6 +206,22 @@ pub(crate) fn Discussion() -> impl IntoView {
                 node_ref=log
                 on:scroll=scrolled
             >
+                {move || {
+                    let more = older.get();
+                    (more > 0)
+                        .then(|| {
+                            view! {
+                                <button
+                                    class="btn btn--quiet talk__older"
+                                    type="button"
+                                    on:click=move |_| client.send(Intent::ShowOlder)
+                                >
+                                    <Icon name="arrow-up" />
+                                    {format!("{more} older")}
+                                </button>
+                            }
+                        })
+                }}
                 <Show when=move || list.with(Vec::is_empty)>
                     {move || {
                         if loading.get() {
@@ -189,20 +239,23 @@ pub(crate) fn Discussion() -> impl IntoView {
                 <For each=move || list.get() key=key let(entry)>
                     {match entry {
                         Entry::Day { name, .. } => view! { <div class="day">{name}</div> }.into_any(),
-                        Entry::Message(row) => view! { <Message row /> }.into_any(),
+                        Entry::New => view! { <div class="day day--new">"New"</div> }.into_any(),
+                        Entry::Message(row) => view! { <Message row=*row /> }.into_any(),
+                        Entry::Turn(row) => view! { <KeyChanged row /> }.into_any(),
                         Entry::Case { id, you, author, title, images, at } => {
-                            let who = if you { "You".to_owned() } else { author.short() };
+                            let who = move || if you { "You".to_owned() } else { room.name(author) };
                             view! {
                                 <p class="msg msg--event">
                                     <Icon name="image" small=true />
                                     <span>
-                                        {format!("{who} shared {}: ", pictures(images))}
+                                        <bdi>{who}</bdi>
+                                        {format!(" shared {}: ", pictures(images))}
                                         <a
                                             href="#case"
                                             rel="external"
                                             on:click=move |_| room.chosen_case.set(Some(id))
                                         >
-                                            {title}
+                                            <bdi>{title}</bdi>
                                         </a>
                                     </span>
                                     <Clock at />
@@ -212,9 +265,38 @@ pub(crate) fn Discussion() -> impl IntoView {
                         }
                     }}
                 </For>
+                <LeftOutNote />
             </div>
             <Composer />
         </section>
+    }
+}
+
+/// Somebody was removed; said where it happened, with who could read what stands above.
+#[component]
+fn KeyChanged(row: TurnRow) -> impl IntoView {
+    let room = use_room();
+    let TurnRow {
+        at,
+        removed,
+        readers,
+        ..
+    } = row;
+    let who = move || {
+        let names: Vec<String> = removed.iter().map(|person| room.name(*person)).collect();
+        names.join(", ")
+    };
+    view! {
+        <p class="msg msg--event" data-testid="key-changed">
+            <Icon name="key-round" small=true />
+            <span>
+                <bdi>{who}</bdi>
+                {format!(
+                    " can't read on: a new key seals what is said from here. {readers} people could read what was said before, and may have kept it.",
+                )}
+            </span>
+            <Clock at />
+        </p>
     }
 }
 
@@ -226,72 +308,5 @@ pub(crate) fn MessageSkeleton() -> impl IntoView {
             <span class="skeleton skeleton--85"></span>
             <span class="skeleton skeleton--72"></span>
         </div>
-    }
-}
-
-#[component]
-fn Message(row: MessageRow) -> impl IntoView {
-    let client = use_client();
-    let MessageRow {
-        id,
-        author,
-        you,
-        text,
-        at,
-        delivery,
-    } = row;
-    let who = if you {
-        "You".to_owned()
-    } else {
-        author.short()
-    };
-    let (state, line) = match delivery {
-        Delivery::Stored => ("stored", None),
-        Delivery::Waiting => (
-            "unsent",
-            Some(
-                view! {
-                    <span class="msg__state">
-                        <Icon name="clock" small=true />
-                        "Kept here, not sent yet"
-                    </span>
-                }
-                .into_any(),
-            ),
-        ),
-        Delivery::Refused(trouble) => {
-            let rest = rest_of(&trouble).unwrap_or_default();
-            let line = view! {
-                <span class="msg__state" role="alert" data-testid="error">
-                    <Icon name="circle-x" small=true />
-                    {trouble.what}
-                    " "
-                    {rest}
-                </span>
-                <button
-                    class="msg__act"
-                    type="button"
-                    on:click=move |_| client.send(Intent::Retry(id))
-                >
-                    "Send again"
-                </button>
-            };
-            ("failed", Some(line.into_any()))
-        }
-    };
-    view! {
-        <article class="msg" data-testid="message" data-state=state>
-            <Avatar person=author />
-            <div>
-                <div class="msg__head">
-                    <span class=if you { "msg__who" } else { "msg__who addr" } title=author.checksummed()>
-                        {who}
-                    </span>
-                    <Clock at />
-                </div>
-                <p class="msg__text">{text}</p>
-                {line}
-            </div>
-        </article>
     }
 }

@@ -4,7 +4,8 @@ use healthsync_core::Person;
 use leptos::{html::Input, prelude::*};
 
 use super::{
-    addresses::parse_addresses, avatar::Avatar, icon::Icon, notice::rest_of, room_scope::use_room,
+    addresses::parse_addresses, avatar::Avatar, devices::MyDevices, icon::Icon, notice::rest_of,
+    profile::MyProfile, room_scope::use_room,
 };
 use crate::client::{
     model::{Intent, MemberRow, Role, TxState},
@@ -36,6 +37,8 @@ pub(crate) fn PeoplePanel() -> impl IntoView {
                 </span>
             </div>
             {move || may_manage.get().then(|| view! { <AddMembers /> })}
+            <MyProfile />
+            <MyDevices />
             <ul class="people" data-testid="member-list">
                 <For each=move || people.get() key=|person| *person let(person)>
                     <Member person />
@@ -46,7 +49,7 @@ pub(crate) fn PeoplePanel() -> impl IntoView {
                     .then(|| {
                         view! {
                             <p class="hint" id="remove-hint">
-                                "Removing is one transaction. From then on no key share and no new message reaches them. What they have read they may have kept."
+                                "Removing is one transaction. From then on no key share and no new message reaches them, and a new key seals what is said. What they have read they may have kept."
                             </p>
                         }
                     })
@@ -122,9 +125,13 @@ fn Member(person: Person) -> impl IntoView {
         <li class="person" data-testid="member" data-here=move || read(|row| row.here).then_some("")>
             <Avatar person />
             <div>
-                <span class="who addr" aria-hidden="true">
-                    {person.short()}
+                <span class="who" aria-hidden="true">
+                    <bdi>{move || room.name(person)}</bdi>
                 </span>
+                {move || {
+                    (room.name(person) != person.short())
+                        .then(|| view! { <span class="addr tiny faint" aria-hidden="true">" "{person.short()}</span> })
+                }}
                 <span class="visually-hidden">{person.checksummed()}</span>
                 <Show when=move || read(|row| row.you)>
                     <span class="who">" you"</span>

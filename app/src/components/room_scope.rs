@@ -8,7 +8,10 @@ use leptos::prelude::*;
 
 use crate::client::{
     Client,
-    model::{Attachment, CaseRow, MemberRow, MessageRow, PollRow, Role, RoomPhase, RoomView},
+    model::{
+        Attachment, CaseRow, MemberRow, MessageRow, PollRow, Profile, Role, RoomPhase, RoomView,
+        Talk,
+    },
 };
 
 /// Lies in the context of a room's page.
@@ -22,7 +25,9 @@ pub(crate) struct RoomScope {
     pub(crate) members: Memo<Arc<Vec<MemberRow>>>,
     pub(crate) member_error: Memo<Option<String>>,
     pub(crate) cases: Memo<Arc<Vec<CaseRow>>>,
-    pub(crate) messages: Memo<Arc<Vec<MessageRow>>>,
+    pub(crate) talk: Memo<Talk>,
+    /// How people want to be shown; who says nothing has an address.
+    pub(crate) people: Memo<Arc<Vec<(Person, Profile)>>>,
     pub(crate) attachments: Memo<Arc<Vec<Attachment>>>,
     pub(crate) unsent: Memo<u32>,
     pub(crate) draft: Memo<String>,
@@ -31,6 +36,19 @@ pub(crate) struct RoomScope {
     pub(crate) open_case: Memo<Option<EventId>>,
     /// Whether "Ask the room" is open.
     pub(crate) asking: RwSignal<bool>,
+    /// What the composer is for, when it is not for a new message.
+    pub(crate) composing: RwSignal<Composing>,
+}
+
+/// What is being written.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Composing {
+    #[default]
+    Message,
+    /// An answer to this message.
+    Reply(EventId),
+    /// Other words for one's own message, which stand in the field at first.
+    Edit(EventId, String),
 }
 
 impl RoomScope {
@@ -47,13 +65,15 @@ impl RoomScope {
             members: slice(client, id, |room| room.members.clone()),
             member_error: slice(client, id, |room| room.member_error.clone()),
             cases,
-            messages: slice(client, id, |room| room.messages.clone()),
+            talk: slice(client, id, |room| room.talk.clone()),
+            people: slice(client, id, |room| room.talk.people.clone()),
             attachments: slice(client, id, |room| room.attachments.clone()),
             unsent: slice(client, id, |room| room.unsent),
             draft: slice(client, id, |room| room.draft.clone()),
             chosen_case,
             open_case: open_case(cases, phase, chosen_case),
             asking: RwSignal::new(false),
+            composing: RwSignal::new(Composing::Message),
         }
     }
 
@@ -92,6 +112,29 @@ impl RoomScope {
                     .filter(|poll| poll.closed_at.is_none() && poll.my_vote.is_none())
                     .count()
             })
+        })
+    }
+
+    /// The person's own words for who she is; else the short form of the address.
+    pub(crate) fn name(self, person: Person) -> String {
+        self.people.with(|people| {
+            let profile = people.iter().find(|(known, _)| *known == person);
+            let label = profile.and_then(|(_, profile)| profile.label());
+            label.unwrap_or_else(|| person.short())
+        })
+    }
+
+    /// One message by its place.
+    pub(crate) fn message<T>(
+        self,
+        order: u64,
+        id: EventId,
+        read: impl FnOnce(&MessageRow) -> T,
+    ) -> Option<T> {
+        self.talk.with(|talk| {
+            let rows = &talk.messages;
+            let at = rows.binary_search_by_key(&(order, id), |row| (row.order, row.id));
+            at.ok().map(|at| read(&rows[at]))
         })
     }
 

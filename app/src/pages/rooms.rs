@@ -30,7 +30,7 @@ enum Group {
 
 impl Group {
     fn of(card: &RoomCard) -> Self {
-        match (card.needs_opinion, card.unread) {
+        match (card.needs_opinion || card.mentioned, card.unread) {
             (true, _) => Group::NeedsOpinion,
             (false, 0) => Group::Quiet,
             (false, _) => Group::New,
@@ -297,6 +297,8 @@ fn Card(cards: Memo<Vec<RoomCard>>, id: RoomId) -> impl IntoView {
                                 }
                                     .into_any(),
                             )
+                        } else if card.mentioned {
+                            Some(view! { <span class="badge badge--you">"Mentions you"</span> }.into_any())
                         } else if card.unread > 0 {
                             Some(
                                 view! {

@@ -148,6 +148,24 @@ impl Envelope {
         envelope
     }
 
+    /// Seals an event, that has not been sent yet, with another key. Always in the same way: two tabs of one browser
+    /// that do it make the same envelope. The nonce follows from the event's id, which no other event has.
+    pub fn seal_anew(
+        event: &SignedEvent,
+        key: &RoomKey,
+        epoch: u32,
+        secret: &DeviceSecret,
+    ) -> Self {
+        let digest = Sha256::new()
+            .chain_update(b"healthsync/nonce/1\0")
+            .chain_update(event.id().0)
+            .chain_update(epoch.to_be_bytes())
+            .finalize();
+        let mut nonce = [0; NONCE];
+        nonce.copy_from_slice(&digest[..NONCE]);
+        Self::seal(event, key, epoch, nonce, secret)
+    }
+
     /// Opens the envelope and checks the event inside, and that it is the one the outside names.
     pub fn open(&self, key: &RoomKey) -> Result<SignedEvent, SealError> {
         let plain = key.decrypt(&self.nonce, &self.sealed, &self.head())?;

@@ -60,6 +60,7 @@ impl RegistryIndex {
         for table in [
             "DELETE FROM rooms",
             "DELETE FROM members",
+            "DELETE FROM removals",
             "DELETE FROM registry_state",
         ] {
             sqlx::query(table).execute(&mut *transaction).await?;
@@ -123,6 +124,19 @@ impl RegistryIndex {
             .collect()
     }
 
+    /// Who was taken off a room's list and is not on it, with the block of the removal; latest first, at most 256.
+    pub async fn removed(&self, room: RoomId) -> Result<Vec<(Person, u64)>, sqlx::Error> {
+        let rows = sqlx::query(
+            "SELECT person, block FROM removals WHERE room = ? ORDER BY block DESC, person LIMIT 256",
+        )
+        .bind(&room.0[..])
+        .fetch_all(&self.database.read)
+        .await?;
+        rows.into_iter()
+            .map(|row| Ok((Person(array(row.try_get(0)?)?), positive(row.try_get(1)?))))
+            .collect()
+    }
+
     /// Number of rooms, for `/metrics`.
     pub async fn count(&self) -> Result<u64, sqlx::Error> {
         let count: i64 = sqlx::query_scalar("SELECT count(*) FROM rooms")
@@ -147,6 +161,11 @@ async fn apply(
                 .bind(&added.person[..])
                 .bind(i64::from(MEMBER))
                 .bind(number(at))
+                .execute(&mut *connection)
+                .await?;
+            sqlx::query("DELETE FROM removals WHERE room = ? AND person = ?")
+                .bind(&added.room[..])
+                .bind(&added.person[..])
                 .execute(connection)
                 .await?;
         }
@@ -154,6 +173,12 @@ async fn apply(
             sqlx::query("DELETE FROM members WHERE room = ? AND person = ?")
                 .bind(&removed.room[..])
                 .bind(&removed.person[..])
+                .execute(&mut *connection)
+                .await?;
+            sqlx::query("INSERT INTO removals (room, person, block) VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET block = excluded.block")
+                .bind(&removed.room[..])
+                .bind(&removed.person[..])
+                .bind(number(at))
                 .execute(connection)
                 .await?;
         }

@@ -269,6 +269,10 @@ async fn membership_follows_the_registry_everywhere() {
             .expect("rooms")
             .is_empty()
     );
+    let facts = services.room_facts(room).await.expect("facts");
+    let gone: Vec<_> = facts.removed.iter().map(|gone| gone.person).collect();
+    assert_eq!(gone, [ada.person]);
+    assert!(facts.removed[0].block <= facts.block);
     let noticed = removed.lock().expect("not poisoned").clone();
     assert!(
         noticed.is_empty() || noticed == [(room, ada.person)],

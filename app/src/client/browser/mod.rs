@@ -18,6 +18,7 @@ mod wallet;
 use std::{cell::RefCell, rc::Rc, sync::Arc};
 
 use futures::channel::mpsc;
+use healthsync_core::{EventId, Kind, Person};
 use healthsync_net::{NetEvent, NodeHandle};
 use leptos::prelude::*;
 use leptos_router::hooks::use_navigate;
@@ -159,7 +160,17 @@ impl Runtime {
             Intent::DismissMemberError => self.dismiss_member_error(),
             Intent::KeepDraft(text) => self.keep_draft(text),
             Intent::Typing => self.typing(),
-            Intent::Send { text } => self.send(text),
+            Intent::Send { text, to, mentions } => self.send(text, to, mentions),
+            Intent::Edit { of, text } => self.edit_message(of, text),
+            Intent::Retract(of) => self.say_or_toast(vec![Kind::Retract { of }]),
+            Intent::React { to, sign, on } => {
+                self.say_or_toast(vec![Kind::Reaction { to, sign, on }]);
+            }
+            Intent::Pin { of, on } => self.say_or_toast(vec![Kind::Pin { of, on }]),
+            Intent::SetProfile(profile) => self.set_profile(profile),
+            Intent::RevokeDevice(device) => self.revoke_device(device),
+            Intent::ShowOlder => self.show_older(),
+            Intent::Notify(on) => self.notify(on),
             Intent::Retry(id) => self.retry(id),
             Intent::Attach(files) => self.attach(files),
             Intent::Detach(id) => self.detach(id),
@@ -186,7 +197,7 @@ impl Runtime {
     }
 
     /// Text alone is a message; with pictures it is the caption of a case. While the room is still opening, it waits.
-    fn send(self: &Rc<Self>, text: String) {
+    fn send(self: &Rc<Self>, text: String, to: Option<EventId>, mentions: Vec<Person>) {
         let Some(room) = self.open_room() else { return };
         let runtime = self.clone();
         spawn_local(async move {
@@ -204,7 +215,7 @@ impl Runtime {
             {
                 runtime.send_case(room, text);
             } else {
-                runtime.send_message(room, text).await;
+                runtime.send_message(room, text, to, mentions).await;
             }
         });
     }

@@ -91,3 +91,43 @@ pub(crate) fn revoke_url(url: &str) {
     // Fails only for a malformed URL, and then there is nothing to free.
     let _ = web_sys::Url::revoke_object_url(url);
 }
+
+/// Whether the person has let this site show notifications.
+pub(crate) fn can_notify() -> bool {
+    // Some browsers have no such thing.
+    let known = field(&window(), "Notification");
+    !known.is_undefined()
+        && web_sys::Notification::permission() == web_sys::NotificationPermission::Granted
+}
+
+/// Asks the person; only after a click.
+pub(crate) async fn may_notify() -> bool {
+    if field(&window(), "Notification").is_undefined() {
+        return false;
+    }
+    if let Ok(asked) = web_sys::Notification::request_permission() {
+        // Whatever the answer: what counts is what is allowed now.
+        let _ = wasm_bindgen_futures::JsFuture::from(asked).await;
+    }
+    can_notify()
+}
+
+pub(crate) fn notification(title: &str, body: &str) {
+    let options = web_sys::NotificationOptions::new();
+    options.set_body(body);
+    options.set_tag("healthsync");
+    // Fails where only service workers may notify.
+    let _ = web_sys::Notification::new_with_options(title, &options);
+}
+
+/// Asks the browser not to throw away what this page keeps when the disk fills up. Some ask the person, some decide by
+/// themselves; without it everything works, and is kept with less certainty.
+pub(crate) fn keep_storage() {
+    let Ok(asked) = window().navigator().storage().persist() else {
+        return;
+    };
+    wasm_bindgen_futures::spawn_local(async move {
+        // Whatever the answer, the page goes on.
+        let _ = wasm_bindgen_futures::JsFuture::from(asked).await;
+    });
+}

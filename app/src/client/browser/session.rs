@@ -240,6 +240,7 @@ impl Runtime {
             return self.read_only(wallet, person, why).await;
         };
         self.remember(&wallet, person).await;
+        super::platform::keep_storage();
         let ready = Session::Ready {
             wallet: wallet.name(),
             person,
@@ -257,7 +258,7 @@ impl Runtime {
         self.person_changed();
     }
 
-    async fn read_only(self: &Rc<Self>, wallet: Wallet, person: Person, why: Trouble) {
+    pub(crate) async fn read_only(self: &Rc<Self>, wallet: Wallet, person: Person, why: Trouble) {
         let session = Session::ReadOnly {
             wallet: wallet.name(),
             person,

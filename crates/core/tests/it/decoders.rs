@@ -389,6 +389,9 @@ proptest! {
         prop_assert_eq!((came.room, came.epoch, came.device, came.seq), (ROOM, epoch, device.secret.public(), 1));
         let opened = came.open(&key).unwrap();
         prop_assert_eq!(opened.event.encode(), &opened.bytes[..]);
+        let anew = || Envelope::seal_anew(&opened, &key, epoch, &device.secret).encode();
+        prop_assert_eq!(anew(), anew());
+        prop_assert_eq!(&Envelope::decode(&anew()).unwrap().open(&key).unwrap(), &opened);
         prop_assert_eq!(opened, event);
     }
 

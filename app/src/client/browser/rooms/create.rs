@@ -6,7 +6,7 @@ use std::rc::Rc;
 use alloy_primitives::{Address, FixedBytes};
 use alloy_sol_types::SolCall;
 use healthsync_core::{
-    Kind, Person, RoomId, RoomKey, limits,
+    Kind, Person, RoomId, RoomKey, epoch, limits,
     registry::{RoomRegistry, room_id},
 };
 use healthsync_lighthouse::{generate, room_key_cid};
@@ -110,7 +110,7 @@ impl Runtime {
         })?;
         let of = shares.len() as u8;
         self.set_new_room(NewRoom::StoringKey { stored: 0, of });
-        let cid = room_key_cid(&id, keys::EPOCH);
+        let cid = room_key_cid(&id, epoch::FIRST);
         let runtime = self.clone();
         self.save_shares(id, &cid, &shares, move |stored| {
             runtime.set_new_room(NewRoom::StoringKey { stored, of })
@@ -128,7 +128,7 @@ impl Runtime {
                 &error,
             )
         };
-        keys::keep_room_key(&self.db, me.person, id, &master)
+        keys::keep_room_key(&self.db, me.person, id, epoch::FIRST, &master)
             .await
             .map_err(unkept)?;
         let mut pending = PendingRoom {
@@ -172,10 +172,10 @@ impl Runtime {
         };
 
         let facts = facts_of(me.person, &members, block);
-        let key = RoomKey::from_master(master.as_bytes(), &id, keys::EPOCH);
+        let key = RoomKey::from_master(master.as_bytes(), &id, epoch::FIRST);
         let author = Author {
             room: id,
-            key: key.clone(),
+            key: (epoch::FIRST, key),
             person: me.person,
             device: me.device.clone(),
             delegation: delegation.clone(),
@@ -234,12 +234,13 @@ impl Runtime {
             if !on_chain.contains(&id) {
                 continue;
             }
-            let Ok(Some(key)) = keys::room_key(&self.db, me.person, id).await else {
+            let ring = keys::room_keys(&self.db, me.person, id).await;
+            let Some(key) = ring.ok().and_then(|ring| ring.newest()) else {
                 continue;
             };
             let author = Author {
                 room: id,
-                key: key.clone(),
+                key,
                 person: me.person,
                 device: me.device.clone(),
                 delegation: delegation.clone(),
@@ -264,6 +265,7 @@ fn facts_of(owner: Person, members: &[Person], block: u64) -> RoomFacts {
         exists: true,
         owner: Some(owner),
         members: all,
+        removed: Vec::new(),
         block,
     }
 }

@@ -5,12 +5,14 @@
 
 use std::{cell::Cell, rc::Rc};
 
-use healthsync_core::{Person, RoomId, RoomKey, RoomLog, RoomState};
-use healthsync_lighthouse::room_key_cid;
+use healthsync_core::{EventId, Person, RoomId, RoomLog, RoomState, display, epoch};
 use healthsync_net::NodeHandle;
 use leptos::prelude::*;
 
-use super::sync::{open_envelope, open_kept};
+use super::{
+    epochs::sealing,
+    ring::{KeyRing, Read, epoch_of},
+};
 use crate::{
     api::{self, RoomFact},
     client::{
@@ -40,7 +42,7 @@ pub(crate) struct ListState {
 
 /// What the list shows of a room.
 pub(crate) fn describe(known: &mut KnownRoom, state: &RoomState, me: Person) {
-    known.name = state.name.clone();
+    known.name = state.name.as_deref().map(|name| display(name).into_owned());
     let said = state
         .messages
         .iter()
@@ -55,6 +57,10 @@ pub(crate) fn describe(known: &mut KnownRoom, state: &RoomState, me: Person) {
         .clone()
         .filter(|(person, lamport, _)| *person != me && *lamport > known.seen)
         .count() as u32;
+    let unread = state.messages.after((known.seen, EventId([0xff; 32])));
+    known.mentioned = unread
+        .filter(|said| said.person != me)
+        .any(|said| said.mentions.contains(&me));
     known.last = said.map(|(.., at)| at.0).max().or(known.last);
     known.needs_opinion = state
         .cases
@@ -70,16 +76,18 @@ fn card(fact: &RoomFact, known: &KnownRoom) -> RoomCard {
         owner: fact.owner,
         members: fact.members,
         unread: known.unread,
+        mentioned: known.mentioned,
         needs_opinion: known.needs_opinion,
         last: known.last.map(healthsync_core::Millis),
     }
 }
 
-/// Those that need an opinion, then those with news, then by their last event.
+/// Those that need an opinion, then those that mention this person, then those with news, then by their last event.
 fn sort(cards: &mut [RoomCard]) {
     cards.sort_by_key(|card| {
         (
             !card.needs_opinion,
+            !card.mentioned,
             card.unread == 0,
             std::cmp::Reverse(card.last),
             card.id,
@@ -173,6 +181,7 @@ impl Runtime {
             if let Some(card) = cards.iter_mut().find(|card| card.id == id) {
                 card.name = known.name.clone();
                 card.unread = known.unread;
+                card.mentioned = known.mentioned;
                 card.needs_opinion = known.needs_opinion;
                 card.last = known.last.map(healthsync_core::Millis);
             }
@@ -183,21 +192,15 @@ impl Runtime {
     async fn look_into(self: &Rc<Self>, fact: &RoomFact) -> Option<KnownRoom> {
         let (me, delegation) = self.signer()?;
         let id = fact.room;
-        let key = match keys::room_key(&self.db, me.person, id).await.ok()? {
-            Some(key) => key,
-            None => {
-                let found = self.lookup(&room_key_cid(&id, keys::EPOCH)).await.ok()?;
-                let (key, master, _) = self.choose_room_key(id, &me, &found.good).await.ok()?;
-                keys::keep_room_key(&self.db, me.person, id, &master)
-                    .await
-                    .ok()?;
-                key
-            }
-        };
+        let mut ring = keys::room_keys(&self.db, me.person, id).await.ok()?;
+        if ring.get(epoch::FIRST).is_none() {
+            let (key, _) = self.fetch_key(id, &me, epoch::FIRST, None).await.ok()?;
+            ring.add(epoch::FIRST, key);
+        }
         let mut log = RoomLog::new(id, fact.owner, self.bootstrap.chain.id);
         for bytes in envelopes::of_room(&self.db, id).await.ok()? {
-            if let Some(event) = open_kept(&bytes, id, &key) {
-                let _ = log.insert(event);
+            if let Some(event) = ring.open_kept(&bytes, id) {
+                let _ = log.insert_kept(event);
             }
         }
         if self.online.get()
@@ -205,8 +208,8 @@ impl Runtime {
                 .await?
                 .is_ok()
         {
-            self.push_kept(&me, id).await;
-            self.pull_into(&me, &mut log, &key).await;
+            self.pull_into(&me, &mut log, &mut ring).await;
+            self.push_kept(&me, &log, &ring).await;
             // The room may have been opened meanwhile; then it stays joined.
             if self.open_room().is_none_or(|room| room.id != id) {
                 let _ = self.node.leave(id).await;
@@ -220,9 +223,18 @@ impl Runtime {
         Some(known)
     }
 
-    async fn push_kept(&self, me: &Me, id: RoomId) {
-        let device = me.device.public();
-        let Ok(entries) = outbox::entries(&self.db, id, device).await else {
+    /// What was written there without a connection. What has to be sealed anew first, because somebody was removed,
+    /// waits until the room is opened.
+    async fn push_kept(&self, me: &Me, log: &RoomLog, ring: &KeyRing) {
+        let (id, device) = (log.room(), me.device.public());
+        let entries = outbox::entries(&self.db, id, device).await;
+        let Some(entries) = entries.ok().filter(|entries| !entries.is_empty()) else {
+            return;
+        };
+        let Ok(facts) = self.facts(id, None).await else {
+            return;
+        };
+        let Some((current, _)) = sealing(&facts, log, ring) else {
             return;
         };
         for (seq, entry) in entries {
@@ -236,6 +248,9 @@ impl Runtime {
             if NodeHandle::fitting(std::slice::from_ref(&envelope)) == 0 {
                 continue;
             }
+            if epoch_of(&envelope) != Some(current) {
+                return;
+            }
             // In order, one by one: there are few, and an answer is an acknowledgement of exactly this one.
             match within(ANSWER_MS, self.node.push(id, vec![envelope])).await {
                 Some(Ok(stored)) if stored.rejected.is_empty() => {
@@ -247,18 +262,27 @@ impl Runtime {
         }
     }
 
-    async fn pull_into(&self, me: &Me, log: &mut RoomLog, key: &RoomKey) {
+    async fn pull_into(self: &Rc<Self>, me: &Me, log: &mut RoomLog, ring: &mut KeyRing) {
         let id = log.room();
         while let Some(Ok(page)) = within(ANSWER_MS, self.node.pull(id, log.heads(), 500)).await {
             let mut fresh = Vec::new();
             for bytes in page.envelopes {
-                if let Some(event) = open_envelope(&bytes, id, key)
+                let mut read = ring.open(&bytes, id);
+                if let Some(Read::NoKey(epoch)) = read {
+                    let Ok((key, _)) = self.fetch_key(id, me, epoch, Some(&bytes)).await else {
+                        // Without it nothing that follows can be told in full.
+                        return;
+                    };
+                    ring.add(epoch, key);
+                    read = ring.open(&bytes, id);
+                }
+                if let Some(Read::Event(event)) = read
                     && !matches!(
-                        log.insert(event.clone()),
+                        log.insert((*event).clone()),
                         Ok(healthsync_core::Inserted::Known) | Err(_)
                     )
                 {
-                    fresh.push((event, bytes));
+                    fresh.push((*event, bytes));
                 }
             }
             let done = !page.more || fresh.is_empty();

@@ -4,6 +4,7 @@ use std::rc::Rc;
 
 use alloy_primitives::{Address, FixedBytes};
 use alloy_sol_types::SolCall;
+use futures::channel::oneshot;
 use healthsync_core::{Person, registry::RoomRegistry};
 use wasm_bindgen_futures::spawn_local;
 
@@ -32,20 +33,37 @@ impl Runtime {
         }
         let (runtime, room) = (self.clone(), room.clone());
         spawn_local(async move {
-            runtime.read_facts(&room).await;
+            let changed = runtime.read_facts(&room).await;
             room.asking_facts.set(false);
+            if changed && !room.joined.get() {
+                runtime.sync(&room);
+            }
         });
     }
 
-    async fn read_facts(self: &Rc<Self>, room: &Rc<OpenRoom>) {
+    /// Reads the registry's list in a task of its own: whoever waits for it may be stopped by what it says.
+    pub(crate) async fn fresh_facts(self: &Rc<Self>, room: &Rc<OpenRoom>) {
+        let (done, wait) = oneshot::channel();
+        let (runtime, room) = (self.clone(), room.clone());
+        spawn_local(async move {
+            runtime.read_facts(&room).await;
+            // Nobody waits any more when the room was left.
+            let _ = done.send(());
+        });
+        // A dropped sender cannot be: the task runs to its end.
+        let _ = wait.await;
+    }
+
+    /// Says whether anything has changed.
+    async fn read_facts(self: &Rc<Self>, room: &Rc<OpenRoom>) -> bool {
         let known = room.facts.borrow().clone();
         // Without an answer the list stays as it was known; it is asked again before long.
         let Ok(facts) = self.facts(room.id, known.as_ref()).await else {
-            return;
+            return false;
         };
-        let Some(me) = self.me() else { return };
+        let Some(me) = self.me() else { return false };
         if room.closed.get() || room.person.get() != Some(me.person) {
-            return;
+            return false;
         }
         if facts.exists
             && !facts
@@ -59,19 +77,21 @@ impl Runtime {
             let (runtime, door) = (self.clone(), room.clone());
             room.loading
                 .run(async move { runtime.watch_closed_door(&door).await });
-            return;
+            return false;
         }
-        if facts.exists && known.as_ref() != Some(&facts) {
-            let joined = room.joined.get();
-            room.facts.replace(Some(facts));
+        if facts.exists {
+            room.turn.fresh.set(true);
+        }
+        let changed = facts.exists && known.as_ref() != Some(&facts);
+        if changed {
+            room.set_facts(facts);
             // Whoever was removed loses their direct link here.
             self.tell_members(room);
             self.repaint(room);
             self.note_seen(room);
-            if !joined {
-                self.sync(room);
-            }
         }
+        self.mind_epoch(room);
+        changed
     }
 
     pub(crate) fn add_members(self: &Rc<Self>, persons: Vec<Person>) {
@@ -169,7 +189,7 @@ impl Runtime {
                     facts.members.iter().any(|member| member.person == *person) == add
                 });
                 if seen && facts.block >= block {
-                    room.facts.replace(Some(facts));
+                    room.set_facts(facts);
                     break;
                 }
             }
@@ -181,6 +201,8 @@ impl Runtime {
         self.repaint(room);
         self.note_seen(room);
         self.tell_members_changed(room);
+        room.turn.mine.set(!add);
+        self.mind_epoch(room);
     }
 
     /// Sends a call to the registry and waits until it is in a block. `tell` gets each state on the way.
@@ -243,6 +265,8 @@ impl Runtime {
                 self.refresh_facts(&room);
                 if !room.joined.get() {
                     self.sync(&room);
+                } else if room.turn.missing_keys() > 0 {
+                    self.pull_soon(&room);
                 }
             }
             RoomPhase::Failed(_) => self.load_room(&room),

@@ -4,13 +4,17 @@
 //! and turns the log's state into the rows that views show.
 
 pub(crate) mod create;
+pub(crate) mod epochs;
 pub(crate) mod key;
 pub(crate) mod list;
 pub(crate) mod members;
 pub(crate) mod open;
 pub(crate) mod outbox;
 pub(crate) mod presence;
+pub(crate) mod revoke;
+pub(crate) mod ring;
 pub(crate) mod sync;
+pub(crate) mod talk;
 pub(crate) mod view;
 pub(crate) mod votes;
 pub(crate) mod write;
@@ -21,7 +25,7 @@ use std::{
 };
 
 use futures::{channel::oneshot, future::AbortHandle};
-use healthsync_core::{EventId, Person, RoomId, RoomKey, RoomLog};
+use healthsync_core::{EventId, Kind, Person, RoomId, RoomLog};
 
 use super::{files::attach::Attached, http::within, runtime::Task};
 use crate::{
@@ -33,8 +37,28 @@ use crate::{
 #[derive(Clone, Debug)]
 pub(crate) struct Unsent {
     pub id: EventId,
+    /// The message that it changes.
+    pub about: Option<EventId>,
     pub envelope: Vec<u8>,
     pub delivery: Delivery,
+    /// The relay may have it already: it goes there again only as it is.
+    pub tried: bool,
+}
+
+impl Unsent {
+    /// Whether a person sees it as part of the thing with this id.
+    pub(crate) fn shows_at(&self, id: EventId) -> bool {
+        self.id == id || self.about == Some(id)
+    }
+}
+
+/// What an event changes, if it says nothing new of its own.
+pub(crate) fn about(kind: &Kind) -> Option<EventId> {
+    match kind {
+        Kind::Edit { of, .. } | Kind::Retract { of } | Kind::Pin { of, .. } => Some(*of),
+        Kind::Reaction { to, .. } => Some(*to),
+        _ => None,
+    }
 }
 
 /// The room on screen. Lives from `OpenRoom` to `CloseRoom`; tasks of a room that was closed see `closed` and stop.
@@ -45,12 +69,21 @@ pub(crate) struct OpenRoom {
     pub phase: RefCell<RoomPhase>,
     /// For whom the parts below were loaded.
     pub person: Cell<Option<Person>>,
-    pub key: RefCell<Option<RoomKey>>,
+    pub keys: RefCell<ring::KeyRing>,
+    pub turn: epochs::Turn,
     pub log: RefCell<Option<RoomLog>>,
     pub facts: RefCell<Option<RoomFacts>>,
     /// By sequence number of this browser's device.
     pub unsent: RefCell<BTreeMap<u64, Unsent>>,
     pub presence: presence::Presence,
+    /// Messages that the page shows.
+    pub shown: Cell<usize>,
+    /// Place of the last thing before what is new, and of the last thing that was on screen.
+    pub seen: Cell<u64>,
+    pub looked: Cell<u64>,
+    pub notifies: Cell<bool>,
+    /// Events that the relay has of this room.
+    pub wanted: Cell<u64>,
     pub changes: RefCell<BTreeMap<Person, TxState>>,
     pub member_error: RefCell<Option<String>>,
     /// Locks of images by CID; absent means locked.
@@ -88,11 +121,17 @@ impl OpenRoom {
             closed: Cell::new(false),
             phase: RefCell::new(RoomPhase::Loading),
             person: Cell::new(None),
-            key: RefCell::default(),
+            keys: RefCell::default(),
+            turn: epochs::Turn::default(),
             log: RefCell::default(),
             facts: RefCell::default(),
             unsent: RefCell::default(),
             presence: presence::Presence::default(),
+            shown: Cell::new(talk::SHOWN),
+            seen: Cell::new(0),
+            looked: Cell::new(0),
+            notifies: Cell::new(false),
+            wanted: Cell::new(0),
             changes: RefCell::default(),
             member_error: RefCell::default(),
             locks: RefCell::default(),
@@ -164,7 +203,8 @@ impl OpenRoom {
         }
         self.joined.set(false);
         self.pushing.set(false);
-        self.key.take();
+        self.keys.take();
+        self.turn.clear();
         self.log.take();
         self.facts.take();
         self.unsent.take();

@@ -2,15 +2,15 @@
 
 use std::rc::Rc;
 
-use healthsync_core::{Person, RoomId, RoomKey, RoomLog};
-use healthsync_lighthouse::{room_key_cid, shares};
+use healthsync_core::{Person, RoomId, RoomKey, RoomLog, epoch};
+use healthsync_lighthouse::shares;
 use leptos::prelude::*;
 
 use super::{
     OpenRoom,
     key::{NoKey, list_names},
     outbox,
-    sync::{open_envelope, open_kept},
+    ring::{KeyRing, Read, epoch_of},
 };
 use crate::{
     api::{self, RoomFacts},
@@ -115,8 +115,10 @@ impl Runtime {
         let known = drafts::known_room(&self.db, me.person, room.id)
             .await
             .unwrap_or_default();
-        let key = match keys::room_key(&self.db, me.person, room.id).await {
-            Ok(key) => key,
+        room.seen.set(room.seen.get().max(known.seen));
+        self.load_notifies(room).await;
+        let ring = match keys::room_keys(&self.db, me.person, room.id).await {
+            Ok(ring) => ring,
             Err(error) => {
                 return RoomPhase::Failed(storage_trouble(
                     "What is kept of this room cannot be read",
@@ -130,12 +132,12 @@ impl Runtime {
                 .iter()
                 .any(|member| member.person == me.person)
         };
-        let was_in = key.is_some() || known.facts.as_ref().is_some_and(is_in);
+        let was_in = !ring.is_empty() || known.facts.as_ref().is_some_and(is_in);
         // What is kept here is shown before anybody was asked.
-        if let (Some(key), Some(facts)) = (&key, &known.facts)
+        if let (false, Some(facts)) = (ring.is_empty(), &known.facts)
             && is_in(facts)
         {
-            self.load_kept(room, me, key.clone(), facts.clone()).await;
+            self.load_kept(room, me, ring.clone(), facts.clone()).await;
             let empty = room
                 .log
                 .borrow()
@@ -166,18 +168,19 @@ impl Runtime {
             return self.not_allowed(room, me.person, was_in).await;
         }
         if room.log.borrow().is_some() {
-            room.facts.replace(Some(facts));
+            room.set_facts(facts);
+            self.mind_epoch(room);
             return room.phase.borrow().clone();
         }
-        let key = match key {
-            Some(key) => key,
-            None => match self.fetch_room_key(room, me).await {
-                Ok(key) => key,
+        let mut ring = ring;
+        if ring.get(epoch::FIRST).is_none() {
+            match self.fetch_room_key(room, me).await {
+                Ok(key) => ring.add(epoch::FIRST, key),
                 Err(NoKey::Denied) => return self.not_allowed(room, me.person, was_in).await,
                 Err(NoKey::Failed(trouble)) => return RoomPhase::Failed(trouble),
-            },
-        };
-        self.load_kept(room, me, key, facts).await;
+            }
+        }
+        self.load_kept(room, me, ring, facts).await;
         RoomPhase::Syncing
     }
 
@@ -186,7 +189,7 @@ impl Runtime {
         self: &Rc<Self>,
         room: &Rc<OpenRoom>,
         me: &Me,
-        key: RoomKey,
+        ring: KeyRing,
         facts: RoomFacts,
     ) {
         // The log counts the owner's names for the room; a room that exists has one.
@@ -200,13 +203,13 @@ impl Runtime {
             }
         };
         for bytes in kept {
-            if let Some(event) = open_kept(&bytes, room.id, &key) {
-                // A delegation for another chain, kept by an older configuration, counts for nothing here.
-                let _ = log.insert(event);
+            if let Some(event) = ring.open_kept(&bytes, room.id) {
+                // Only what was checked is kept, so this refuses nothing.
+                let _ = log.insert_kept(event);
             }
         }
-        room.key.replace(Some(key));
-        room.facts.replace(Some(facts));
+        room.keys.replace(ring);
+        room.set_facts(facts);
         room.set_log(log);
         self.load_unsent(room).await;
         let draft = drafts::draft(&self.db, me.person, room.id)
@@ -230,14 +233,12 @@ impl Runtime {
             let Ok(Some(envelope)) = envelope else {
                 continue;
             };
-            let Some(key) = room.key.borrow().clone() else {
-                return;
-            };
-            if let Some(event) = open_kept(&envelope, room.id, &key) {
+            let event = room.keys.borrow().open_kept(&envelope, room.id);
+            if let Some(event) = event {
                 let mut unsent = room.unsent.borrow_mut();
                 unsent
                     .entry(seq)
-                    .or_insert_with(|| outbox::kept(event.id(), envelope, &entry));
+                    .or_insert_with(|| outbox::kept(&event, envelope, &entry));
             }
         }
     }
@@ -282,11 +283,7 @@ impl Runtime {
     ) -> Result<RoomKey, NoKey> {
         room.set_phase(RoomPhase::Key(self.asked()));
         self.repaint(room);
-        let cid = room_key_cid(&room.id, keys::EPOCH);
-        let found = self.lookup(&cid).await?;
-        room.set_phase(RoomPhase::Key(found.progress.clone()));
-        self.repaint(room);
-        let (key, master, bad) = self.choose_room_key(room.id, me, &found.good).await?;
+        let (key, bad) = self.fetch_key(room.id, me, epoch::FIRST, None).await?;
         if !bad.is_empty() {
             let names: Vec<String> = bad.iter().map(|node| self.node_name(*node)).collect();
             self.toast(
@@ -297,18 +294,17 @@ impl Runtime {
                 ),
             );
         }
-        if let Err(error) = keys::keep_room_key(&self.db, me.person, room.id, &master).await {
-            self.storage_failed("The room cannot be read offline", &error);
-        }
         Ok(key)
     }
 
-    /// Shares that all agree give one key. When they do not, the key that opens what was said in the room is right.
+    /// Shares that all agree give one key. When they do not, the key that opens something that is sealed with it is
+    /// right: `sample`, or whatever else was said in the room.
     pub(crate) async fn choose_room_key(
         self: &Rc<Self>,
-        id: RoomId,
+        (id, epoch): (RoomId, u32),
         me: &Me,
         good: &[(usize, healthsync_lighthouse::Share)],
+        sample: Option<&[u8]>,
     ) -> Result<(RoomKey, healthsync_lighthouse::MasterKey, Vec<usize>), NoKey> {
         let wrong = |reason: String| {
             NoKey::Failed(trouble(
@@ -321,16 +317,23 @@ impl Runtime {
             .map_err(|error| wrong(error.to_string()))?
             .collect();
         let derive = |master: &healthsync_lighthouse::MasterKey| {
-            RoomKey::from_master(master.as_bytes(), &id, keys::EPOCH)
+            RoomKey::from_master(master.as_bytes(), &id, epoch)
         };
         if let [only] = found.as_slice() {
             return Ok((derive(&only.key), only.key.clone(), Vec::new()));
         }
-        let said = self.some_envelope(id, me).await;
+        let said = match sample {
+            Some(bytes) => Some(bytes.to_vec()),
+            None => self.some_envelope(id, epoch, me).await,
+        };
         for candidate in found {
             let key = derive(&candidate.key);
             let proven = match &said {
-                Some(bytes) => open_envelope(bytes, id, &key).is_some(),
+                Some(bytes) => {
+                    let mut ring = KeyRing::default();
+                    ring.add(epoch, key.clone());
+                    matches!(ring.open(bytes, id), Some(Read::Event(_)))
+                }
                 // Nothing was said yet: more than the threshold agreeing is proof enough.
                 None => candidate.agreeing.len() > super::key::NEEDED,
             };
@@ -341,12 +344,10 @@ impl Runtime {
         Err(wrong("they contradict each other".to_owned()))
     }
 
-    async fn some_envelope(&self, id: RoomId, me: &Me) -> Option<Vec<u8>> {
-        if let Some(kept) = envelopes::of_room(&self.db, id)
-            .await
-            .ok()
-            .and_then(|kept| kept.into_iter().next())
-        {
+    async fn some_envelope(&self, id: RoomId, epoch: u32, me: &Me) -> Option<Vec<u8>> {
+        let sealed_with_it = |bytes: &Vec<u8>| epoch_of(bytes) == Some(epoch);
+        let kept = envelopes::of_room(&self.db, id).await.unwrap_or_default();
+        if let Some(kept) = kept.into_iter().find(sealed_with_it) {
             return Some(kept);
         }
         let delegation = me.delegation.clone()?;
@@ -356,7 +357,7 @@ impl Runtime {
         let page = within(FACTS_MS, self.node.pull(id, Default::default(), 1))
             .await?
             .ok()?;
-        page.envelopes.into_iter().next()
+        page.envelopes.into_iter().find(sealed_with_it)
     }
 
     /// Not on the list: nothing of the room stays on screen, and its key is forgotten here.
@@ -368,7 +369,7 @@ impl Runtime {
     ) -> RoomPhase {
         room.forget_content();
         // On an error it stays in the database; it is not used, as the list comes first.
-        let _ = keys::drop_room_key(&self.db, person, room.id).await;
+        let _ = keys::drop_room_keys(&self.db, person, room.id).await;
         let _ = self.node.leave(room.id).await;
         RoomPhase::NotAllowed { person, removed }
     }

@@ -2,11 +2,11 @@
 
 use std::rc::Rc;
 
-use healthsync_core::{EventId, RefusalCode, VersionVector};
+use healthsync_core::{EventId, RefusalCode, SignedEvent, VersionVector};
 use healthsync_net::{GossipKind, NetError, NodeHandle, Stored};
 use wasm_bindgen_futures::spawn_local;
 
-use super::{OpenRoom, Unsent};
+use super::{OpenRoom, Unsent, about};
 use crate::client::{
     browser::{
         http::within,
@@ -42,6 +42,15 @@ impl Runtime {
     async fn push_all(self: &Rc<Self>, room: &Rc<OpenRoom>) -> bool {
         loop {
             let Some(me) = self.me() else { return false };
+            if room.unsent.borrow().is_empty() || !room.turn.fresh.get() {
+                return false;
+            }
+            if room.sealing().is_none() {
+                // Somebody was removed, and may have the key that it is sealed with. It goes out with the new one.
+                self.mind_epoch(room);
+                return false;
+            }
+            self.reseal_unsent(room, &me).await;
             let batch: Vec<(u64, Vec<u8>)> = room
                 .unsent
                 .borrow()
@@ -56,6 +65,11 @@ impl Runtime {
                 return false;
             }
             let envelopes = envelopes[..fitting].to_vec();
+            for (seq, _) in &batch[..fitting] {
+                if let Some(unsent) = room.unsent.borrow_mut().get_mut(seq) {
+                    unsent.tried = true;
+                }
+            }
             let pushed = within(ANSWER_MS, self.node.push(room.id, envelopes))
                 .await
                 .unwrap_or(Err(NetError::Timeout));
@@ -140,7 +154,7 @@ impl Runtime {
             .unsent
             .borrow_mut()
             .iter_mut()
-            .find(|(_, unsent)| unsent.id == id)
+            .find(|(_, unsent)| unsent.shows_at(id))
             .map(|(seq, unsent)| {
                 unsent.delivery = Delivery::Waiting;
                 *seq
@@ -155,7 +169,12 @@ impl Runtime {
     }
 
     /// Gossips again what others may have missed while this browser was away. The relay passes on what it has not seen.
-    pub(crate) fn publish_unsent(&self, room: &OpenRoom) {
+    pub(crate) async fn publish_unsent(&self, room: &OpenRoom) {
+        let Some(me) = self.me() else { return };
+        if room.sealing().is_none() {
+            return;
+        }
+        self.reseal_unsent(room, &me).await;
         for unsent in room
             .unsent
             .borrow()
@@ -183,6 +202,10 @@ impl Runtime {
         for seq in &held {
             room.unsent.borrow_mut().remove(seq);
         }
+        // Now it is known that the relay has none of the others.
+        for unsent in room.unsent.borrow_mut().values_mut() {
+            unsent.tried = false;
+        }
         // As above.
         let _ = outbox::stored(&self.db, room.id, device, held).await;
     }
@@ -200,11 +223,13 @@ pub(crate) fn refused(reason: &str) -> Delivery {
 }
 
 /// An entry of the outbox as it is after a reload.
-pub(crate) fn kept(id: EventId, envelope: Vec<u8>, entry: &outbox::OutboxEntry) -> Unsent {
+pub(crate) fn kept(event: &SignedEvent, envelope: Vec<u8>, entry: &outbox::OutboxEntry) -> Unsent {
     let delivery = entry.refused.as_deref().map_or(Delivery::Waiting, refused);
     Unsent {
-        id,
+        id: event.id(),
+        about: about(&event.event.kind),
         envelope,
         delivery,
+        tried: false,
     }
 }

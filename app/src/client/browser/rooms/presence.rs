@@ -6,9 +6,7 @@ use std::{
     rc::Rc,
 };
 
-use healthsync_core::{
-    DeviceKey, Ephemeral, EphemeralKind, Person, open_ephemeral, seal_ephemeral,
-};
+use healthsync_core::{DeviceKey, Ephemeral, EphemeralKind, Person, seal_ephemeral};
 use healthsync_net::{GossipKind, key_of_peer, peer_of_key};
 use leptos::prelude::GetUntracked;
 use wasm_bindgen_futures::spawn_local;
@@ -146,7 +144,7 @@ impl Runtime {
             return;
         }
         let Some((me, _)) = self.signer() else { return };
-        let Some(key) = room.key.borrow().clone() else {
+        let Some((_, key)) = room.seal_with() else {
             return;
         };
         let ephemeral = Ephemeral::sign(&room.id, me.person, now(), kind, &me.device);
@@ -199,10 +197,7 @@ impl Runtime {
     }
 
     pub(crate) fn on_ephemeral(self: &Rc<Self>, room: &Rc<OpenRoom>, bytes: &[u8]) {
-        let Some(key) = room.key.borrow().clone() else {
-            return;
-        };
-        let Ok(ephemeral) = open_ephemeral(bytes, &room.id, &key) else {
+        let Some(ephemeral) = room.keys.borrow().open_ephemeral(bytes, &room.id) else {
             return;
         };
         if self

@@ -2,13 +2,11 @@
 
 use std::rc::Rc;
 
-use healthsync_core::{
-    Envelope, EphemeralKind, Inserted, RefusalCode, RoomId, RoomKey, SignedEvent,
-};
+use healthsync_core::{EphemeralKind, Inserted, Kind, RefusalCode, RoomId, SignedEvent};
 use healthsync_net::{GossipKind, NetError, Page};
 use wasm_bindgen_futures::spawn_local;
 
-use super::OpenRoom;
+use super::{OpenRoom, ring::Read};
 use crate::client::{
     browser::{
         http::within,
@@ -17,7 +15,7 @@ use crate::client::{
         runtime::{Runtime, trouble},
         storage::{
             drafts::{self, KnownRoom},
-            envelopes,
+            envelopes, keys,
         },
     },
     model::RoomPhase,
@@ -65,6 +63,7 @@ impl Runtime {
         if !self.online.get() {
             return Ended::Offline;
         }
+        room.turn.fresh.set(false);
         let join = self.node.join(room.id, delegation, &me.device);
         let joined = match within(ANSWER_MS, join)
             .await
@@ -74,12 +73,18 @@ impl Runtime {
             Err(error) => return self.join_failed(room, error).await,
         };
         room.joined.set(true);
+        room.wanted.set(joined.have.0.values().sum());
         self.drop_held(room, &joined.have).await;
+        // Nothing goes out before it is known who was removed meanwhile.
+        self.fresh_facts(room).await;
+        if !room.turn.fresh.get() {
+            return Ended::Later;
+        }
         // Brings this device's delegation into the room, without which nobody here believes it.
         if let Err(trouble) = self.say(room, Vec::new()).await {
             self.toast_trouble(&trouble);
         }
-        self.publish_unsent(room);
+        self.publish_unsent(room).await;
         self.push_outbox(room);
 
         let has_all = room
@@ -99,6 +104,7 @@ impl Runtime {
             self.hint(room, EphemeralKind::Here { ask: true });
             self.say_reachable(room);
             self.note_seen(room);
+            self.mind_epoch(room);
         }
         self.repaint(room);
         ended
@@ -181,24 +187,28 @@ impl Runtime {
         });
     }
 
-    /// Opens envelopes, adds them to the log, shows them, and keeps what was new. Says how many were new.
+    /// Opens envelopes, adds them to the log, shows them, and keeps what was new. Says how many were new. Keys that are
+    /// not here are fetched.
     async fn take(self: &Rc<Self>, room: &Rc<OpenRoom>, envelopes: Vec<Vec<u8>>) -> usize {
-        let Some(key) = room.key.borrow().clone() else {
-            return 0;
-        };
         let mut fresh = Vec::new();
         for bytes in envelopes {
-            let Some(event) = open_envelope(&bytes, room.id, &key) else {
+            let mut read = room.keys.borrow().open(&bytes, room.id);
+            if let Some(Read::NoKey(epoch)) = read
+                && self.learn_key(room, epoch, &bytes).await
+            {
+                read = room.keys.borrow().open(&bytes, room.id);
+            }
+            let Some(Read::Event(event)) = read else {
                 continue;
             };
             let inserted = room
                 .log
                 .borrow_mut()
                 .as_mut()
-                .map(|log| log.insert(event.clone()));
+                .map(|log| log.insert((*event).clone()));
             match inserted {
                 Some(Ok(Inserted::New | Inserted::Pending | Inserted::Fork)) => {
-                    fresh.push((event, bytes))
+                    fresh.push((*event, bytes))
                 }
                 Some(Ok(Inserted::Known) | Err(_)) | None => {}
             }
@@ -208,9 +218,16 @@ impl Runtime {
         }
         self.repaint(room);
         let count = fresh.len();
+        let turned = fresh.iter().any(|(event, _)| is_epoch(event));
+        if fresh.iter().any(|(event, _)| is_revocation(event)) {
+            self.mind_revocation(room);
+        }
         let own = self.me().map(|me| me.device.public());
         if let Err(error) = envelopes::keep_received(&self.db, room.id, own, fresh).await {
             self.storage_failed("What others wrote stays in this page only", &error);
+        }
+        if turned {
+            self.mind_epoch(room);
         }
         count
     }
@@ -229,12 +246,18 @@ impl Runtime {
     }
 
     fn on_envelope(self: &Rc<Self>, room: &Rc<OpenRoom>, bytes: Vec<u8>) {
-        let Some(key) = room.key.borrow().clone() else {
-            return;
+        let event = match room.keys.borrow().open(&bytes, room.id) {
+            Some(Read::Event(event)) => *event,
+            Some(Read::NoKey(_)) => {
+                let (runtime, room) = (self.clone(), room.clone());
+                return spawn_local(async move {
+                    runtime.take(&room, vec![bytes]).await;
+                });
+            }
+            None => return,
         };
-        let Some(event) = open_envelope(&bytes, room.id, &key) else {
-            return;
-        };
+        let turned = is_epoch(&event);
+        let revoked = is_revocation(&event);
         let (person, device, seq) = (event.event.person, event.event.device, event.event.seq);
         let (inserted, gap) = {
             let mut log = room.log.borrow_mut();
@@ -247,12 +270,20 @@ impl Runtime {
             Ok(Inserted::Known) | Err(_) => return,
         }
         room.presence.stopped_typing(device);
+        self.mark_seen(room, event.event.lamport.saturating_sub(1));
+        self.tell_of(room, &event.event);
         self.repaint(room);
         if gap {
             self.pull_soon(room);
         }
         if !self.knows_member(room, person) {
             self.refresh_facts(room);
+        }
+        if turned {
+            self.mind_epoch(room);
+        }
+        if revoked {
+            self.mind_revocation(room);
         }
         let (runtime, id) = (self.clone(), room.id);
         let own = self.me().map(|me| me.device.public());
@@ -273,19 +304,26 @@ impl Runtime {
         };
         let runtime = self.clone();
         spawn_local(async move {
-            let Some(key) = room.key.borrow().clone() else {
+            let (Some(person), Ok(kept)) =
+                (room.person.get(), envelopes::of_room(&runtime.db, id).await)
+            else {
                 return;
             };
-            let Ok(kept) = envelopes::of_room(&runtime.db, id).await else {
+            // The other tab may have fetched or made a key.
+            let Ok(ring) = keys::room_keys(&runtime.db, person, id).await else {
                 return;
             };
+            if room.closed.get() || room.keys.borrow().is_empty() || ring.is_empty() {
+                return;
+            }
             for bytes in kept {
-                if let Some(event) = open_kept(&bytes, id, &key)
+                if let Some(event) = ring.open_kept(&bytes, id)
                     && let Some(log) = room.log.borrow_mut().as_mut()
                 {
-                    let _ = log.insert(event);
+                    let _ = log.insert_kept(event);
                 }
             }
+            room.keys.replace(ring);
             runtime.load_unsent(&room).await;
             runtime.repaint(&room);
             runtime.push_outbox(&room);
@@ -312,6 +350,7 @@ impl Runtime {
             let Some(log) = log.as_ref() else { return };
             super::list::describe(&mut now, log.state(), person);
             now.seen = log.next_lamport() - 1;
+            self.mark_seen(room, now.seen);
         }
         now.facts = room.facts.borrow().clone();
         let visible = is_visible();
@@ -322,9 +361,11 @@ impl Runtime {
             };
             if visible {
                 now.unread = 0;
+                now.mentioned = false;
             } else {
                 now.seen = before.seen;
                 now.unread = before.unread;
+                now.mentioned = before.mentioned;
             }
             now.last = now.last.or(before.last);
             now.facts = now.facts.or(before.facts);
@@ -335,18 +376,10 @@ impl Runtime {
     }
 }
 
-/// From the network: every signature is checked.
-pub(crate) fn open_envelope(bytes: &[u8], room: RoomId, key: &RoomKey) -> Option<SignedEvent> {
-    let envelope = Envelope::decode(bytes)
-        .ok()
-        .filter(|envelope| envelope.room == room)?;
-    envelope.open(key).ok()
+fn is_revocation(event: &SignedEvent) -> bool {
+    matches!(event.event.kind, Kind::Revocation { .. })
 }
 
-/// From this browser's own storage, where only checked envelopes go.
-pub(crate) fn open_kept(bytes: &[u8], room: RoomId, key: &RoomKey) -> Option<SignedEvent> {
-    let envelope = Envelope::decode_unverified(bytes)
-        .ok()
-        .filter(|envelope| envelope.room == room)?;
-    envelope.open(key).ok()
+fn is_epoch(event: &SignedEvent) -> bool {
+    matches!(event.event.kind, Kind::Epoch { .. })
 }

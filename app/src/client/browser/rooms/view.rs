@@ -2,18 +2,18 @@
 
 use std::{rc::Rc, sync::Arc};
 
-use healthsync_core::{CaseView, EventId, ImageRef, MessageView, Person, PollView};
+use healthsync_core::{CaseView, DeviceKey, EventId, ImageRef, Person, PollView, display};
 use leptos::prelude::*;
 use wasm_bindgen_futures::spawn_local;
 
-use super::OpenRoom;
+use super::{OpenRoom, talk::talk};
 use crate::{
     api::ChainRole,
     client::{
         browser::{files::attach::Attached, runtime::Runtime},
         model::{
-            CaseRow, Casting, Delivery, ImageLock, ImageRow, MemberRow, MessageRow, OptionRow,
-            PollRow, PollRules, Role, RoomPhase, RoomView,
+            CaseRow, Casting, Delivery, ImageLock, ImageRow, MemberRow, OptionRow, PollRow,
+            PollRules, Role, RoomPhase, RoomView,
         },
     },
 };
@@ -36,14 +36,18 @@ impl Runtime {
         spawn_local(async move {
             room.repaint.set(false);
             if !room.closed.get() {
-                let view = room_view(&room, runtime.me().map(|me| me.person));
+                let view = room_view(
+                    &room,
+                    runtime.me().map(|me| (me.person, me.device.public())),
+                );
                 runtime.client.room.set(Some(view));
             }
         });
     }
 }
 
-fn room_view(room: &OpenRoom, me: Option<Person>) -> RoomView {
+fn room_view(room: &OpenRoom, who: Option<(Person, DeviceKey)>) -> RoomView {
+    let me = who.map(|(person, _)| person);
     let mut view = RoomView::new(room.id);
     view.phase = room.phase.borrow().clone();
     view.owner = room.owner.get();
@@ -63,7 +67,7 @@ fn room_view(room: &OpenRoom, me: Option<Person>) -> RoomView {
     let delivery = |id: &EventId| {
         unsent
             .values()
-            .find(|unsent| unsent.id == *id)
+            .find(|unsent| unsent.shows_at(*id))
             .map_or(Delivery::Stored, |unsent| unsent.delivery.clone())
     };
     if let Some(facts) = room.facts.borrow().as_ref() {
@@ -106,14 +110,8 @@ fn room_view(room: &OpenRoom, me: Option<Person>) -> RoomView {
     }
     if let Some(log) = room.log.borrow().as_ref() {
         let state = log.state();
-        view.name = state.name.clone();
-        view.messages = Arc::new(
-            state
-                .messages
-                .iter()
-                .map(|message| message_row(message, me, &delivery))
-                .collect(),
-        );
+        view.name = state.name.as_deref().map(|name| display(name).into_owned());
+        view.talk = talk(room, log, who, &delivery);
         let casting = room.casting.borrow();
         let locks = room.locks.borrow();
         let lock = |cid: &str| locks.get(cid).cloned().unwrap_or(ImageLock::Locked);
@@ -130,21 +128,6 @@ fn room_view(room: &OpenRoom, me: Option<Person>) -> RoomView {
     view
 }
 
-fn message_row(
-    message: &MessageView,
-    me: Option<Person>,
-    delivery: &impl Fn(&EventId) -> Delivery,
-) -> MessageRow {
-    MessageRow {
-        id: message.id,
-        author: message.person,
-        you: Some(message.person) == me,
-        text: message.text.clone(),
-        at: message.at,
-        delivery: delivery(&message.id),
-    }
-}
-
 fn case_row(
     case: &CaseView,
     me: Option<Person>,
@@ -154,7 +137,7 @@ fn case_row(
 ) -> CaseRow {
     let image = |image: &ImageRef| ImageRow {
         cid: image.cid.clone(),
-        name: image.name.clone(),
+        name: display(&image.name).into_owned(),
         mime: image.mime.clone(),
         size: image.size,
         width: image.width,
@@ -163,9 +146,10 @@ fn case_row(
     };
     CaseRow {
         id: case.id,
+        order: case.lamport,
         author: case.person,
         you: Some(case.person) == me,
-        caption: case.caption.clone(),
+        caption: display(&case.caption).into_owned(),
         at: case.at,
         images: case.images.iter().map(image).collect(),
         polls: case
@@ -198,13 +182,13 @@ fn poll_row(
         case: poll.case,
         asker: poll.asker,
         you_asked: Some(poll.asker) == me,
-        question: poll.question.clone(),
+        question: display(&poll.question).into_owned(),
         options: poll
             .options
             .iter()
             .map(|option| OptionRow {
                 id: option.id,
-                text: option.text.clone(),
+                text: display(&option.text).into_owned(),
                 by: option.by,
                 count: option.count,
                 voters: option.voters.clone(),

@@ -2,11 +2,11 @@
 
 use std::rc::Rc;
 
-use healthsync_core::{EphemeralKind, EventId, Kind, LimitError, RoomKey};
+use healthsync_core::{EphemeralKind, EventId, Kind, LimitError, Person};
 use healthsync_net::GossipKind;
 use wasm_bindgen_futures::spawn_local;
 
-use super::{OpenRoom, Unsent};
+use super::{OpenRoom, Unsent, about, ring::epoch_of};
 use crate::client::{
     browser::{
         platform::sleep,
@@ -35,7 +35,7 @@ impl Runtime {
             ));
         };
         let (key, next_lamport) = {
-            let key: Option<RoomKey> = room.key.borrow().clone();
+            let key = room.seal_with();
             let next = room.log.borrow().as_ref().map(|log| log.next_lamport());
             let (Some(key), Some(next)) = (key, next) else {
                 return Err(trouble(
@@ -51,7 +51,7 @@ impl Runtime {
         }
         let author = Author {
             room: room.id,
-            key: key.clone(),
+            key,
             person: me.person,
             device: me.device.clone(),
             delegation: delegation.clone(),
@@ -72,17 +72,19 @@ impl Runtime {
         Ok(ids)
     }
 
-    fn show_and_send(self: &Rc<Self>, room: &Rc<OpenRoom>, appended: Vec<Appended>) {
+    pub(crate) fn show_and_send(self: &Rc<Self>, room: &Rc<OpenRoom>, appended: Vec<Appended>) {
         if appended.is_empty() {
             return;
         }
+        let fresh = (room.joined.get() || self.has_direct()) && room.turn.fresh.get();
         for Appended { event, envelope } in appended {
-            let (seq, id) = (event.event.seq, event.id());
+            let (seq, id, about) = (event.event.seq, event.id(), about(&event.event.kind));
             if let Some(log) = room.log.borrow_mut().as_mut() {
                 // One's own event: of this room, and its delegation was verified when it was signed.
                 let _ = log.insert(event);
             }
-            if room.joined.get() || self.has_direct() {
+            let current = room.sealing().map(|(epoch, _)| epoch);
+            if fresh && current.is_some() && current == epoch_of(&envelope) {
                 // Gossip is the fast path; what it loses, the push below and others' pulls make good.
                 let _ = self.node.publish(room.id, GossipKind::Envelope, &envelope);
             }
@@ -90,8 +92,10 @@ impl Runtime {
                 seq,
                 Unsent {
                     id,
+                    about,
                     envelope,
                     delivery: Delivery::Waiting,
+                    tried: false,
                 },
             );
         }
@@ -101,13 +105,28 @@ impl Runtime {
     }
 
     /// `Send` with text alone. It stays in the database as a draft until it is kept as an event.
-    pub(crate) async fn send_message(self: &Rc<Self>, room: Rc<OpenRoom>, text: String) {
+    pub(crate) async fn send_message(
+        self: &Rc<Self>,
+        room: Rc<OpenRoom>,
+        text: String,
+        to: Option<EventId>,
+        mentions: Vec<Person>,
+    ) {
         let text = text.trim().to_owned();
         if text.is_empty() {
             return;
         }
         self.show_draft(&room, String::new());
-        match self.say(&room, vec![Kind::message(text.clone())]).await {
+        // Whoever answers has read what was new.
+        if let Some(log) = room.log.borrow().as_ref() {
+            room.seen.set(log.next_lamport());
+        }
+        let said = Kind::Message {
+            text: text.clone(),
+            to,
+            mentions,
+        };
+        match self.say(&room, vec![said]).await {
             Ok(_) => self.save_draft(&room, String::new(), 0),
             Err(trouble) => {
                 self.give_back(&room, text).await;

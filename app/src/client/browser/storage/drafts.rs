@@ -42,6 +42,8 @@ pub(crate) struct KnownRoom {
     pub name: Option<String>,
     pub facts: Option<RoomFacts>,
     pub unread: u32,
+    /// Something unread is addressed to this person.
+    pub mentioned: bool,
     pub needs_opinion: bool,
     pub last: Option<u64>,
     /// Highest Lamport time that this person has had on screen.

@@ -14,7 +14,6 @@ use wasm_bindgen::JsValue;
 
 use super::{
     Database, StorageError, finish,
-    keys::EPOCH,
     outbox::OutboxEntry,
     schema::{ENVELOPES, HEADS, OUTBOX},
     to_the_end,
@@ -51,7 +50,8 @@ impl From<idb::Error> for AppendError {
 #[derive(Clone, Debug)]
 pub(crate) struct Author {
     pub room: RoomId,
-    pub key: RoomKey,
+    /// Number of the key, and the key.
+    pub key: (u32, RoomKey),
     pub person: Person,
     pub device: DeviceSecret,
     pub delegation: SignedDelegation,
@@ -87,7 +87,7 @@ async fn append_now(
 ) -> Result<Vec<Appended>, AppendError> {
     let Author {
         room,
-        key,
+        key: (epoch, key),
         person,
         device,
         delegation,
@@ -150,7 +150,7 @@ async fn append_now(
             lamport: signed.event.lamport,
             ..head
         };
-        let envelope = Envelope::seal(&signed, &key, EPOCH, random::<12>(), &device).encode();
+        let envelope = Envelope::seal(&signed, &key, epoch, random::<12>(), &device).encode();
         appended.push(Appended {
             event: signed,
             envelope,
@@ -169,6 +169,18 @@ async fn append_now(
     heads.put(&JsValue::from_str(&head_text(&head)?), Some(&head_key))?;
     finish(transaction).await?;
     Ok(appended)
+}
+
+/// An event of this browser that has not been sent yet, sealed anew.
+pub(crate) async fn replace(
+    db: &Database,
+    room: RoomId,
+    device: DeviceKey,
+    seq: u64,
+    envelope: &[u8],
+) -> Result<(), StorageError> {
+    db.put_bytes(ENVELOPES, &envelope_key(room, device, seq), envelope)
+        .await
 }
 
 fn head_text(head: &Head) -> Result<String, StorageError> {

@@ -3,20 +3,32 @@
 //! They lie in IndexedDB in the clear, as a browser offers nothing better without asking for a passphrase:
 //! whoever can run code on this origin or read this profile's disk has them (docs/architecture.md).
 
-use healthsync_core::{DeviceSecret, Millis, Person, RoomId, RoomKey, SignedDelegation};
+use healthsync_core::{DeviceSecret, Millis, Person, RoomId, RoomKey, SignedDelegation, epoch};
 use healthsync_lighthouse::MasterKey;
 
 use super::{Database, StorageError, schema};
-use crate::client::browser::platform::random;
-
-/// Rooms have one key until rotation comes; its number is already in every envelope.
-pub(crate) const EPOCH: u32 = 0;
+use crate::client::browser::{
+    platform::{bytes_from_js, random},
+    rooms::ring::KeyRing,
+};
 
 /// One device key a person and browser: two accounts used in one browser cannot be linked by it, and each
 /// person's events in a room stay one chain.
 pub(crate) async fn device(db: &Database, person: Person) -> Result<DeviceSecret, StorageError> {
     let seed = secret(db, &format!("device/{person}")).await?;
     Ok(DeviceSecret::from_bytes(seed))
+}
+
+/// Forgets the device's key and its delegation: the next one is another device.
+pub(crate) async fn forget_device(
+    db: &Database,
+    chain_id: u64,
+    person: Person,
+) -> Result<(), StorageError> {
+    db.delete(schema::DELEGATIONS, &format!("{chain_id}/{person}"))
+        .await?;
+    db.delete(schema::SECRETS, &format!("device/{person}"))
+        .await
 }
 
 /// The demo wallet's key, made at its first use.
@@ -58,39 +70,57 @@ pub(crate) async fn keep_delegation(
     db.put_json(schema::DELEGATIONS, &key, signed).await
 }
 
-/// The room's key, derived from the master key that was put together from the nodes' shares.
-pub(crate) async fn room_key(
+fn room_key_of(person: Person, room: RoomId, epoch: u32) -> String {
+    match epoch {
+        epoch::FIRST => format!("{person}/{room}"),
+        later => format!("{person}/{room}/{later}"),
+    }
+}
+
+/// The room's keys that are kept here, by number, derived from the master keys that were put together from the nodes'
+/// shares.
+pub(crate) async fn room_keys(
     db: &Database,
     person: Person,
     room: RoomId,
-) -> Result<Option<RoomKey>, StorageError> {
-    let bytes = db
-        .get_bytes(schema::ROOM_KEYS, &format!("{person}/{room}"))
-        .await?;
-    let master: Option<[u8; 32]> = bytes.and_then(|bytes| bytes.try_into().ok());
-    Ok(master.map(|master| RoomKey::from_master(&master, &room, EPOCH)))
+) -> Result<KeyRing, StorageError> {
+    let first = room_key_of(person, room, epoch::FIRST);
+    let mut ring = KeyRing::default();
+    for (key, value) in db.range(schema::ROOM_KEYS, &first).await? {
+        let epoch = match key[first.len()..].strip_prefix('/') {
+            Some(number) => number.parse().ok(),
+            None => Some(epoch::FIRST),
+        };
+        let master: Option<[u8; 32]> =
+            bytes_from_js(&value).and_then(|bytes| bytes.try_into().ok());
+        if let (Some(epoch), Some(master)) = (epoch, master) {
+            ring.add(epoch, RoomKey::from_master(&master, &room, epoch));
+        }
+    }
+    Ok(ring)
 }
 
 pub(crate) async fn keep_room_key(
     db: &Database,
     person: Person,
     room: RoomId,
+    epoch: u32,
     master: &MasterKey,
 ) -> Result<(), StorageError> {
-    db.put_bytes(
-        schema::ROOM_KEYS,
-        &format!("{person}/{room}"),
-        master.as_bytes(),
-    )
-    .await
+    let key = room_key_of(person, room, epoch);
+    db.put_bytes(schema::ROOM_KEYS, &key, master.as_bytes())
+        .await
 }
 
-/// A key that opens nothing any more (the person was removed, or the nodes hold another one).
-pub(crate) async fn drop_room_key(
+/// Forgets the room's keys: the person was removed.
+pub(crate) async fn drop_room_keys(
     db: &Database,
     person: Person,
     room: RoomId,
 ) -> Result<(), StorageError> {
-    db.delete(schema::ROOM_KEYS, &format!("{person}/{room}"))
-        .await
+    let first = room_key_of(person, room, epoch::FIRST);
+    for (key, _) in db.range(schema::ROOM_KEYS, &first).await? {
+        db.delete(schema::ROOM_KEYS, &key).await?;
+    }
+    Ok(())
 }

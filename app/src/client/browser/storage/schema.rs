@@ -15,7 +15,7 @@ pub(crate) const SECRETS: &str = "secrets";
 pub(crate) const DELEGATIONS: &str = "delegations";
 /// Single settings: `session`.
 pub(crate) const SETTINGS: &str = "settings";
-/// Room keys (32 bytes): `{person}/{room}`.
+/// Room keys (32 bytes): `{person}/{room}` the first one, `{person}/{room}/{number}` later ones.
 pub(crate) const ROOM_KEYS: &str = "room-keys";
 /// What was last known of a room (JSON): `{person}/{room}`.
 pub(crate) const ROOMS: &str = "rooms";

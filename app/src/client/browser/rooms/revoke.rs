@@ -1,0 +1,158 @@
+//! Ending a device's right to write for this person, in every room that this browser knows; and noticing that another
+//! device has ended this one's.
+
+use std::rc::Rc;
+
+use healthsync_core::{
+    DeviceKey, Kind, Revocation, RoomId, RoomLog, SignedDelegation, SignedRevocation,
+};
+use wasm_bindgen_futures::spawn_local;
+
+use super::OpenRoom;
+use crate::client::{
+    browser::{
+        platform::now,
+        runtime::{Me, Runtime, storage_trouble, trouble},
+        storage::{
+            drafts,
+            envelopes::{self, Author},
+            keys,
+        },
+    },
+    model::{ToastKind, Trouble},
+};
+
+const WHAT: &str = "The device was not revoked.";
+
+impl Runtime {
+    /// Asks the wallet, then says it in this room and in all others that this browser can read.
+    pub(crate) fn revoke_device(self: &Rc<Self>, device: DeviceKey) {
+        let runtime = self.clone();
+        spawn_local(async move {
+            match runtime.revoke(device).await {
+                Ok(rooms) => runtime.toast(
+                    ToastKind::Good,
+                    format!("The device is revoked in {rooms} rooms. What it writes from now on is left out by everybody."),
+                ),
+                Err(trouble) => runtime.toast_trouble(&trouble),
+            }
+        });
+    }
+
+    async fn revoke(self: &Rc<Self>, device: DeviceKey) -> Result<usize, Trouble> {
+        let (Some((me, delegation)), Some(room)) = (self.signer(), self.open_room()) else {
+            return Err(trouble(
+                format!("{WHAT} This browser may not sign for you yet."),
+                None,
+                Some("Sign in the wallet, then try again."),
+            ));
+        };
+        let revocation = Revocation {
+            person: me.person,
+            device,
+            revoked_at: now().seconds(),
+            chain_id: self.bootstrap.chain.id,
+        };
+        let (text, hash) = (revocation.typed_data_json(), revocation.signing_hash());
+        let signature = me.wallet.sign_typed_data(me.person, text, &hash).await;
+        let signed = SignedRevocation {
+            revocation,
+            signature: signature.map_err(|error| error.trouble(WHAT, None))?,
+        };
+        signed.verify(self.bootstrap.chain.id).map_err(|error| {
+            trouble(
+                format!("{WHAT} The wallet's signature is not usable: {error}."),
+                None,
+                Some("Choose the right account in the wallet, then try again."),
+            )
+        })?;
+        let last = |log: &RoomLog| log.heads().get(&device);
+        let here = room.log.borrow().as_ref().map(last).unwrap_or_default();
+        let kind = Kind::Revocation {
+            revocation: signed.clone(),
+            last: here,
+        };
+        self.say(&room, vec![kind]).await?;
+
+        let known = drafts::known_rooms(&self.db, me.person).await;
+        let known = known
+            .map_err(|error| storage_trouble("The device is revoked in this room only", &error))?;
+        let mut rooms = 1;
+        for (id, known) in known {
+            let Some(owner) = known.facts.and_then(|facts| facts.owner) else {
+                continue;
+            };
+            if id == room.id {
+                continue;
+            }
+            let log = RoomLog::new(id, owner, self.bootstrap.chain.id);
+            let said = self.revoke_in(log, &me, &delegation, &signed).await;
+            rooms += usize::from(said.is_some());
+        }
+        // Visits them, and sends what was just written there.
+        self.load_rooms();
+        Ok(rooms)
+    }
+
+    /// In a room that is not open: kept in its outbox.
+    async fn revoke_in(
+        &self,
+        mut log: RoomLog,
+        me: &Me,
+        delegation: &SignedDelegation,
+        signed: &SignedRevocation,
+    ) -> Option<()> {
+        let id: RoomId = log.room();
+        let ring = keys::room_keys(&self.db, me.person, id).await.ok()?;
+        let key = ring.newest()?;
+        for bytes in envelopes::of_room(&self.db, id).await.ok()? {
+            if let Some(event) = ring.open_kept(&bytes, id) {
+                // Only what was checked is kept.
+                let _ = log.insert_kept(event);
+            }
+        }
+        let author = Author {
+            room: id,
+            key,
+            person: me.person,
+            device: me.device.clone(),
+            delegation: delegation.clone(),
+        };
+        let kind = Kind::Revocation {
+            revocation: signed.clone(),
+            last: log.heads().get(&signed.revocation.device),
+        };
+        envelopes::append(&self.db, author, log.next_lamport(), vec![kind])
+            .await
+            .ok()
+            .map(|_| ())
+    }
+
+    /// Another device of this person has ended this browser's right to write: it forgets its key, and can ask the wallet
+    /// for a new one.
+    pub(crate) fn mind_revocation(self: &Rc<Self>, room: &OpenRoom) {
+        let Some(me) = self.me() else { return };
+        let revoked = room.log.borrow().as_ref().is_some_and(|log| {
+            let person = log.state().people.get(&me.person);
+            let device = person.and_then(|person| person.devices.get(&me.device.public()));
+            device.is_some_and(|device| device.revoked.is_some())
+        });
+        if !revoked {
+            return;
+        }
+        let runtime = self.clone();
+        spawn_local(async move {
+            let forgotten =
+                keys::forget_device(&runtime.db, runtime.bootstrap.chain.id, me.person).await;
+            if let Err(error) = forgotten {
+                runtime.storage_failed("This browser's old key could not be forgotten", &error);
+            }
+            let why = trouble(
+                "Your wallet has revoked this browser's permission to write for you.",
+                Some("What you write stays here."),
+                Some("If this is your browser, sign again: it gets a new key."),
+            );
+            runtime.read_only(me.wallet.clone(), me.person, why).await;
+        });
+    }
+}

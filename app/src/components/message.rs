@@ -1,0 +1,353 @@
+//! One message: who, when, what, what others have said about it, and what can be done with it.
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+use healthsync_core::{EventId, Millis, Sign};
+use leptos::{ev::KeyboardEvent, prelude::*};
+
+use super::{
+    avatar::Avatar,
+    icon::Icon,
+    notice::rest_of,
+    room_scope::{Composing, use_room},
+    time::Clock,
+};
+use crate::client::{
+    model::{Delivery, Intent, MessageRow, Quote},
+    use_client,
+};
+
+/// Changes when the row has to be drawn anew. Signs and pins are followed within the row, so that whoever gives one keeps
+/// the focus.
+pub(crate) fn fingerprint(row: &MessageRow) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    let delivery = match &row.delivery {
+        Delivery::Waiting => 0u8,
+        Delivery::Stored => 1,
+        Delivery::Refused(_) => 2,
+    };
+    let quoted = row.to.as_ref().map(|quote| (quote.id.0, &quote.text));
+    (delivery, &row.text, row.edited, row.retracted, quoted).hash(&mut hasher);
+    hasher.finish()
+}
+
+pub(crate) fn sign_word(sign: Sign) -> &'static str {
+    match sign {
+        Sign::Agree => "Agree",
+        Sign::Disagree => "Disagree",
+        Sign::Unsure => "Unsure",
+        Sign::Seen => "Seen",
+        Sign::Thanks => "Thanks",
+        Sign::Unknown => "",
+    }
+}
+
+#[component]
+pub(crate) fn Message(row: MessageRow) -> impl IntoView {
+    let room = use_room();
+    let MessageRow {
+        id,
+        order,
+        author,
+        you,
+        text,
+        at,
+        to,
+        for_you,
+        edited,
+        earlier,
+        retracted,
+        wrong_clock,
+        delivery,
+        ..
+    } = row;
+    let open = RwSignal::new(false);
+    let who = move || {
+        if you {
+            "You".to_owned()
+        } else {
+            room.name(author)
+        }
+    };
+    let state = match &delivery {
+        Delivery::Stored => "stored",
+        Delivery::Waiting => "unsent",
+        Delivery::Refused(_) => "failed",
+    };
+    let original = StoredValue::new(text.clone());
+    let body = if retracted {
+        view! { <p class="msg__text muted">"Taken back by its author."</p> }.into_any()
+    } else {
+        view! { <p class="msg__text" dir="auto">{text}</p> }.into_any()
+    };
+    let close = move |event: KeyboardEvent| {
+        if event.key() == "Escape" && open.get_untracked() {
+            event.prevent_default();
+            open.set(false);
+        }
+    };
+    view! {
+        <article
+            class="msg"
+            id=format!("m-{}", &id.to_string()[2..18])
+            data-testid="message"
+            data-state=state
+            data-for-you=for_you.then_some("")
+            on:keydown=close
+        >
+            <Avatar person=author />
+            <div>
+                <div class="msg__head">
+                    <span class="msg__who" title=author.checksummed()>
+                        <bdi>{who}</bdi>
+                    </span>
+                    <Clock at />
+                    {(!retracted)
+                        .then(|| {
+                            view! {
+                                <button
+                                    class="msg__more"
+                                    type="button"
+                                    aria-label="Answer or mark this message"
+                                    title="Answer or mark this message"
+                                    data-testid="message-more"
+                                    aria-expanded=move || open.get().to_string()
+                                    on:click=move |_| open.update(|open| *open = !*open)
+                                >
+                                    <Icon name="chevron-down" small=true />
+                                </button>
+                            }
+                        })}
+                </div>
+                {to.map(|quote| view! { <QuoteLine quote /> })}
+                {body}
+                {wrong_clock
+                    .then(|| {
+                        view! {
+                            <span class="msg__state">
+                                <Icon name="clock" small=true />
+                                "The clock of the device that wrote this is wrong"
+                            </span>
+                        }
+                    })}
+                {edited.map(|_| view! { <Earlier earlier /> })}
+                <Signs id order />
+                <DeliveryLine id delivery />
+                {move || open.get().then(|| view! { <Actions id order you original open /> })}
+            </div>
+        </article>
+    }
+}
+
+/// The message that this one answers; a way to it.
+#[component]
+fn QuoteLine(quote: Quote) -> impl IntoView {
+    let room = use_room();
+    let Quote { id, author, text } = quote;
+    view! {
+        <a class="msg__quote" rel="external" href=format!("#m-{}", &id.to_string()[2..18])>
+            <bdi class="msg__who">{move || room.name(author)}</bdi>
+            " "
+            <bdi>{text.unwrap_or_else(|| "taken back".into())}</bdi>
+        </a>
+    }
+}
+
+/// It was edited; what it said before is not hidden.
+#[component]
+fn Earlier(earlier: Vec<(Millis, String)>) -> impl IntoView {
+    let line = |(at, text)| {
+        view! {
+            <li>
+                <Clock at />
+                " "
+                <bdi>{text}</bdi>
+            </li>
+        }
+    };
+    view! {
+        <details class="msg__earlier">
+            <summary>"edited"</summary>
+            <ul>{earlier.into_iter().map(line).collect_view()}</ul>
+        </details>
+    }
+}
+
+/// Signs that somebody has given, each to give or take back.
+#[component]
+fn Signs(id: EventId, order: u64) -> impl IntoView {
+    let client = use_client();
+    let room = use_room();
+    let given = Memo::new(move |_| room.message(order, id, |row| row.reactions.clone()));
+    let pinned = Memo::new(move |_| room.message(order, id, |row| row.pinned) == Some(true));
+    let chip = move |sign: Sign| {
+        let row = Memo::new(move |_| {
+            given.with(|given| {
+                let given = given.as_ref()?.iter().find(|row| row.sign == sign)?;
+                Some((given.people.clone(), given.mine))
+            })
+        });
+        let names = move || {
+            let people = row.get().map(|(people, _)| people).unwrap_or_default();
+            let names: Vec<String> = people.iter().map(|person| room.name(*person)).collect();
+            format!("{}: {}", sign_word(sign), names.join(", "))
+        };
+        let mine = move || row.with(|row| row.as_ref().is_some_and(|(_, mine)| *mine));
+        view! {
+            <Show when=move || row.with(Option::is_some)>
+                <button
+                    class="sign"
+                    type="button"
+                    data-testid="reaction"
+                    aria-pressed=move || mine().to_string()
+                    title=names
+                    on:click=move |_| client.send(Intent::React { to: id, sign, on: !mine() })
+                >
+                    {sign_word(sign)}
+                    " "
+                    <span class="num">
+                        {move || row.with(|row| row.as_ref().map_or(0, |(people, _)| people.len()))}
+                    </span>
+                </button>
+            </Show>
+        }
+    };
+    let any = Memo::new(move |_| {
+        pinned.get() || given.with(|given| given.as_ref().is_some_and(|given| !given.is_empty()))
+    });
+    view! {
+        <Show when=move || any.get()>
+            <div class="signs">
+                <Show when=move || pinned.get()>
+                    <span class="badge">"Pinned"</span>
+                </Show>
+                {Sign::ALL.map(chip).into_iter().collect_view()}
+            </div>
+        </Show>
+    }
+}
+
+/// Kept here, refused: with what can be done.
+#[component]
+fn DeliveryLine(id: EventId, delivery: Delivery) -> impl IntoView {
+    let client = use_client();
+    match delivery {
+        Delivery::Stored => None,
+        Delivery::Waiting => Some(
+            view! {
+                <span class="msg__state">
+                    <Icon name="clock" small=true />
+                    "Kept here, not sent yet"
+                </span>
+            }
+            .into_any(),
+        ),
+        Delivery::Refused(trouble) => {
+            let rest = rest_of(&trouble).unwrap_or_default();
+            let line = view! {
+                <span class="msg__state" role="alert" data-testid="error">
+                    <Icon name="circle-x" small=true />
+                    {trouble.what}
+                    " "
+                    {rest}
+                </span>
+                <button
+                    class="msg__act"
+                    type="button"
+                    on:click=move |_| client.send(Intent::Retry(id))
+                >
+                    "Send again"
+                </button>
+            };
+            Some(line.into_any())
+        }
+    }
+}
+
+/// What can be done with a message.
+#[component]
+fn Actions(
+    id: EventId,
+    order: u64,
+    you: bool,
+    original: StoredValue<String>,
+    open: RwSignal<bool>,
+) -> impl IntoView {
+    let client = use_client();
+    let room = use_room();
+    let pinned = Memo::new(move |_| room.message(order, id, |row| row.pinned) == Some(true));
+    let sure = RwSignal::new(false);
+    let compose = move |composing: Composing| {
+        open.set(false);
+        room.composing.set(composing);
+    };
+    let sign = move |sign: Sign| {
+        let mine = Memo::new(move |_| {
+            let given =
+                |row: &MessageRow| row.reactions.iter().any(|row| row.sign == sign && row.mine);
+            room.message(order, id, given) == Some(true)
+        });
+        view! {
+            <button
+                class="sign"
+                type="button"
+                aria-pressed=move || mine.get().to_string()
+                on:click=move |_| {
+                    client.send(Intent::React { to: id, sign, on: !mine.get_untracked() });
+                }
+            >
+                {sign_word(sign)}
+            </button>
+        }
+    };
+    view! {
+        <div class="msg__actions" role="group" aria-label="This message">
+            <button class="btn btn--quiet" type="button" on:click=move |_| compose(Composing::Reply(id))>
+                "Answer"
+            </button>
+            <button
+                class="btn btn--quiet"
+                type="button"
+                on:click=move |_| {
+                    client.send(Intent::Pin { of: id, on: !pinned.get_untracked() });
+                    open.set(false);
+                }
+            >
+                {move || if pinned.get() { "Unpin" } else { "Pin" }}
+            </button>
+            {you
+                .then(|| {
+                    view! {
+                        <button
+                            class="btn btn--quiet"
+                            type="button"
+                            on:click=move |_| compose(Composing::Edit(id, original.get_value()))
+                        >
+                            "Edit"
+                        </button>
+                        <button
+                            class="btn btn--quiet"
+                            type="button"
+                            on:click=move |_| {
+                                if sure.get_untracked() {
+                                    client.send(Intent::Retract(id));
+                                    open.set(false);
+                                } else {
+                                    sure.set(true);
+                                }
+                            }
+                        >
+                            {move || {
+                                if sure.get() {
+                                    "Take back for good; others may have read it"
+                                } else {
+                                    "Take back"
+                                }
+                            }}
+                        </button>
+                    }
+                })}
+            <div class="signs">{Sign::ALL.map(sign).into_iter().collect_view()}</div>
+        </div>
+    }
+}

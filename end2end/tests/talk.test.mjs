@@ -1,0 +1,160 @@
+// The discussion: answers, other words, signs, pins, names, what is new; by mouse, by keyboard, and against tricks.
+import assert from 'node:assert/strict';
+import { AxeBuilder } from '@axe-core/playwright';
+import { after, before, describe, it } from 'node:test';
+import { mkdir } from 'node:fs/promises';
+import * as p from '../lib/people.mjs';
+import { startStack } from '../stack.mjs';
+
+const SHOTS = new URL('../artifacts/', import.meta.url);
+
+describe('talking about what was said', { timeout: 240_000 }, () => {
+  let stack, browser, ada, ben, room;
+  const more = (me, text) => p.message(me, text).getByTestId('message-more').click();
+  const act = (me, text, name) => p.message(me, text).getByRole('button', { name, exact: true }).first().click();
+
+  /** On a phone the discussion is one of three regions. */
+  const enterTalk = async (me) => {
+    await p.open(me, room);
+    // The room is there, not only its frame.
+    await p.member(me, ada.address).waitFor({ state: 'attached' });
+    await me.page.getByRole('link', { name: 'Discussion' }).click();
+    await me.page.getByTestId('composer').waitFor();
+  };
+
+  before(async () => {
+    stack = await startStack();
+    browser = await p.launch();
+    ada = await p.person(browser, stack);
+    ben = await p.person(browser, stack, { viewport: { width: 390, height: 844 }, colorScheme: 'dark' });
+    await p.connect(ada);
+    await p.connect(ben);
+    room = await p.createRoom(ada, 'Talking');
+    await p.addMember(ada, ben.address);
+    await enterTalk(ben);
+    await p.say(ada, 'Nodule, 8 mm');
+    await p.message(ben, 'Nodule, 8 mm').waitFor();
+    await mkdir(SHOTS, { recursive: true });
+  });
+  after(async () => {
+    await browser?.close();
+    await stack?.stop();
+  });
+
+  it('shows people as they want to be shown, with the address beside it', async () => {
+    await ada.page.getByTestId('my-profile').locator('summary').click();
+    await ada.page.getByTestId('my-profile').getByLabel('Role').fill('Radiology');
+    await ada.page.getByTestId('my-profile').getByLabel('City').fill('Lagos');
+    await ada.page.getByTestId('my-profile').getByRole('button', { name: 'Show me so' }).click();
+    await p.message(ben, 'Nodule, 8 mm').filter({ hasText: 'Radiology, Lagos' }).waitFor();
+    await p.member(ada, ada.address).filter({ hasText: 'Radiology, Lagos' }).waitFor();
+  });
+
+  it('answers a message, and names whom the answer is for', async () => {
+    await more(ben, 'Nodule, 8 mm');
+    await act(ben, 'Nodule, 8 mm', 'Answer');
+    await ben.page.getByTestId('composing').filter({ hasText: 'Nodule, 8 mm' }).waitFor();
+    await ben.page.getByTestId('composer').fill('Which lobe, @Rad');
+    await ben.page.getByTestId('mention-choice').getByRole('button', { name: /Radiology, Lagos/ }).click();
+    await ben.page.keyboard.press('Enter');
+    const answer = ada.page.locator('[data-testid=message][data-for-you]').filter({ hasText: 'Which lobe, @Radiology, Lagos' });
+    await answer.waitFor();
+    await answer.locator('.msg__quote').filter({ hasText: 'Nodule, 8 mm' }).waitFor();
+    assert.equal(await ben.page.getByTestId('composing').count(), 0);
+  });
+
+  it('changes the words of one\'s own message, for everybody, and hides nothing', async () => {
+    await more(ada, 'Nodule, 8 mm');
+    await act(ada, 'Nodule, 8 mm', 'Edit');
+    assert.equal(await ada.page.getByTestId('composer').inputValue(), 'Nodule, 8 mm');
+    await ada.page.getByTestId('composer').fill('Nodule, 9 mm, right');
+    await ada.page.keyboard.press('Enter');
+    const changed = ben.page.getByTestId('message').filter({ has: ben.page.locator('.msg__text', { hasText: 'Nodule, 9 mm, right' }) });
+    await changed.waitFor();
+    await changed.locator('summary', { hasText: 'edited' }).click();
+    await changed.getByText('Nodule, 8 mm').waitFor();
+    await more(ben, 'Nodule, 9 mm, right');
+    assert.equal(await changed.getByRole('button', { name: 'Edit', exact: true }).count(), 0, 'nobody edits what others said');
+    await ben.page.keyboard.press('Escape');
+  });
+
+  it('gives signs and takes them back', async () => {
+    await more(ben, 'Nodule, 9 mm, right');
+    await act(ben, 'Nodule, 9 mm, right', 'Agree');
+    const chip = p.message(ada, 'Nodule, 9 mm, right').getByTestId('reaction');
+    await chip.filter({ hasText: 'Agree 1' }).waitFor();
+    await chip.click();
+    await p.message(ben, 'Nodule, 9 mm, right').getByTestId('reaction').filter({ hasText: 'Agree 2' }).waitFor();
+    await chip.click();
+    await p.message(ben, 'Nodule, 9 mm, right').getByTestId('reaction').filter({ hasText: 'Agree 1' }).waitFor();
+    await ben.page.keyboard.press('Escape');
+  });
+
+  it('pins for everybody, and takes back for good', async () => {
+    await p.say(ada, 'Wrong patient, sorry');
+    await more(ada, 'Nodule, 9 mm, right');
+    await act(ada, 'Nodule, 9 mm, right', 'Pin');
+    await ben.page.getByTestId('pins').filter({ hasText: 'Pinned 1' }).waitFor();
+    await p.message(ben, 'Wrong patient, sorry').waitFor();
+    await more(ada, 'Wrong patient, sorry');
+    await act(ada, 'Wrong patient, sorry', 'Take back');
+    await p.message(ada, 'Wrong patient, sorry').getByRole('button', { name: /for good/ }).click();
+    await ben.page.getByTestId('message').filter({ hasText: 'Taken back by its author' }).waitFor();
+    assert.equal(await ben.page.getByText('Wrong patient, sorry').count(), 0);
+  });
+
+  it('keeps all of it across a reload', async () => {
+    await enterTalk(ben);
+    await p.message(ben, 'Nodule, 9 mm, right').getByTestId('reaction').filter({ hasText: 'Agree 1' }).waitFor();
+    await ben.page.getByTestId('message').filter({ hasText: 'Taken back by its author' }).waitFor();
+    await ben.page.getByTestId('pins').waitFor();
+  });
+
+  it('marks what is new since one looked, in the list and in the room', async () => {
+    await p.open(ben, '/rooms');
+    await p.say(ada, 'Said while nobody looked');
+    await p.say(ada, `And for you, @${ben.address.slice(0, 6).toLowerCase()}…${ben.address.slice(-4).toLowerCase()}`);
+    await p.stored(ada, 'And for you');
+    await p.open(ben, '/rooms');
+    await ben.page.getByTestId('room-card').filter({ hasText: 'Mentions you' }).waitFor();
+    await enterTalk(ben);
+    await ben.page.locator('.day--new').waitFor();
+    const after = await ben.page.evaluate(() => {
+      const mark = document.querySelector('.day--new');
+      return [...document.querySelectorAll('[data-testid=message]')].filter((e) => mark.compareDocumentPosition(e) & Node.DOCUMENT_POSITION_FOLLOWING).map((e) => e.querySelector('.msg__text').textContent);
+    });
+    assert.equal(after.length, 2);
+    assert.equal(after[0], 'Said while nobody looked');
+  });
+
+  it('shows tricks as text', async () => {
+    const evil = `<img src=x onerror=alert(1)> left \u202Ethgir\u202C ${'\u0301'.repeat(500)}end`;
+    await p.say(ada, evil);
+    const shown = await p.message(ben, 'onerror').locator('.msg__text').innerText();
+    assert.ok(!/[\u202A-\u202E\u2066-\u2069]/.test(shown));
+    assert.ok((shown.match(/\u0301/g) ?? []).length <= 4);
+    assert.ok(shown.startsWith('<img src=x onerror=alert(1)> left'));
+    assert.equal(await ben.page.locator('.msg img').count(), 0);
+  });
+
+  it('is usable by keyboard, and axe finds nothing serious', async () => {
+    await p.message(ada, 'Nodule, 9 mm, right').getByTestId('message-more').focus();
+    await ada.page.keyboard.press('Enter');
+    const answer = p.message(ada, 'Nodule, 9 mm, right').getByRole('button', { name: 'Answer' });
+    await answer.focus();
+    for (const me of [ada, ben]) {
+      const { violations } = await new AxeBuilder({ page: me.page }).withTags(['wcag2a', 'wcag2aa', 'wcag21aa', 'wcag22aa']).analyze();
+      const grave = violations.filter((v) => ['serious', 'critical'].includes(v.impact));
+      assert.deepEqual(grave.map((v) => `${v.id}: ${v.nodes.map((n) => n.html).join(' ')}`), []);
+      const overflow = await me.page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+      assert.ok(overflow <= 0, `${overflow} px too wide`);
+      await me.page.screenshot({ path: new URL(`talk-${me === ada ? 1440 : 390}.png`, SHOTS).pathname });
+    }
+    await answer.press('Enter');
+    await ada.page.getByTestId('composing').waitFor();
+    await ada.page.keyboard.press('Escape');
+    await ada.page.getByTestId('composing').waitFor({ state: 'detached' });
+  });
+
+  it('broke nothing behind the scenes', () => p.clean(ada, ben));
+});
