@@ -17,9 +17,13 @@ mod walk;
 mod webp;
 
 #[cfg(feature = "dicom")]
+pub mod archive;
+#[cfg(feature = "dicom")]
 mod codec;
 #[cfg(feature = "decode")]
 pub mod decode;
+#[cfg(feature = "dicom")]
+pub mod deid;
 #[cfg(feature = "dicom")]
 pub mod dicom;
 

@@ -11,10 +11,14 @@ mod jxl;
 mod lossless;
 mod marker;
 mod rle;
+mod strip;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::dicom::{Coding, PixelFormat};
+
+pub(crate) use rle::encode as encode_rle;
+pub(crate) use strip::strip;
 
 /// Samples as stored: BitsAllocated each (at least a byte), little endian, interleaved by pixel.
 #[derive(Clone, Debug, PartialEq)]

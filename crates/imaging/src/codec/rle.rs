@@ -92,7 +92,6 @@ fn unpack(segment: &[u8], out: &mut [u8], mut at: usize, step: usize) -> usize {
     filled
 }
 
-#[allow(dead_code)]
 /// Packs a frame's samples as stored (interleaved, little endian). Runs do not cross rows (G.3.1).
 pub(crate) fn encode(bytes: &[u8], format: &PixelFormat) -> Vec<u8> {
     let (size, samples) = (format.sample_bytes(), usize::from(format.samples_per_pixel));
@@ -116,7 +115,6 @@ pub(crate) fn encode(bytes: &[u8], format: &PixelFormat) -> Vec<u8> {
     out
 }
 
-#[allow(dead_code)]
 fn pack(row: &[u8], out: &mut Vec<u8>) {
     let run_at = |at: usize| {
         row[at..]

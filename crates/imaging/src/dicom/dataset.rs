@@ -122,7 +122,6 @@ impl DataSet {
     }
 
     /// Takes an element out.
-    #[allow(dead_code)]
     pub(crate) fn remove(&mut self, tag: impl Into<Tag>) -> Option<Element> {
         let tag = tag.into();
         let at = self
@@ -135,7 +134,6 @@ impl DataSet {
 
 impl Element {
     /// An element of bytes, filled up to an even length.
-    #[allow(dead_code)]
     pub(crate) fn of_bytes(tag: impl Into<Tag>, vr: Vr, bytes: impl Into<Vec<u8>>) -> Self {
         let mut bytes = bytes.into();
         if bytes.len() % 2 == 1 {
@@ -149,7 +147,6 @@ impl Element {
     }
 
     /// An element with items.
-    #[allow(dead_code)]
     pub(crate) fn of_items(tag: impl Into<Tag>, items: Vec<DataSet>) -> Self {
         Element {
             tag: tag.into(),

@@ -48,20 +48,29 @@ impl Samples {
     }
 }
 
+/// Uncompressed YBR_FULL_422 has its chroma once for two pixels.
+fn is_subsampled(format: &PixelFormat) -> bool {
+    format.photometric == Photometric::YbrFull422 && format.samples_per_pixel == 3
+}
+
+/// Bits that one frame takes when it is not compressed. Bits of one frame follow those of the one before without a gap
+/// (PS3.5 section 8.1.1).
+pub(crate) fn native_bits(format: &PixelFormat) -> u64 {
+    let samples = if is_subsampled(format) {
+        format.frame_pixels() * 2
+    } else {
+        format.frame_samples()
+    };
+    samples as u64 * u64::from(format.bits_allocated)
+}
+
 /// Frame `index` (from 0) of pixels that are not compressed.
 pub(crate) fn native(
     format: &PixelFormat,
     bytes: &[u8],
     index: u32,
 ) -> Result<Decoded, ImagingError> {
-    let samples = format.frame_samples();
-    let subsampled = format.photometric == Photometric::YbrFull422 && format.samples_per_pixel == 3;
-    // Bits of one frame follow those of the one before without a gap (PS3.5 section 8.1.1).
-    let bits = match format.bits_allocated {
-        1 => samples as u64,
-        _ if subsampled => format.frame_pixels() as u64 * 2 * u64::from(format.bits_allocated),
-        allocated => samples as u64 * u64::from(allocated),
-    };
+    let bits = native_bits(format);
     let (start, end) = (bits * u64::from(index), bits * (u64::from(index) + 1));
     if end.div_ceil(8) > bytes.len() as u64 {
         return Err(ImagingError::Truncated {
@@ -76,7 +85,7 @@ pub(crate) fn native(
             .collect()
     } else {
         let stored = &bytes[(start / 8) as usize..(end / 8) as usize];
-        if subsampled {
+        if is_subsampled(format) {
             widen_422(format, stored)
         } else if format.planar {
             interleave(format, stored)

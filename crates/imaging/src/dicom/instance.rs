@@ -210,13 +210,23 @@ impl Instance {
         }
     }
 
+    /// All native frames as they lie in the file, and nothing after them.
+    pub(crate) fn native_bytes(&self) -> Option<Bytes> {
+        let Source::Native(bytes) = &self.source else {
+            return None;
+        };
+        let bits = frame::native_bits(&self.head.pixels) * u64::from(self.head.frames);
+        Some(bytes.slice(..bytes.len().min(bits.div_ceil(8) as usize)))
+    }
+
     fn stored(&self, index: u32) -> Result<codec::Decoded, ImagingError> {
         let mut decoded = self.decoded(index)?;
         codec::clear_unused(&mut decoded.bytes, &self.head.pixels);
         Ok(decoded)
     }
 
-    fn decoded(&self, index: u32) -> Result<codec::Decoded, ImagingError> {
+    /// A frame as its decoder gives it.
+    pub(crate) fn decoded(&self, index: u32) -> Result<codec::Decoded, ImagingError> {
         let frames = self.head.frames;
         if index >= frames {
             return Err(ImagingError::NoSuchFrame {

@@ -26,6 +26,7 @@ mod read;
 mod series;
 pub mod syntax;
 mod tag;
+mod write;
 
 pub use charset::Charset;
 pub use dataset::{DataSet, Element, Value};
@@ -41,7 +42,11 @@ pub use head::{
 pub use instance::Instance;
 pub use lut::Lut;
 pub use overlay::Overlay;
+pub(crate) use read::unknown_sequence;
 pub use read::{File, MAX_DEPTH, MAX_ELEMENTS, MAX_INFLATED, looks_like_dicom, read};
 pub use series::{Series, Slice, sort_into_series};
-pub use syntax::{Coding, TransferSyntax};
+pub(crate) use syntax::RLE_LOSSLESS;
+pub use syntax::{Coding, EXPLICIT_LE, TransferSyntax};
+pub(crate) use tag::dictionary_tag;
 pub use tag::{Tag, Vr};
+pub(crate) use write::write;

@@ -93,6 +93,7 @@ pub fn read(bytes: Bytes) -> Result<File, ImagingError> {
         big: syntax.big_endian,
         left: &mut left,
         bits_allocated: 0,
+        signed: false,
     };
     let end = reader.bytes.len();
     let dataset = reader.dataset(end, false, 0, Charset::default())?;
@@ -108,7 +109,6 @@ pub fn read(bytes: Bytes) -> Result<File, ImagingError> {
 }
 
 /// Parses the value of a sequence that was kept as unknown bytes: implicit VR, little endian (PS3.5 section 6.2.2).
-#[allow(dead_code)]
 pub(crate) fn unknown_sequence(bytes: &Bytes, charset: Charset) -> Option<Vec<DataSet>> {
     let mut left = MAX_ELEMENTS;
     let mut reader = Reader {
@@ -118,6 +118,7 @@ pub(crate) fn unknown_sequence(bytes: &Bytes, charset: Charset) -> Option<Vec<Da
         big: false,
         left: &mut left,
         bits_allocated: 0,
+        signed: false,
     };
     let end = bytes.len();
     reader.items(end, 1, charset).ok()
@@ -190,6 +191,7 @@ fn read_meta(bytes: &Bytes, at: &mut usize, left: &mut usize) -> Result<DataSet,
             big: false,
             left,
             bits_allocated: 0,
+            signed: false,
         };
         let element = reader.element(bytes.len(), 0, Charset::default())?;
         *at = reader.at;
@@ -207,6 +209,8 @@ struct Reader<'a> {
     left: &'a mut usize,
     /// Of the image that is being read: how wide its pixels' words are.
     bits_allocated: u16,
+    /// And whether they have a sign.
+    signed: bool,
 }
 
 impl Reader<'_> {
@@ -306,6 +310,9 @@ impl Reader<'_> {
             {
                 set.charset = Charset::from_value(value);
             }
+            if element.tag == Tag(0x0028, 0x0103) {
+                self.signed = element.floats() == [1.0];
+            }
             if element.tag == Tag(0x0028, 0x0100) && depth == 0 {
                 self.bits_allocated = element.floats().first().copied().unwrap_or_default() as u16;
             }
@@ -337,7 +344,7 @@ impl Reader<'_> {
         let (vr, length) = self.vr_and_length(tag)?;
         let explicit_unknown = self.explicit && vr == Vr::UN;
         let vr = if vr == Vr::UN {
-            tag.dictionary_vr().unwrap_or(vr)
+            tag.dictionary_vr(self.signed).unwrap_or(vr)
         } else {
             vr
         };
@@ -405,7 +412,10 @@ impl Reader<'_> {
             return Ok((vr, self.u32()?));
         }
         // Implicit, by the transfer syntax or because a writer left the representation out.
-        Ok((tag.dictionary_vr().unwrap_or(Vr::UN), self.u32()?))
+        Ok((
+            tag.dictionary_vr(self.signed).unwrap_or(Vr::UN),
+            self.u32()?,
+        ))
     }
 
     fn undefined_length(

@@ -122,6 +122,9 @@ pub const EXPLICIT_BE: TransferSyntax = plain(
     false,
 );
 
+/// Run lengths: what painted pixels are coded as.
+pub(crate) const RLE_LOSSLESS: &str = "1.2.840.10008.1.2.5";
+
 /// All that are known by name.
 pub const ALL: &[TransferSyntax] = &[
     IMPLICIT_LE,

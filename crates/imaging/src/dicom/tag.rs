@@ -31,8 +31,8 @@ impl Tag {
             .map(|entry| entry.alias())
     }
 
-    /// The value representation of PS3.6; where it depends on other elements, the one that loses nothing.
-    pub(crate) fn dictionary_vr(self) -> Option<Vr> {
+    /// The value representation of PS3.6. Numbers of pixels are `signed` as these are; other choices fall on words.
+    pub(crate) fn dictionary_vr(self, signed: bool) -> Option<Vr> {
         if self.is_group_length() {
             return Some(Vr::UL);
         }
@@ -43,10 +43,18 @@ impl Tag {
         let entry = StandardDataDictionary.by_tag(dicom_core::Tag(self.0, self.1))?;
         Some(match entry.vr() {
             VirtualVr::Exact(vr) => Vr(vr.to_bytes()),
+            VirtualVr::Xs if signed => Vr::SS,
             VirtualVr::Xs => Vr::US,
             _ => Vr::OW,
         })
     }
+}
+
+/// The tag of a keyword.
+pub(crate) fn dictionary_tag(keyword: &str) -> Option<Tag> {
+    StandardDataDictionary
+        .by_name(keyword)
+        .map(|entry| entry.tag_range().inner().into())
 }
 
 impl From<dicom_core::Tag> for Tag {
@@ -83,6 +91,30 @@ macro_rules! names {
 
 impl Vr {
     names! { AE AS AT CS DA DS DT FD FL IS LO LT OB OD OF OL OV OW PN SH SL SQ SS ST SV TM UC UI UL UN UR US UT UV }
+
+    /// Whether it is one of PS3.5 table 6.2-1, and not unknown.
+    pub(crate) fn is_known(self) -> bool {
+        self.is_text()
+            || matches!(
+                &self.0,
+                b"AT"
+                    | b"FL"
+                    | b"FD"
+                    | b"OB"
+                    | b"OD"
+                    | b"OF"
+                    | b"OL"
+                    | b"OV"
+                    | b"OW"
+                    | b"SL"
+                    | b"SQ"
+                    | b"SS"
+                    | b"SV"
+                    | b"UL"
+                    | b"US"
+                    | b"UV"
+            )
+    }
 
     /// Whether its explicit form has a length of 32 bits (PS3.5 section 7.1.2).
     pub(crate) fn is_long(self) -> bool {
@@ -147,7 +179,6 @@ impl Vr {
     }
 
     /// What fills a value of odd length up.
-    #[allow(dead_code)]
     pub(crate) fn padding(self) -> u8 {
         if self.is_text() && self != Vr::UI {
             b' '

@@ -1,12 +1,11 @@
 //! `imaging inspect FILE…`: one JSON line per file, with a digest of all its pixels as they are stored.
 
-use std::fs;
-use std::path::Path;
-
 use healthsync_imaging::decode::decode;
 use healthsync_imaging::dicom::{Instance, looks_like_dicom, read, tags};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
+
+use crate::input::Input;
 
 /// What a line says of a file that was opened, and what it says when not.
 struct Line {
@@ -19,12 +18,11 @@ struct Line {
     pixels_sha256: String,
 }
 
-/// The line of a file on disk.
-pub(crate) fn file(path: &Path) -> Value {
-    let name = path.to_string_lossy();
-    match fs::read(path) {
-        Ok(bytes) => bytes_named(&name, bytes),
-        Err(error) => refused(&name, None, &format!("The file cannot be read: {error}.")),
+/// The line of a file.
+pub(crate) fn line(file: Input) -> Value {
+    match file.bytes {
+        Ok(bytes) => bytes_named(&file.shown, bytes),
+        Err(error) => refused(&file.shown, None, &error),
     }
 }
 

@@ -1,0 +1,255 @@
+//! The pixels of a cleaned file: copied as coded, or decoded, painted and coded again without loss.
+
+use sha2::{Digest, Sha256};
+
+use super::options::Mask;
+use crate::codec::{self, Colour, strip};
+use crate::dicom::{
+    Coding, DataSet, EXPLICIT_LE, Element, ImagingError, Instance, Photometric, PixelFormat,
+    RLE_LOSSLESS, Value, Vr, tags,
+};
+
+/// What became of the pixels.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Pixels {
+    /// Transfer syntax of the file to write.
+    pub(super) syntax: &'static str,
+    /// SHA-256 of all samples as stored, before and after; equal unless something was painted.
+    pub(super) before: [u8; 32],
+    pub(super) after: [u8; 32],
+    /// Boxes that were painted, clipped to the image.
+    pub(super) painted: Vec<Mask>,
+    /// Frames whose stream lost comments and the like.
+    pub(super) stripped: u32,
+}
+
+/// Puts cleaned pixel data into `set`. Every frame is decoded, so that what is passed on can be looked at.
+pub(super) fn clean(
+    instance: &Instance,
+    set: &mut DataSet,
+    boxes: &[Mask],
+) -> Result<Pixels, ImagingError> {
+    let format = &instance.head.pixels;
+    let painted: Vec<Mask> = boxes
+        .iter()
+        .filter_map(|mask| clip(*mask, format))
+        .collect();
+    let paintable = !format.float && format.bits_allocated >= 8;
+    if !painted.is_empty() && !paintable {
+        return Err(ImagingError::Unsupported(
+            "painting over pixels of single bits or floating point".to_owned(),
+        ));
+    }
+    let native = instance.coded_frame(0).is_none();
+    let (mut before, mut after) = (Sha256::new(), Sha256::new());
+    let mut frames: Vec<Vec<u8>> = Vec::new();
+    let (mut stripped, mut colour, mut hidden) = (0, Colour::AsStated, false);
+    for index in 0..instance.head.frames {
+        let mut decoded = instance.decoded(index)?;
+        let as_stored = (format.bits_stored < format.bits_allocated).then(|| decoded.bytes.clone());
+        codec::clear_unused(&mut decoded.bytes, format);
+        before.update(&decoded.bytes);
+        colour = decoded.colour;
+        hidden |= as_stored.is_some_and(|stored| !format.signed && stored != decoded.bytes);
+        if painted.is_empty() {
+            if let Some(coded) = instance.coded_frame(index) {
+                let without = strip(instance.syntax().coding, &coded).map_err(|what| {
+                    ImagingError::Frame {
+                        frame: index + 1,
+                        coding: instance.syntax().coding.name(),
+                        what,
+                    }
+                })?;
+                stripped += u32::from(without.is_some());
+                frames.push(without.unwrap_or_else(|| coded.to_vec()));
+            } else if !format.planar
+                && format.bits_allocated > 1
+                && format.photometric != Photometric::YbrFull422
+            {
+                frames.push(decoded.bytes);
+            }
+            continue;
+        }
+        paint(&mut decoded.bytes, format, decoded.colour, &painted);
+        after.update(&decoded.bytes);
+        frames.push(if native {
+            decoded.bytes
+        } else {
+            codec::encode_rle(&decoded.bytes, format)
+        });
+    }
+    let before = before.finalize().into();
+    let after = if painted.is_empty() {
+        before
+    } else {
+        after.finalize().into()
+    };
+    let syntax = if painted.is_empty() {
+        if !native {
+            // Bits above BitsStored can hold an overlay, which decoded pixels no longer show.
+            if hidden && instance.syntax().coding == Coding::Rle {
+                frames = (0..instance.head.frames)
+                    .map(|index| {
+                        instance
+                            .stored_frame(index)
+                            .map(|bytes| codec::encode_rle(&bytes, format))
+                    })
+                    .collect::<Result<_, _>>()?;
+            }
+            encapsulate(set, frames);
+            instance.syntax().uid
+        } else {
+            store(set, instance, frames, format);
+            EXPLICIT_LE.uid
+        }
+    } else {
+        recolour(set, format, colour);
+        if native {
+            store(set, instance, frames, format);
+            EXPLICIT_LE.uid
+        } else {
+            encapsulate(set, frames);
+            RLE_LOSSLESS
+        }
+    };
+    Ok(Pixels {
+        syntax,
+        before,
+        after,
+        painted,
+        stripped,
+    })
+}
+
+fn clip(Mask([left, top, right, bottom]): Mask, format: &PixelFormat) -> Option<Mask> {
+    let (right, bottom) = (right.min(format.columns), bottom.min(format.rows));
+    (left < right && top < bottom).then_some(Mask([left, top, right, bottom]))
+}
+
+/// Fills boxes with black, or with the lowest value of the frame where grey numbers have a sign.
+fn paint(bytes: &mut [u8], format: &PixelFormat, colour: Colour, boxes: &[Mask]) {
+    let (size, samples) = (format.sample_bytes(), usize::from(format.samples_per_pixel));
+    let ybr = match colour {
+        Colour::Rgb => false,
+        Colour::Ybr => samples == 3,
+        Colour::AsStated => matches!(
+            format.photometric,
+            Photometric::YbrFull
+                | Photometric::YbrFull422
+                | Photometric::YbrPartial420
+                | Photometric::YbrPartial422
+        ),
+    };
+    let middle = (1u64 << (format.bits_stored - 1)).to_le_bytes();
+    let black: Vec<u8> = if samples > 1 {
+        (0..samples)
+            .flat_map(|sample| {
+                if ybr && sample > 0 {
+                    middle[..size].to_vec()
+                } else {
+                    vec![0; size]
+                }
+            })
+            .collect()
+    } else {
+        let number = |word: &[u8]| {
+            let mut wide = [0; 8];
+            wide[..size].copy_from_slice(word);
+            let spare = 64 - 8 * size as u32;
+            let number = u64::from_le_bytes(wide);
+            if format.signed {
+                (number << spare) as i64 >> spare
+            } else {
+                number as i64
+            }
+        };
+        let words = bytes.chunks_exact(size);
+        let chosen = if format.photometric == Photometric::Monochrome1 {
+            words.max_by_key(|word| number(word))
+        } else {
+            words.min_by_key(|word| number(word))
+        };
+        chosen.map(<[u8]>::to_vec).unwrap_or_else(|| vec![0; size])
+    };
+    let (pixel, columns) = (size * samples, format.columns as usize);
+    for Mask([left, top, right, bottom]) in boxes {
+        for row in *top as usize..*bottom as usize {
+            let line = &mut bytes[(row * columns + *left as usize) * pixel
+                ..(row * columns + *right as usize) * pixel];
+            line.chunks_exact_mut(pixel)
+                .for_each(|chunk| chunk.copy_from_slice(&black));
+        }
+    }
+}
+
+/// After decoding, samples are interleaved, no longer subsampled, and what the stream says they are.
+fn recolour(set: &mut DataSet, format: &PixelFormat, colour: Colour) {
+    if format.samples_per_pixel < 3 {
+        return;
+    }
+    set.put(Element::of_bytes(
+        tags::PLANAR_CONFIGURATION,
+        Vr::US,
+        [0, 0],
+    ));
+    let term = match (colour, format.photometric) {
+        (Colour::Rgb, _) => "RGB",
+        (Colour::Ybr, _) | (_, Photometric::YbrFull422) => "YBR_FULL",
+        _ => return,
+    };
+    set.put(Element::of_bytes(
+        tags::PHOTOMETRIC_INTERPRETATION,
+        Vr::CS,
+        term,
+    ));
+}
+
+/// Native pixels: those of all frames and no byte after them.
+fn store(set: &mut DataSet, instance: &Instance, frames: Vec<Vec<u8>>, format: &PixelFormat) {
+    let Some(element) = set
+        .elements()
+        .iter()
+        .find(|element| element.tag.0 == 0x7FE0 && matches!(element.tag.1, 8..=0x10))
+    else {
+        return;
+    };
+    let (tag, vr) = (element.tag, element.vr);
+    let vr = if format.float {
+        vr
+    } else if format.bits_allocated > 8 {
+        Vr::OW
+    } else {
+        Vr::OB
+    };
+    let bytes = if frames.is_empty() {
+        // Planes, single bits and shared chroma stay as they are, without what follows the last frame.
+        instance
+            .native_bytes()
+            .map(|bytes| bytes.to_vec())
+            .unwrap_or_default()
+    } else {
+        frames.concat()
+    };
+    set.put(Element::of_bytes(tag, vr, bytes));
+}
+
+/// One fragment a frame, with the table of their offsets when they lie within its reach.
+fn encapsulate(set: &mut DataSet, frames: Vec<Vec<u8>>) {
+    let mut offset = 0u64;
+    let mut offsets = Vec::with_capacity(frames.len());
+    for frame in &frames {
+        offsets.push(offset);
+        offset += 8 + frame.len().next_multiple_of(2) as u64;
+    }
+    let offsets: Result<Vec<u32>, _> = offsets.into_iter().map(u32::try_from).collect();
+    set.remove(tags::EXTENDED_OFFSET_TABLE);
+    set.remove(tags::EXTENDED_OFFSET_TABLE_LENGTHS);
+    set.put(Element {
+        tag: tags::PIXEL_DATA.into(),
+        vr: Vr::OB,
+        value: Value::Fragments {
+            offsets: offsets.unwrap_or_default(),
+            fragments: frames.into_iter().map(bytes::Bytes::from).collect(),
+        },
+    });
+}
