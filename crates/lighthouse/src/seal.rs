@@ -114,19 +114,18 @@ pub fn seal(
     randomness: [u8; 32],
 ) -> Result<Vec<u8>, SealError> {
     let to = Deserializable::from_bytes(to).map_err(|_| SealError::Recipient)?;
-    let (enc, ciphertext) =
-        single_shot_seal_with_rng::<ChaCha20Poly1305, HkdfSha256, XWing>(
-            &OpModeS::Base,
-            &to,
-            &info(node, cid)?,
-            share.to_bytes().as_slice(),
-            b"",
-            &mut PassedIn {
-                seed: randomness,
-                block: 0,
-            },
-        )
-        .map_err(|_| SealError::Recipient)?;
+    let (enc, ciphertext) = single_shot_seal_with_rng::<ChaCha20Poly1305, HkdfSha256, XWing>(
+        &OpModeS::Base,
+        &to,
+        &info(node, cid)?,
+        share.to_bytes().as_slice(),
+        b"",
+        &mut PassedIn {
+            seed: randomness,
+            block: 0,
+        },
+    )
+    .map_err(|_| SealError::Recipient)?;
     Ok([enc.to_bytes().as_slice(), &ciphertext].concat())
 }
 

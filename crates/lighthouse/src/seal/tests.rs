@@ -24,7 +24,10 @@ fn a_sealed_share_opens_for_its_reader_node_and_file_only() {
         SealKeyPair::from_seed([3; 32]).open(&sealed, 3, CID),
         Err(SealError::DoesNotOpen)
     );
-    for position in (0..sealed.len()).step_by(7).chain(sealed.len() - 96..sealed.len()) {
+    for position in (0..sealed.len())
+        .step_by(7)
+        .chain(sealed.len() - 96..sealed.len())
+    {
         let mut changed = sealed.clone();
         changed[position] ^= 1;
         assert_eq!(reader.open(&changed, 3, CID), Err(SealError::DoesNotOpen));
