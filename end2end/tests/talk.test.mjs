@@ -10,8 +10,10 @@ const SHOTS = new URL('../artifacts/', import.meta.url);
 
 describe('talking about what was said', { timeout: 240_000 }, () => {
   let stack, browser, ada, ben, room;
-  const more = (me, text) => p.message(me, text).getByTestId('message-more').click();
-  const act = (me, text, name) => p.message(me, text).getByRole('button', { name, exact: true }).first().click();
+  /** The message that says so itself, not one that quotes it. */
+  const message = (me, text) => me.page.getByTestId('message').filter({ has: me.page.locator('.msg__text', { hasText: text }) });
+  const more = (me, text) => message(me, text).getByTestId('message-more').click();
+  const act = (me, text, name) => message(me, text).getByRole('button', { name, exact: true }).first().click();
 
   /** On a phone the discussion is one of three regions. */
   const enterTalk = async (me) => {
@@ -33,7 +35,7 @@ describe('talking about what was said', { timeout: 240_000 }, () => {
     await p.addMember(ada, ben.address);
     await enterTalk(ben);
     await p.say(ada, 'Nodule, 8 mm');
-    await p.message(ben, 'Nodule, 8 mm').waitFor();
+    await message(ben, 'Nodule, 8 mm').waitFor();
     await mkdir(SHOTS, { recursive: true });
   });
   after(async () => {
@@ -46,7 +48,7 @@ describe('talking about what was said', { timeout: 240_000 }, () => {
     await ada.page.getByTestId('my-profile').getByLabel('Role').fill('Radiology');
     await ada.page.getByTestId('my-profile').getByLabel('City').fill('Lagos');
     await ada.page.getByTestId('my-profile').getByRole('button', { name: 'Show me so' }).click();
-    await p.message(ben, 'Nodule, 8 mm').filter({ hasText: 'Radiology, Lagos' }).waitFor();
+    await message(ben, 'Nodule, 8 mm').filter({ hasText: 'Radiology, Lagos' }).waitFor();
     await p.member(ada, ada.address).filter({ hasText: 'Radiology, Lagos' }).waitFor();
   });
 
@@ -69,7 +71,7 @@ describe('talking about what was said', { timeout: 240_000 }, () => {
     assert.equal(await ada.page.getByTestId('composer').inputValue(), 'Nodule, 8 mm');
     await ada.page.getByTestId('composer').fill('Nodule, 9 mm, right');
     await ada.page.keyboard.press('Enter');
-    const changed = ben.page.getByTestId('message').filter({ has: ben.page.locator('.msg__text', { hasText: 'Nodule, 9 mm, right' }) });
+    const changed = message(ben, 'Nodule, 9 mm, right');
     await changed.waitFor();
     await changed.locator('summary', { hasText: 'edited' }).click();
     await changed.getByText('Nodule, 8 mm').waitFor();
@@ -81,12 +83,12 @@ describe('talking about what was said', { timeout: 240_000 }, () => {
   it('gives signs and takes them back', async () => {
     await more(ben, 'Nodule, 9 mm, right');
     await act(ben, 'Nodule, 9 mm, right', 'Agree');
-    const chip = p.message(ada, 'Nodule, 9 mm, right').getByTestId('reaction');
+    const chip = message(ada, 'Nodule, 9 mm, right').getByTestId('reaction');
     await chip.filter({ hasText: 'Agree 1' }).waitFor();
     await chip.click();
-    await p.message(ben, 'Nodule, 9 mm, right').getByTestId('reaction').filter({ hasText: 'Agree 2' }).waitFor();
+    await message(ben, 'Nodule, 9 mm, right').getByTestId('reaction').filter({ hasText: 'Agree 2' }).waitFor();
     await chip.click();
-    await p.message(ben, 'Nodule, 9 mm, right').getByTestId('reaction').filter({ hasText: 'Agree 1' }).waitFor();
+    await message(ben, 'Nodule, 9 mm, right').getByTestId('reaction').filter({ hasText: 'Agree 1' }).waitFor();
     await ben.page.keyboard.press('Escape');
   });
 
@@ -95,17 +97,17 @@ describe('talking about what was said', { timeout: 240_000 }, () => {
     await more(ada, 'Nodule, 9 mm, right');
     await act(ada, 'Nodule, 9 mm, right', 'Pin');
     await ben.page.getByTestId('pins').filter({ hasText: 'Pinned 1' }).waitFor();
-    await p.message(ben, 'Wrong patient, sorry').waitFor();
+    await message(ben, 'Wrong patient, sorry').waitFor();
     await more(ada, 'Wrong patient, sorry');
     await act(ada, 'Wrong patient, sorry', 'Take back');
-    await p.message(ada, 'Wrong patient, sorry').getByRole('button', { name: /for good/ }).click();
+    await message(ada, 'Wrong patient, sorry').getByRole('button', { name: /for good/ }).click();
     await ben.page.getByTestId('message').filter({ hasText: 'Taken back by its author' }).waitFor();
     assert.equal(await ben.page.getByText('Wrong patient, sorry').count(), 0);
   });
 
   it('keeps all of it across a reload', async () => {
     await enterTalk(ben);
-    await p.message(ben, 'Nodule, 9 mm, right').getByTestId('reaction').filter({ hasText: 'Agree 1' }).waitFor();
+    await message(ben, 'Nodule, 9 mm, right').getByTestId('reaction').filter({ hasText: 'Agree 1' }).waitFor();
     await ben.page.getByTestId('message').filter({ hasText: 'Taken back by its author' }).waitFor();
     await ben.page.getByTestId('pins').waitFor();
   });
@@ -129,8 +131,9 @@ describe('talking about what was said', { timeout: 240_000 }, () => {
 
   it('shows tricks as text', async () => {
     const evil = `<img src=x onerror=alert(1)> left \u202Ethgir\u202C ${'\u0301'.repeat(500)}end`;
-    await p.say(ada, evil);
-    const shown = await p.message(ben, 'onerror').locator('.msg__text').innerText();
+    await ada.page.getByTestId('composer').fill(evil);
+    await ada.page.getByTestId('send').click();
+    const shown = await message(ben, 'onerror').locator('.msg__text').innerText();
     assert.ok(!/[\u202A-\u202E\u2066-\u2069]/.test(shown));
     assert.ok((shown.match(/\u0301/g) ?? []).length <= 4);
     assert.ok(shown.startsWith('<img src=x onerror=alert(1)> left'));
@@ -138,9 +141,9 @@ describe('talking about what was said', { timeout: 240_000 }, () => {
   });
 
   it('is usable by keyboard, and axe finds nothing serious', async () => {
-    await p.message(ada, 'Nodule, 9 mm, right').getByTestId('message-more').focus();
+    await message(ada, 'Nodule, 9 mm, right').getByTestId('message-more').focus();
     await ada.page.keyboard.press('Enter');
-    const answer = p.message(ada, 'Nodule, 9 mm, right').getByRole('button', { name: 'Answer' });
+    const answer = message(ada, 'Nodule, 9 mm, right').getByRole('button', { name: 'Answer' });
     await answer.focus();
     for (const me of [ada, ben]) {
       const { violations } = await new AxeBuilder({ page: me.page }).withTags(['wcag2a', 'wcag2aa', 'wcag21aa', 'wcag22aa']).analyze();
