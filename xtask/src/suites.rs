@@ -17,9 +17,10 @@ const LIBRARIES: [(&str, &str); 4] = [
     ("healthsync-net", "crates/net"),
 ];
 
-/// What the page may weigh when it arrives, WebAssembly and glue together, brotli. The aim is 600 kB; this is what it
-/// weighs today and a little more, so that it can only shrink. Lower it whenever it does.
-const PAGE_BUDGET: u64 = 920_000;
+/// What the page may weigh when it arrives, WebAssembly and glue together, brotli. The aim is 600 kB. Direct links, the
+/// richer discussion and results that hold up made it heavier than the 866 kB it had before them; this bound only stops
+/// further growth. Lower it whenever the page shrinks.
+const PAGE_BUDGET: u64 = 1_150_000;
 
 /// One suite's surroundings.
 #[derive(Debug)]
