@@ -24,9 +24,10 @@ export async function rpc(url, method, params = []) {
 
 /**
  * A person with a browser context of her own. `wallet: 'extension'` (default) injects the test wallet,
- * `'demo'` none, so that the page offers its own. Errors of the page are collected and checked by `done`.
+ * `'demo'` none, so that the page offers its own. `direct: false` is a browser without WebRTC, as hospitals have them: all
+ * goes through the server. Errors of the page are collected and checked by `done`.
  */
-export async function person(browser, stack, { wallet = 'extension', key = generatePrivateKey(), funded = true, autoApprove = true, viewport = { width: 1440, height: 900 }, chainId = 31337, colorScheme = 'light' } = {}) {
+export async function person(browser, stack, { wallet = 'extension', key = generatePrivateKey(), funded = true, autoApprove = true, viewport = { width: 1440, height: 900 }, chainId = 31337, colorScheme = 'light', direct = true } = {}) {
   const context = await browser.newContext({ viewport, colorScheme, acceptDownloads: true });
   context.setDefaultTimeout(20_000);
   const account = privateKeyToAccount(key);
@@ -39,6 +40,7 @@ export async function person(browser, stack, { wallet = 'extension', key = gener
   await context.addInitScript(() => {
     addEventListener('securitypolicyviolation', (e) => window.__violation(`${e.violatedDirective} ${e.blockedURI}`));
   });
+  if (!direct) await context.addInitScript(() => delete window.RTCPeerConnection);
   me.page = await context.newPage();
   me.page.on('pageerror', (e) => me.errors.push(String(e)));
   me.page.on('crash', () => me.errors.push('the page crashed'));

@@ -12,7 +12,7 @@ describe('bad input and broken parts', { timeout: 300_000 }, () => {
   before(async () => {
     stack = await startStack();
     browser = await p.launch();
-    [ada, ben] = await Promise.all([p.person(browser, stack), p.person(browser, stack)]);
+    [ada, ben] = await Promise.all([p.person(browser, stack), p.person(browser, stack, { direct: false })]);
     await p.connect(ada);
     await p.connect(ben);
     room = await p.createRoom(ada, 'Faults');

@@ -11,7 +11,7 @@ describe('a removed member reads nothing new', { timeout: 240_000 }, () => {
   before(async () => {
     stack = await startStack();
     browser = await p.launch();
-    [ada, ben, eve] = await Promise.all([p.person(browser, stack), p.person(browser, stack), p.person(browser, stack)]);
+    [ada, ben, eve] = await Promise.all([p.person(browser, stack), p.person(browser, stack, { direct: false }), p.person(browser, stack)]);
     for (const me of [ada, ben, eve]) await p.connect(me);
     room = await p.createRoom(ada, 'Who can read');
     id = room.split('/').pop();

@@ -143,7 +143,7 @@ describe('talking about what was said', { timeout: 240_000 }, () => {
   it('is usable by keyboard, and axe finds nothing serious', async () => {
     await message(ada, 'Nodule, 9 mm, right').getByTestId('message-more').focus();
     await ada.page.keyboard.press('Enter');
-    const answer = message(ada, 'Nodule, 9 mm, right').getByRole('button', { name: 'Answer' });
+    const answer = message(ada, 'Nodule, 9 mm, right').getByRole('button', { name: 'Answer', exact: true });
     await answer.focus();
     for (const me of [ada, ben]) {
       const { violations } = await new AxeBuilder({ page: me.page }).withTags(['wcag2a', 'wcag2aa', 'wcag21aa', 'wcag22aa']).analyze();

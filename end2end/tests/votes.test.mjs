@@ -59,7 +59,7 @@ describe('votes that hold up when somebody checks', { timeout: 300_000 }, () => 
     folder = await mkdtemp(path.join(tmpdir(), 'healthsync-results-'));
     await mkdir(SHOTS, { recursive: true });
     browser = await p.launch();
-    [ada, ben] = await Promise.all([p.person(browser, stack), p.person(browser, stack)]);
+    [ada, ben] = await Promise.all([p.person(browser, stack), p.person(browser, stack, { direct: false })]);
     await p.connect(ada);
     await p.connect(ben);
     room = await p.createRoom(ada, 'Votes 5521');
@@ -100,21 +100,21 @@ describe('votes that hold up when somebody checks', { timeout: 300_000 }, () => 
   });
 
   it('hides the counts of a blind question until the own vote, and until the close', async () => {
-    await ask(ada, 'Blind 5521?', ['One', 'Two'], { reveal: 'closed' });
+    await ask(ada, 'Sealed 5521?', ['One', 'Two'], { reveal: 'closed' });
     await ask(ada, 'Half blind 5521?', ['Left', 'Right'], { reveal: 'voted' });
-    await cast(ada, 'Blind 5521?', 'One');
-    await votedIn(ada, 'Blind 5521?', 'One');
+    await cast(ada, 'Sealed 5521?', 'One');
+    await votedIn(ada, 'Sealed 5521?', 'One');
     await cast(ada, 'Half blind 5521?', 'Left');
     await votedIn(ada, 'Half blind 5521?', 'Left');
-    await poll(ben, 'Blind 5521?').getByText('1 of 2 have voted').waitFor();
+    await poll(ben, 'Sealed 5521?').getByText('1 of 2 have voted').waitFor();
     await poll(ben, 'Half blind 5521?').getByText('1 of 2 have voted').waitFor();
-    for (const question of ['Blind 5521?', 'Half blind 5521?']) assert.equal(await poll(ben, question).getByTestId('vote-count').count(), 0);
-    assert.equal(await poll(ada, 'Blind 5521?').getByTestId('vote-count').count(), 0);
+    for (const question of ['Sealed 5521?', 'Half blind 5521?']) assert.equal(await poll(ben, question).getByTestId('vote-count').count(), 0);
+    assert.equal(await poll(ada, 'Sealed 5521?').getByTestId('vote-count').count(), 0);
     await cast(ben, 'Half blind 5521?', 'Left');
     await option(ben, 'Half blind 5521?', 'Left').getByTestId('vote-count').filter({ hasText: /^\s*2\s*$/ }).waitFor();
-    await poll(ada, 'Blind 5521?').getByTestId('poll-close').click();
-    await closed(ben, 'Blind 5521?');
-    await option(ben, 'Blind 5521?', 'One').getByTestId('vote-count').filter({ hasText: /^\s*1\s*$/ }).waitFor();
+    await poll(ada, 'Sealed 5521?').getByTestId('poll-close').click();
+    await closed(ben, 'Sealed 5521?');
+    await option(ben, 'Sealed 5521?', 'One').getByTestId('vote-count').filter({ hasText: /^\s*1\s*$/ }).waitFor();
   });
 
   it('does not count a vote that arrives after the close, and says so to both', async () => {
@@ -140,7 +140,7 @@ describe('votes that hold up when somebody checks', { timeout: 300_000 }, () => 
     await closed(ben, 'Formal reading 5521?');
     formal = await saveResult(ben, 'Formal reading 5521?', folder);
     const text = await readFile(formal, 'utf8');
-    for (const secret of [CAPTION, 'ct.png', 'Votes 5521', 'Blind 5521?']) assert.ok(!text.includes(secret), secret);
+    for (const secret of [CAPTION, 'ct.png', 'Votes 5521', 'Sealed 5521?']) assert.ok(!text.includes(secret), secret);
   });
 
   it('re-counts files in the browser with no server', async () => {

@@ -115,7 +115,10 @@ impl Runtime {
         let known = drafts::known_room(&self.db, me.person, room.id)
             .await
             .unwrap_or_default();
-        room.seen.set(room.seen.get().max(known.seen));
+        // The first time only: what has come on screen since is kept as seen, too, and is still new to this visit.
+        if room.seen.get() == 0 {
+            room.seen.set(known.seen);
+        }
         self.load_notifies(room).await;
         let ring = match keys::room_keys(&self.db, me.person, room.id).await {
             Ok(ring) => ring,
