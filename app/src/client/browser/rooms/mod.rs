@@ -108,6 +108,8 @@ pub(crate) struct OpenRoom {
     pub keeping_draft: Task,
     pub casting_task: Task,
     pub noting: Task,
+    /// Whether `noting` is about to write.
+    pub note_due: Cell<bool>,
     /// Whoever wants to say something as soon as the log is there.
     waiting: RefCell<Vec<oneshot::Sender<()>>>,
     /// A repaint is under way already.
@@ -151,6 +153,7 @@ impl OpenRoom {
             keeping_draft: Task::default(),
             casting_task: Task::default(),
             noting: Task::default(),
+            note_due: Cell::default(),
             waiting: RefCell::default(),
             repaint: Cell::new(false),
         }

@@ -54,6 +54,7 @@ impl Runtime {
         room.closed.set(true);
         room.loading.stop();
         room.noting.stop();
+        room.note_due.set(false);
         let joined = room.joined.get();
         self.node.set_members(room.id, Vec::new());
         room.forget_content();

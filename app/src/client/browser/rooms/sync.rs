@@ -332,10 +332,14 @@ impl Runtime {
 
     /// What is on screen has been seen: remembered for the list, with what the list shows of the room.
     pub(crate) fn note_seen(self: &Rc<Self>, room: &Rc<OpenRoom>) {
+        // Once for a burst of messages, and also while the burst goes on: the page may be left at any moment.
+        if room.note_due.replace(true) {
+            return;
+        }
         let (runtime, shared) = (self.clone(), room.clone());
-        // Once for a burst of messages.
         room.noting.run(async move {
-            sleep(800).await;
+            sleep(400).await;
+            shared.note_due.set(false);
             runtime.note_now(&shared);
         });
     }
