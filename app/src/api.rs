@@ -77,6 +77,9 @@ pub struct KeyShareRequest {
     pub bearer: String,
     /// X-Wing public key made for this lookup, in base64.
     pub seal_to: String,
+    /// Wait for every node, as long as one is given at all: the first answers held a wrong share.
+    #[serde(default)]
+    pub all: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -91,6 +91,20 @@ describe('five key nodes in five processes', { timeout: 300_000 }, () => {
     for (const n of [2, 4]) await ben.page.getByText(name(n)).first().waitFor();
   });
 
+  it('opens when two nodes lie and a third is late, by waiting for it', async () => {
+    stack.freezeKeyNode(5);
+    try {
+      await look('Two lie');
+      const first = ben.page.waitForResponse((answer) => answer.url().includes('/api/key_shares'));
+      await ben.page.getByTestId('unlock').click();
+      await (await first).finished();
+    } finally {
+      stack.thawKeyNode(5);
+    }
+    await p.picture(ben);
+    await ben.page.getByText('a key share was wrong').first().waitFor();
+  });
+
   it('opens with two nodes frozen in the middle, and names them', async () => {
     await share('Two frozen', 3);
     for (const n of [1, 5]) stack.freezeKeyNode(n);

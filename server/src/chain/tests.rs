@@ -216,6 +216,7 @@ async fn membership_follows_the_registry_everywhere() {
             seal_to: pair.digest(),
         }),
         seal_to: BASE64_STANDARD.encode(pair.public()),
+        all: false,
     };
     let good = services.key_shares(ask(&ada)).await.expect("answers");
     assert!(

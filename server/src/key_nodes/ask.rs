@@ -54,7 +54,7 @@ impl KeyNodes {
         while let Ok(Some((node, result, ms))) = tokio::time::timeout_at(until, asked.next()).await
         {
             good += usize::from(matches!(result, NodeResult::Share { .. }));
-            if good >= ENOUGH {
+            if good >= ENOUGH && !request.all {
                 until = until.min(tokio::time::Instant::now() + GRACE);
             }
             answers.push(NodeAnswer {

@@ -30,6 +30,7 @@ fn request(who: &Someone, cid: &str, pair: &SealKeyPair) -> KeyShareRequest {
         cid: cid.into(),
         bearer,
         seal_to: BASE64_STANDARD.encode(pair.public()),
+        all: false,
     }
 }
 

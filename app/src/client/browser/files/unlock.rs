@@ -8,7 +8,9 @@ use std::{
 
 use futures::future::{abortable, join, join_all};
 use healthsync_core::{EventId, ImageRef, Person};
-use healthsync_lighthouse::{CipherError, OVERHEAD, cid_and_leaves, decrypt, parse_cid, shares};
+use healthsync_lighthouse::{
+    CipherError, OVERHEAD, Share, cid_and_leaves, decrypt, parse_cid, shares,
+};
 use wasm_bindgen_futures::spawn_local;
 
 use crate::client::{
@@ -157,7 +159,28 @@ impl Runtime {
         let bytes = bytes.map_err(Closed::Failed)?;
 
         self.set_lock(room, &image.cid, ImageLock::Decrypting);
-        let candidates = shares::candidates(&found.good, NEEDED).map_err(|error| {
+        let mut opened = self.open_with(&bytes, &found.good, &image.mime).await?;
+        if opened.is_none() && found.good.len() < found.progress.nodes.len() {
+            let found = self.lookup_all(&image.cid).await?;
+            opened = self.open_with(&bytes, &found.good, &image.mime).await?;
+        }
+        opened.ok_or_else(|| {
+            Closed::Failed(trouble(
+                "No three of the key shares open this image: more than one key node gave a wrong share.",
+                None,
+                Some("Try again; if it stays, tell whoever runs the key nodes."),
+            ))
+        })
+    }
+
+    /// The picture and the names of nodes whose share is wrong; `None` when no three of the shares open it.
+    async fn open_with(
+        &self,
+        bytes: &[u8],
+        good: &[(usize, Share)],
+        mime: &str,
+    ) -> Result<Option<(String, Vec<String>)>, Closed> {
+        let candidates = shares::candidates(good, NEEDED).map_err(|error| {
             Closed::Failed(trouble(
                 format!("The key shares do not give a key: {error}."),
                 None,
@@ -165,9 +188,9 @@ impl Runtime {
             ))
         })?;
         for candidate in candidates {
-            match decrypt(&bytes, &candidate.key).await {
+            match decrypt(bytes, &candidate.key).await {
                 Ok(plain) => {
-                    let url = blob_url(&plain, safe_mime(&image.mime)).map_err(|_| {
+                    let url = blob_url(&plain, safe_mime(mime)).map_err(|_| {
                         Closed::Failed(trouble(
                             "The browser could not show the image.",
                             None,
@@ -179,7 +202,7 @@ impl Runtime {
                         .iter()
                         .map(|node| self.node_name(*node))
                         .collect();
-                    return Ok((url, wrong));
+                    return Ok(Some((url, wrong)));
                 }
                 Err(CipherError::DoesNotOpen) => {}
                 Err(error) => {
@@ -191,11 +214,7 @@ impl Runtime {
                 }
             }
         }
-        Err(Closed::Failed(trouble(
-            "No three of the key shares open this image: more than one key node gave a wrong share.",
-            None,
-            Some("Try again; if it stays, tell whoever runs the key nodes."),
-        )))
+        Ok(None)
     }
 
     /// The encrypted bytes, checked against their content id: from members with a direct link, else from storage.
