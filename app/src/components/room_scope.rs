@@ -8,7 +8,10 @@ use leptos::prelude::*;
 
 use crate::client::{
     Client,
-    model::{Attachment, CaseRow, MemberRow, MessageRow, PollRow, Role, RoomPhase, RoomView},
+    model::{
+        Attachment, CaseRow, MemberRow, MessageRow, MintRow, MintWork, PollRow, Role, RoomPhase,
+        RoomView,
+    },
 };
 
 /// Lies in the context of a room's page.
@@ -24,6 +27,8 @@ pub(crate) struct RoomScope {
     pub(crate) cases: Memo<Arc<Vec<CaseRow>>>,
     pub(crate) messages: Memo<Arc<Vec<MessageRow>>>,
     pub(crate) attachments: Memo<Arc<Vec<Attachment>>>,
+    pub(crate) mints: Memo<Arc<Vec<MintRow>>>,
+    mint_work: Memo<Arc<Vec<(EventId, MintWork)>>>,
     pub(crate) unsent: Memo<u32>,
     pub(crate) draft: Memo<String>,
     /// The case that a tab has chosen; the shown one is `open_case`.
@@ -31,6 +36,8 @@ pub(crate) struct RoomScope {
     pub(crate) open_case: Memo<Option<EventId>>,
     /// Whether "Ask the room" is open.
     pub(crate) asking: RwSignal<bool>,
+    /// Whether "Mint this case" is open.
+    pub(crate) minting: RwSignal<bool>,
 }
 
 impl RoomScope {
@@ -49,11 +56,14 @@ impl RoomScope {
             cases,
             messages: slice(client, id, |room| room.messages.clone()),
             attachments: slice(client, id, |room| room.attachments.clone()),
+            mints: slice(client, id, |room| room.mints.clone()),
+            mint_work: slice(client, id, |room| room.mint_work.clone()),
             unsent: slice(client, id, |room| room.unsent),
             draft: slice(client, id, |room| room.draft.clone()),
             chosen_case,
             open_case: open_case(cases, phase, chosen_case),
             asking: RwSignal::new(false),
+            minting: RwSignal::new(false),
         }
     }
 
@@ -72,6 +82,14 @@ impl RoomScope {
                 let case = cases.iter().find(|row| row.id == case)?;
                 case.polls.iter().find(|poll| poll.id == id).cloned()
             })
+        })
+    }
+
+    /// What is being done for a case that is to be proposed.
+    pub(crate) fn mint_work_of(self, case: EventId) -> Option<MintWork> {
+        self.mint_work.with(|all| {
+            let found = all.iter().find(|(of, _)| *of == case);
+            found.map(|(_, work)| work.clone())
         })
     }
 

@@ -36,7 +36,9 @@ impl Runtime {
         spawn_local(async move {
             room.repaint.set(false);
             if !room.closed.get() {
-                let view = room_view(&room, runtime.me().map(|me| me.person));
+                let me = runtime.me().map(|me| me.person);
+                let mut view = room_view(&room, me);
+                runtime.show_mints(&room, me, &mut view);
                 runtime.client.room.set(Some(view));
             }
         });
@@ -130,7 +132,7 @@ fn room_view(room: &OpenRoom, me: Option<Person>) -> RoomView {
     view
 }
 
-fn message_row(
+pub(crate) fn message_row(
     message: &MessageView,
     me: Option<Person>,
     delivery: &impl Fn(&EventId) -> Delivery,
@@ -185,7 +187,7 @@ fn case_row(
     }
 }
 
-fn poll_row(
+pub(crate) fn poll_row(
     poll: &PollView,
     me: Option<Person>,
     delivery: &impl Fn(&EventId) -> Delivery,
