@@ -149,7 +149,7 @@ fn Asked(row: MintRow) -> impl IntoView {
     };
     let work = row.work.clone();
     view! {
-        <details class="mint-card" data-testid="mint-proposal" data-state=state open=may_answer || complete || busy>
+        <details class="mint-card" data-testid="mint-proposal" data-state=state open=matches!(state, "asking" | "ready") || busy>
             <summary>
                 <Icon name="layers" small=true />
                 " "

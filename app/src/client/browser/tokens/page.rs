@@ -64,6 +64,13 @@ impl Runtime {
             return;
         };
         self.change_token(token, |view| {
+            // Whoever had it open loses the view: the contributors took back their consent.
+            if facts.withdrawn
+                && let TokenCase::Open(case) =
+                    std::mem::replace(&mut view.case, TokenCase::Closed)
+            {
+                super::open::forget(&case);
+            }
             let before = view.facts.as_ref();
             if before.is_none_or(|before| before.block <= facts.block) {
                 view.facts = Some(facts);
