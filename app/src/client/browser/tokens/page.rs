@@ -66,8 +66,7 @@ impl Runtime {
         self.change_token(token, |view| {
             // Whoever had it open loses the view: the contributors took back their consent.
             if facts.withdrawn
-                && let TokenCase::Open(case) =
-                    std::mem::replace(&mut view.case, TokenCase::Closed)
+                && let TokenCase::Open(case) = std::mem::replace(&mut view.case, TokenCase::Closed)
             {
                 super::open::forget(&case);
             }
