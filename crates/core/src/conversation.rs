@@ -5,15 +5,15 @@
 use std::str::FromStr;
 
 use alloy_primitives::{B256, U256, keccak256};
-use alloy_sol_types::{Eip712Domain, SolStruct, sol};
+use alloy_sol_types::sol;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::{
     bytes::lower_hex,
-    eth::{Signature65, recover},
     ids::{ParseIdError, Person},
     limits::{self, LimitError},
+    typed::Words,
 };
 
 pub mod bundle;
@@ -31,6 +31,9 @@ pub const MAX_ROYALTY: u16 = 1_000;
 
 const NAME: &str = "HealthSync Conversation";
 const VERSION: &str = "1";
+const DOMAIN_TYPE: &str =
+    "EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)";
+const TERMS_TYPE: &str = "MintTerms(bytes32 commitment,bytes32 pointer,address[] contributors,uint16[] shares,address holder,address[] editions,uint8 quorum,uint16 royalty,uint64 deadline,uint256 nonce)";
 
 sol! {
     /// A conversation that can be owned.
@@ -271,34 +274,36 @@ impl Terms {
 
     /// The EIP-712 hash that contributors sign: bound to the chain and the contract.
     pub fn signing_hash(&self, chain_id: u64, contract: &Person) -> [u8; 32] {
-        let domain = Eip712Domain::new(
-            Some(NAME.into()),
-            Some(VERSION.into()),
-            Some(U256::from(chain_id)),
-            Some((*contract).into()),
-            None,
-        );
-        self.to_sol().eip712_signing_hash(&domain).0
+        let mut domain = Words::of(DOMAIN_TYPE);
+        domain.text(NAME);
+        domain.text(VERSION);
+        domain.number(chain_id);
+        domain.right(&contract.0);
+
+        let people = self.contributors.iter().map(|c| &c.person.0[..]);
+        let shares: Vec<[u8; 2]> = self
+            .contributors
+            .iter()
+            .map(|c| c.share.to_be_bytes())
+            .collect();
+        let editions = self.editions.iter().map(|person| &person.0[..]);
+        let mut terms = Words::of(TERMS_TYPE);
+        terms.right(&self.commitment);
+        terms.right(&self.pointer);
+        terms.right(&Words::list(people).hash());
+        terms.right(&Words::list(shares.iter().map(|share| &share[..])).hash());
+        terms.right(&self.holder.0);
+        terms.right(&Words::list(editions).hash());
+        terms.number(self.quorum.into());
+        terms.number(self.royalty.into());
+        terms.number(self.deadline);
+        terms.right(&self.nonce);
+        terms.signing_hash_in(&domain)
     }
 
     /// The id that the conversation has, minted or not.
     pub fn token(&self, chain_id: u64, contract: &Person) -> TokenId {
         TokenId(self.signing_hash(chain_id, contract)).conversation()
-    }
-
-    /// Whether `person`'s account made this signature. Wallets that are contracts are for the chain to judge.
-    pub fn signed_by(
-        &self,
-        chain_id: u64,
-        contract: &Person,
-        signature: &[u8],
-        person: &Person,
-    ) -> bool {
-        let Ok(signature) = <[u8; 65]>::try_from(signature) else {
-            return false;
-        };
-        let hash = self.signing_hash(chain_id, contract);
-        recover(&hash, &Signature65(signature)).is_ok_and(|signer| signer == *person)
     }
 
     /// The JSON text to pass to `eth_signTypedData_v4`. Wallets show it to the person.

@@ -6,7 +6,6 @@ use healthsync_core::{
     Bundle, BundleError, Contributor, EventId, Kind, LimitError, MintAnswer, MintProposal,
     OptionId, Person, SignedEvent, Terms, TokenId,
     conversation::{commitment, contributors, conversation, pointer},
-    eth::sign_hash,
 };
 use proptest::prelude::*;
 
@@ -91,18 +90,6 @@ fn every_term_the_chain_and_the_contract_are_in_the_hash() {
 }
 
 const ROOM_OWNER: Person = Person([1; 20]);
-
-#[test]
-fn a_wallets_signature_is_told_from_any_other() {
-    let wallet = [5; 32];
-    let person = healthsync_core::eth::person_of_secret(&wallet).unwrap();
-    let signature = sign_hash(&terms().signing_hash(1, &CONTRACT), &wallet).unwrap();
-    let good = |chain, signature: &[u8]| terms().signed_by(chain, &CONTRACT, signature, &person);
-    assert!(good(1, &signature.0));
-    assert!(!good(2, &signature.0));
-    assert!(!good(1, &signature.0[..64]));
-    assert!(!terms().signed_by(1, &CONTRACT, &signature.0, &ROOM_OWNER));
-}
 
 #[test]
 fn terms_that_the_contract_would_refuse_are_refused_here() {
