@@ -12,9 +12,7 @@ use healthsync_net::{Multiaddr, Relay, RelayConfig, RelayError, RelayHandle, web
 use tokio::task::JoinHandle;
 
 use crate::chain::watcher::{ChainStatus, Watcher};
-use crate::chain::{
-    Chain, ChainError, Code, NamedChains, RegistryIndex, TokenIndex, holders,
-};
+use crate::chain::{Chain, ChainError, Code, NamedChains, RegistryIndex, TokenIndex, holders};
 use crate::http::metrics::Counters;
 use crate::http::rpc::RpcLimits;
 use crate::http::security::Guard;

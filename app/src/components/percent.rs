@@ -35,11 +35,7 @@ pub(crate) fn hundredths(text: &str) -> Option<u16> {
 /// Who shared the case gets 40 %, the others the rest in equal parts; what does not divide goes to who shared it.
 pub(crate) fn first_split(people: &[Person], author: Person) -> Vec<(Person, u16)> {
     let others = people.iter().filter(|person| **person != author).count() as u32;
-    let each = if others == 0 {
-        0
-    } else {
-        WHOLE * 6 / 10 / others
-    };
+    let each = (WHOLE * 6 / 10).checked_div(others).unwrap_or(0);
     let own = WHOLE - each * others;
     people
         .iter()

@@ -106,7 +106,7 @@ impl Mints {
 
     pub(super) fn answer(
         &mut self,
-        shown: &mut Vec<MintView>,
+        shown: &mut [MintView],
         proposal: &EventId,
         by: (Person, Key),
         answer: MintAnswer,
@@ -118,7 +118,7 @@ impl Mints {
 
     pub(super) fn unanswer(
         &mut self,
-        shown: &mut Vec<MintView>,
+        shown: &mut [MintView],
         proposal: &EventId,
         by: (Person, Key),
     ) {
@@ -134,7 +134,7 @@ impl Mints {
 
     pub(super) fn minted(
         &mut self,
-        shown: &mut Vec<MintView>,
+        shown: &mut [MintView],
         proposal: &EventId,
         key: Key,
         transaction: String,
@@ -146,7 +146,7 @@ impl Mints {
         self.refresh(shown, proposal);
     }
 
-    pub(super) fn unminted(&mut self, shown: &mut Vec<MintView>, proposal: &EventId, key: Key) {
+    pub(super) fn unminted(&mut self, shown: &mut [MintView], proposal: &EventId, key: Key) {
         if let Some(transactions) = self.transactions.get_mut(proposal) {
             transactions.remove(&key);
         }

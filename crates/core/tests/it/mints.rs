@@ -308,6 +308,7 @@ fn a_conversation_is_a_case_and_what_was_said_about_it() {
     let vote = carl.say(Kind::Vote {
         poll: asked.id(),
         option,
+        wallet: None,
     });
     ben.lamport = carl.lamport;
     let said = ben.say(message("Hilar nodes?"));

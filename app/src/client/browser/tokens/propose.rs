@@ -329,7 +329,7 @@ impl Runtime {
         let json = terms.typed_data_json(chain_id, &contract);
         let signed = me
             .wallet
-            .sign_typed_data(&self.chain, me.person, &json, &hash)
+            .sign_for_contract(&self.chain, me.person, &json, &hash)
             .await;
         signed.map_err(|error| error.trouble(what, None))
     }

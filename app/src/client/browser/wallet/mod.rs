@@ -184,7 +184,7 @@ impl Wallet {
     ) -> Result<Signature65, WalletError> {
         match self {
             Wallet::Injected(injected) => {
-                let signature = injected.sign_typed_data(person, text).await?;
+                let signature = injected.sign_typed_data(person, &text).await?;
                 signature.parse().map_err(|_| no_signature())
             }
             Wallet::Demo(demo) => demo.sign(hash),
@@ -193,7 +193,7 @@ impl Wallet {
 
     /// Signs typed data on the deployment's chain; `hash` is what the JSON stands for. Wallets that are contracts
     /// give longer signatures than 65 bytes.
-    pub(crate) async fn sign_typed_data(
+    pub(crate) async fn sign_for_contract(
         &self,
         chain: &Chain,
         person: Person,
