@@ -2,7 +2,7 @@
 //!
 //! The server crate implements [`Backend`] and puts it into the context; `app` itself knows no chain and no node.
 
-use healthsync_core::{Person, RoomId};
+use healthsync_core::{Person, RoomId, TokenId};
 use leptos::prelude::*;
 use serde::{Deserialize, Serialize};
 
@@ -69,6 +69,42 @@ pub struct RoomFact {
     pub members: u32,
 }
 
+/// What the chain says of a token, read at `block`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TokenFacts {
+    pub token: TokenId,
+    /// `None`: the conversation has no such edition.
+    pub holder: Option<Person>,
+    pub contributors: Vec<RoyaltyFact>,
+    pub splitter: Person,
+    /// Of each resale, in hundredths of a percent.
+    pub royalty: u16,
+    pub editions: u16,
+    /// Contributors that it takes to withdraw the conversation.
+    pub quorum: u8,
+    /// Contributors who have asked for it.
+    pub retractions: u8,
+    pub withdrawn: bool,
+    /// 64 hex digits each.
+    pub commitment: String,
+    pub pointer: String,
+    pub block: u64,
+    /// The block of the mint, once the server has read it.
+    pub minted: Option<u64>,
+    /// The newest block that cannot be replaced, when the chain says.
+    pub finalized: Option<u64>,
+}
+
+/// A contributor's part of a token's royalties, in the smallest unit of the chain's currency.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RoyaltyFact {
+    pub person: Person,
+    /// In hundredths of a percent.
+    pub share: u16,
+    pub paid: String,
+    pub due: String,
+}
+
 /// One lookup at all key nodes. `bearer` is a device token bound to `cid` and `seal_to`, so neither this server
 /// nor a node can turn it into another request.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -111,6 +147,8 @@ pub struct NodeAnswer {
 pub trait Backend: Send + Sync {
     async fn room_facts(&self, room: RoomId) -> Result<RoomFacts, ApiError>;
     async fn rooms_of(&self, person: Person) -> Result<Vec<RoomFact>, ApiError>;
+    async fn token_facts(&self, token: TokenId) -> Result<Option<TokenFacts>, ApiError>;
+    async fn tokens_of(&self, person: Person) -> Result<Vec<TokenId>, ApiError>;
     async fn key_shares(&self, request: KeyShareRequest) -> Result<Vec<NodeAnswer>, ApiError>;
     /// The same JSON as `/api/bootstrap`.
     fn bootstrap(&self) -> crate::client::model::Bootstrap;
@@ -144,6 +182,18 @@ pub async fn room_facts(room: RoomId) -> Result<RoomFacts, ApiError> {
 #[server(name = AskRoomsOf, endpoint = "rooms_of")]
 pub async fn rooms_of(person: Person) -> Result<Vec<RoomFact>, ApiError> {
     backend()?.0.rooms_of(person).await
+}
+
+/// What the chain says of a token; `None` when nothing of that id was minted.
+#[server(name = AskTokenFacts, endpoint = "token_facts")]
+pub async fn token_facts(token: TokenId) -> Result<Option<TokenFacts>, ApiError> {
+    backend()?.0.token_facts(token).await
+}
+
+/// The tokens that a person holds. Public on chain.
+#[server(name = AskTokensOf, endpoint = "tokens_of")]
+pub async fn tokens_of(person: Person) -> Result<Vec<TokenId>, ApiError> {
+    backend()?.0.tokens_of(person).await
 }
 
 /// Asks all key nodes at the same time and returns what each said.

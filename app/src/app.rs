@@ -14,7 +14,7 @@ use crate::{
     components::{platform, sign_in::SignInDialog, sign_in::SignInOpen, toasts::Toasts},
     pages::{
         landing::LandingPage, new_room::NewRoomPage, not_found::NotFoundPage, room::RoomPage,
-        rooms::RoomsPage, verify::VerifyPage,
+        rooms::RoomsPage, token::TokenPage, tokens::TokensPage, verify::VerifyPage,
     },
 };
 
@@ -40,6 +40,8 @@ pub fn App() -> impl IntoView {
                 <Route path=path!("/rooms") view=RoomsPage ssr=SsrMode::Async />
                 <Route path=path!("/rooms/new") view=NewRoomPage ssr=SsrMode::Async />
                 <Route path=path!("/rooms/:id") view=RoomPage ssr=SsrMode::Async />
+                <Route path=path!("/tokens") view=TokensPage ssr=SsrMode::Async />
+                <Route path=path!("/tokens/:id") view=TokenPage ssr=SsrMode::Async />
                 <Route path=path!("/verify") view=VerifyPage ssr=SsrMode::Async />
             </Routes>
             <SignInDialog />

@@ -6,7 +6,8 @@ import {Errors} from "@openzeppelin/contracts/utils/Errors.sol";
 import {ReentrancyGuardTransient} from "@openzeppelin/contracts/utils/ReentrancyGuardTransient.sol";
 import {ConversationToken} from "../src/ConversationToken.sol";
 import {RoyaltySplitter} from "../src/RoyaltySplitter.sol";
-import {Coin, ContractWallet, Conversations, Greedy, Marketplace} from "./Fixtures.sol";
+import {Coin, ContractWallet, Conversations, Greedy} from "./Fixtures.sol";
+import {Marketplace} from "./Marketplace.sol";
 
 /// Royalties from the sale to each contributor's account, and what a hostile contributor or asset can not do.
 contract RoyaltySplitterTest is Conversations {

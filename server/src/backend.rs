@@ -3,10 +3,10 @@
 use async_trait::async_trait;
 use healthsync_app::api::{
     ApiError, Backend, ChainRole, KeyShareRequest, MemberFact, NodeAnswer, RemovedFact, RoomFact,
-    RoomFacts,
+    RoomFacts, RoyaltyFact, TokenFacts,
 };
 use healthsync_app::client::model::Bootstrap;
-use healthsync_core::{Person, RoomId};
+use healthsync_core::{Person, RoomId, TokenId};
 
 use crate::chain::ChainError;
 use crate::services::Services;
@@ -71,6 +71,44 @@ impl Backend for Services {
         self.key_nodes.ask(&request).await
     }
 
+    async fn token_facts(&self, token: TokenId) -> Result<Option<TokenFacts>, ApiError> {
+        let (on_chain, minted, finalized) = futures::join!(
+            self.chain.describe(token),
+            self.tokens.minted(token),
+            self.chain.finalized(),
+        );
+        let Some(found) = on_chain.map_err(|error| chain_unavailable(&error))? else {
+            return Ok(None);
+        };
+        let conversation = &found.conversation;
+        let contributors = found.contributors.iter().map(|royalty| RoyaltyFact {
+            person: royalty.person,
+            share: royalty.share,
+            paid: royalty.paid.to_string(),
+            due: royalty.due.to_string(),
+        });
+        Ok(Some(TokenFacts {
+            token,
+            holder: found.holder,
+            contributors: contributors.collect(),
+            splitter: conversation.splitter.into(),
+            royalty: conversation.royalty,
+            editions: conversation.editions,
+            quorum: conversation.quorum,
+            retractions: conversation.retractions,
+            withdrawn: conversation.withdrawn,
+            commitment: hex::encode(conversation.commitment),
+            pointer: hex::encode(conversation.pointer),
+            block: found.block,
+            minted: minted.map_err(database_unavailable)?,
+            finalized,
+        }))
+    }
+
+    async fn tokens_of(&self, person: Person) -> Result<Vec<TokenId>, ApiError> {
+        self.tokens.of(person).await.map_err(database_unavailable)
+    }
+
     fn bootstrap(&self) -> Bootstrap {
         self.bootstrap.clone()
     }
@@ -80,6 +118,9 @@ fn chain_unavailable(error: &ChainError) -> ApiError {
     match error {
         ChainError::NoRegistry => ApiError::Unavailable(
             "This server has no room registry, so there are no rooms on it.".into(),
+        ),
+        ChainError::NoToken => ApiError::Unavailable(
+            "This server has no token contract, so there are no tokens on it.".into(),
         ),
         ChainError::Rpc(_) | ChainError::Answer(_) | ChainError::WrongChain { .. } => {
             tracing::warn!(%error, "the registry could not be read");

@@ -230,7 +230,10 @@ fn chain_unavailable(error: &ChainError) -> Refusal {
     tracing::warn!(%error, "membership could not be checked");
     let message = match error {
         ChainError::NoRegistry => "This server has no room registry configured.",
-        ChainError::Rpc(_) | ChainError::Answer(_) | ChainError::WrongChain { .. } => {
+        ChainError::NoToken
+        | ChainError::Rpc(_)
+        | ChainError::Answer(_)
+        | ChainError::WrongChain { .. } => {
             "The chain does not answer, so membership cannot be checked. It is tried again."
         }
     };

@@ -6,12 +6,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use healthsync_app::client::model::{Bootstrap, ChainInfo, Contracts, StorageInfo};
+use healthsync_core::Person;
 use healthsync_lighthouse::node::AuthorityConfig;
 use healthsync_net::{Multiaddr, Relay, RelayConfig, RelayError, RelayHandle, websocket_multiaddr};
 use tokio::task::JoinHandle;
 
 use crate::chain::watcher::{ChainStatus, Watcher};
-use crate::chain::{Chain, ChainError, NamedChains, RegistryIndex};
+use crate::chain::{Chain, ChainError, Code, NamedChains, RegistryIndex, TokenIndex, holders};
 use crate::http::metrics::Counters;
 use crate::http::rpc::RpcLimits;
 use crate::http::security::Guard;
@@ -28,6 +29,7 @@ pub struct Services {
     pub settings: Settings,
     pub mailbox: Mailbox,
     pub index: RegistryIndex,
+    pub tokens: TokenIndex,
     pub chain: Arc<Chain>,
     pub chain_status: Arc<ChainStatus>,
     pub key_nodes: KeyNodes,
@@ -42,6 +44,7 @@ pub struct Services {
     relay_task: JoinHandle<()>,
     watcher_task: JoinHandle<()>,
     sweep_task: Option<JoinHandle<()>>,
+    holders_task: JoinHandle<()>,
 }
 
 /// The services as handlers get them.
@@ -71,6 +74,14 @@ pub enum StartError {
         "HEALTHSYNC_CHAIN_ID is {expected}, but the chain at HEALTHSYNC_CHAIN_RPC says {found}; set the one that is meant"
     )]
     WrongChain { expected: u64, found: u64 },
+    #[error(
+        "{setting} is {address}, and the code there is not this version's {contract}; deploy it with `cargo xtask deploy`, or set the address that it gave"
+    )]
+    OtherCode {
+        setting: &'static str,
+        address: Person,
+        contract: &'static str,
+    },
     #[error("HEALTHSYNC_P2P_WEBRTC_PORT is {port}: {error}. Choose a free UDP port, or 0 for any")]
     WebRtc { port: u16, error: RelayError },
     #[error("the relay does not start: {0}")]
@@ -103,6 +114,7 @@ impl Services {
             .await
             .map_err(database(&settings.database()))?;
         let index = RegistryIndex::new(mailbox.database().clone());
+        let tokens = TokenIndex::new(mailbox.database().clone());
         let chain = Arc::new(connect(&settings, &http).await?);
         let chain_status = Arc::new(ChainStatus::default());
         let embedded = Embedded {
@@ -160,6 +172,7 @@ impl Services {
         let sweep_task = storage
             .clone()
             .map(|state| tokio::spawn(sweep_for_ever(state, Arc::new(key_nodes.clone()))));
+        let holders_task = tokio::spawn(holders::follow(chain.clone(), tokens.clone()));
         let counters = Arc::new(Counters::default());
         let public_host = settings.public_host.as_ref().map(|host| match host.port {
             None | Some(80 | 443) => host.host.clone(),
@@ -182,6 +195,7 @@ impl Services {
             settings,
             mailbox,
             index,
+            tokens,
             chain,
             chain_status,
             key_nodes,
@@ -195,6 +209,7 @@ impl Services {
             bootstrap,
             relay_task,
             watcher_task,
+            holders_task,
         }))
     }
 
@@ -209,6 +224,7 @@ impl Services {
         if let Some(task) = &self.sweep_task {
             task.abort();
         }
+        self.holders_task.abort();
         self.relay.stop().await;
         let relay_ended = async {
             while self.relay_runs() {
@@ -269,18 +285,20 @@ pub(crate) fn private_folder(folder: &Path) -> std::io::Result<()> {
     std::fs::remove_file(probe)
 }
 
-/// The chain as far as it can be checked now. Without code at the registry's address, rooms are off; while the chain
-/// does not answer, they wait.
+/// The chain as far as it can be checked now. Without code at the registry's address, rooms are off, and likewise
+/// tokens; with somebody else's code there, the server does not start. While the chain does not answer, both wait.
 async fn connect(settings: &Settings, http: &reqwest::Client) -> Result<Chain, StartError> {
-    let chain = |registry| {
+    let chain = |registry, token| {
         Chain::new(
             http.clone(),
             settings.chain_rpc.clone(),
             settings.chain_id,
             registry,
         )
+        .with_token(token)
     };
-    let connected = chain(settings.registry);
+    let (mut registry, mut token) = (settings.registry, settings.token);
+    let connected = chain(registry, token);
     match connected.check().await {
         Ok(_) => {}
         Err(ChainError::WrongChain { expected, found }) => {
@@ -291,17 +309,41 @@ async fn connect(settings: &Settings, http: &reqwest::Client) -> Result<Chain, S
             return Ok(connected);
         }
     }
-    let Some(registry) = settings.registry else {
-        tracing::warn!("HEALTHSYNC_REGISTRY is not set; rooms are off");
-        return Ok(connected);
+    let other = |setting, address: Option<Person>, contract| StartError::OtherCode {
+        setting,
+        address: address.unwrap_or(Person([0; 20])),
+        contract,
     };
-    match connected.registry_has_code().await {
-        Ok(false) => {
-            tracing::warn!(%registry, "there is no contract at HEALTHSYNC_REGISTRY on this chain; rooms are off");
-            Ok(chain(None))
+    match connected.registry_code().await {
+        Ok(Code::Other) => {
+            return Err(other("HEALTHSYNC_REGISTRY", registry, "RoomRegistry"));
         }
-        Ok(true) | Err(_) => Ok(connected),
+        Ok(Code::Missing) => {
+            tracing::warn!(
+                ?registry,
+                "there is no contract at HEALTHSYNC_REGISTRY on this chain; rooms are off"
+            );
+            registry = None;
+        }
+        Err(ChainError::NoRegistry) => {
+            tracing::warn!("HEALTHSYNC_REGISTRY is not set; rooms are off");
+        }
+        Ok(Code::Ours) | Err(_) => {}
     }
+    match connected.token_code().await {
+        Ok(Code::Other) => {
+            return Err(other("HEALTHSYNC_TOKEN", token, "ConversationToken"));
+        }
+        Ok(Code::Missing) => {
+            tracing::warn!(
+                ?token,
+                "there is no contract at HEALTHSYNC_TOKEN on this chain; tokens are off"
+            );
+            token = None;
+        }
+        Ok(Code::Ours) | Err(_) => {}
+    }
+    Ok(chain(registry, token))
 }
 
 async fn start_relay(
@@ -414,7 +456,7 @@ fn bootstrap(
         },
         contracts: Contracts {
             registry: settings.registry.filter(|_| chain.registry().is_some()),
-            token: settings.token,
+            token: settings.token.filter(|_| chain.token().is_some()),
         },
         key_nodes: key_nodes.infos(),
         storage: StorageInfo {

@@ -85,7 +85,7 @@ pub struct Settings {
     #[arg(long, env = "HEALTHSYNC_REGISTRY", value_parser = registry)]
     pub registry: Option<Person>,
 
-    /// Address of the token contract, once there is one.
+    /// Address of the ConversationToken contract. Without it cases cannot become tokens.
     #[arg(long, env = "HEALTHSYNC_TOKEN", value_parser = token)]
     pub token: Option<Person>,
 

@@ -4,6 +4,7 @@
 //! network, the wallet or storage. In the browser the runtime (`client::browser`) handles intents and writes the
 //! signals; on the server the signals keep their first values, so that both builds render the same first page.
 
+mod mint;
 mod talk;
 mod votes;
 
@@ -11,6 +12,10 @@ use std::sync::Arc;
 
 use healthsync_core::{DeviceKey, EventId, Millis, OptionId, Person, RoomId, Sign};
 use leptos::prelude::*;
+pub use mint::{
+    Answer, ConsentRow, MintPlan, MintPreview, MintRow, MintWork, OpenCase, TokenCase, TokenIntent,
+    TokenList, TokenView,
+};
 use serde::{Deserialize, Serialize};
 
 pub use talk::{
@@ -417,6 +422,10 @@ pub struct RoomView {
     pub cases: Arc<Vec<CaseRow>>,
     pub talk: Talk,
     pub attachments: Arc<Vec<Attachment>>,
+    /// Proposals to mint, oldest first.
+    pub mints: Arc<Vec<MintRow>>,
+    /// What is being done for cases that are to be proposed.
+    pub mint_work: Arc<Vec<(EventId, MintWork)>>,
     /// Things kept in this browser that the relay has not stored yet.
     pub unsent: u32,
     /// Text of the composer as last kept, for the first fill.
@@ -436,6 +445,8 @@ impl RoomView {
             cases: Arc::default(),
             talk: Talk::default(),
             attachments: Arc::default(),
+            mints: Arc::default(),
+            mint_work: Arc::default(),
             unsent: 0,
             draft: String::new(),
         }
@@ -548,6 +559,7 @@ pub enum Intent {
     SaveResult {
         poll: EventId,
     },
+    Token(TokenIntent),
     DismissToast(u32),
     CopyText(String),
 }
@@ -573,6 +585,11 @@ pub struct Client {
     pub rooms: RwSignal<RoomList>,
     pub new_room: RwSignal<NewRoom>,
     pub room: RwSignal<Option<RoomView>>,
+    /// What minting the case in the open form would be about.
+    pub mint_preview: RwSignal<MintPreview>,
+    /// The token on screen.
+    pub token: RwSignal<Option<TokenView>>,
+    pub tokens: RwSignal<TokenList>,
     pub toasts: RwSignal<Vec<Toast>>,
     /// False until the page reacts to clicks (WASM has hydrated): buttons that need it are disabled till then.
     pub live: RwSignal<bool>,
@@ -591,6 +608,9 @@ impl Client {
             rooms: RwSignal::new(RoomList::Loading),
             new_room: RwSignal::new(NewRoom::Form),
             room: RwSignal::new(None),
+            mint_preview: RwSignal::new(MintPreview::default()),
+            token: RwSignal::new(None),
+            tokens: RwSignal::new(TokenList::Loading),
             toasts: RwSignal::new(Vec::new()),
             live: RwSignal::new(false),
             handler: StoredValue::new(None),

@@ -6,6 +6,8 @@ use leptos::prelude::*;
 use super::{
     icon::Icon,
     lock::LockStage,
+    mint::MintButton,
+    mint_proposals::MintProposals,
     notice::{WarnNotice, rest_of},
     room_scope::{RoomScope, use_room},
     time::Clock,
@@ -258,6 +260,7 @@ fn OpenCase(id: EventId) -> impl IntoView {
                         <Icon name="message-circle-question-mark" />
                         "Ask the room"
                     </button>
+                    <MintButton case=id />
                     {move || {
                         is_open
                             .get()
@@ -272,6 +275,7 @@ fn OpenCase(id: EventId) -> impl IntoView {
                     }}
                 </div>
             </div>
+            <MintProposals case=id />
         </header>
         <div class="case-stage">
             {move || {

@@ -9,8 +9,8 @@ use leptos::prelude::*;
 use crate::client::{
     Client,
     model::{
-        Attachment, CaseRow, MemberRow, MessageRow, PollRow, Profile, Role, RoomPhase, RoomView,
-        Talk,
+        Attachment, CaseRow, MemberRow, MessageRow, MintRow, MintWork, PollRow, Profile, Role,
+        RoomPhase, RoomView, Talk,
     },
 };
 
@@ -29,6 +29,8 @@ pub(crate) struct RoomScope {
     /// How people want to be shown; who says nothing has an address.
     pub(crate) people: Memo<Arc<Vec<(Person, Profile)>>>,
     pub(crate) attachments: Memo<Arc<Vec<Attachment>>>,
+    pub(crate) mints: Memo<Arc<Vec<MintRow>>>,
+    mint_work: Memo<Arc<Vec<(EventId, MintWork)>>>,
     pub(crate) unsent: Memo<u32>,
     pub(crate) draft: Memo<String>,
     /// The case that a tab has chosen; the shown one is `open_case`.
@@ -36,6 +38,8 @@ pub(crate) struct RoomScope {
     pub(crate) open_case: Memo<Option<EventId>>,
     /// Whether "Ask the room" is open.
     pub(crate) asking: RwSignal<bool>,
+    /// Whether "Mint this case" is open.
+    pub(crate) minting: RwSignal<bool>,
     /// What the composer is for, when it is not for a new message.
     pub(crate) composing: RwSignal<Composing>,
 }
@@ -68,12 +72,15 @@ impl RoomScope {
             talk: slice(client, id, |room| room.talk.clone()),
             people: slice(client, id, |room| room.talk.people.clone()),
             attachments: slice(client, id, |room| room.attachments.clone()),
+            mints: slice(client, id, |room| room.mints.clone()),
+            mint_work: slice(client, id, |room| room.mint_work.clone()),
             unsent: slice(client, id, |room| room.unsent),
             draft: slice(client, id, |room| room.draft.clone()),
             chosen_case,
             open_case: open_case(cases, phase, chosen_case),
             asking: RwSignal::new(false),
             composing: RwSignal::new(Composing::Message),
+            minting: RwSignal::new(false),
         }
     }
 
@@ -92,6 +99,14 @@ impl RoomScope {
                 let case = cases.iter().find(|row| row.id == case)?;
                 case.polls.iter().find(|poll| poll.id == id).cloned()
             })
+        })
+    }
+
+    /// What is being done for a case that is to be proposed.
+    pub(crate) fn mint_work_of(self, case: EventId) -> Option<MintWork> {
+        self.mint_work.with(|all| {
+            let found = all.iter().find(|(of, _)| *of == case);
+            found.map(|(_, work)| work.clone())
         })
     }
 

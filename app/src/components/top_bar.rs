@@ -21,6 +21,14 @@ use crate::client::{
 /// The bar of ordinary pages.
 #[component]
 pub(crate) fn TopBar() -> impl IntoView {
+    let bootstrap = use_client().bootstrap;
+    let has_tokens = move || {
+        bootstrap.with(|facts| {
+            facts
+                .as_ref()
+                .is_some_and(|facts| facts.contracts.token.is_some())
+        })
+    };
     view! {
         <header class="top">
             <A href="/" attr:class="brand">
@@ -29,6 +37,9 @@ pub(crate) fn TopBar() -> impl IntoView {
             </A>
             <nav aria-label="Main">
                 <A href="/rooms">"Rooms"</A>
+                <Show when=has_tokens>
+                    <A href="/tokens">"Tokens"</A>
+                </Show>
             </nav>
             <TopEnd />
         </header>

@@ -21,6 +21,7 @@ use crate::{
         footer::Footer,
         icon::Icon,
         lock::Shares,
+        mint::MintDialog,
         notice::{EmbeddedNodesLine, TroubleNotice},
         people::PeoplePanel,
         platform,
@@ -214,6 +215,7 @@ fn Regions() -> impl IntoView {
             </a>
         </nav>
         <AskDialog />
+            <MintDialog />
     }
 }
 

@@ -9,6 +9,7 @@ use sha2::{Digest, Sha256};
 
 use crate::{
     ballot::{RegistryAt, Reveal, Signing, WalletVote},
+    conversation::Terms,
     delegation::SignedDelegation,
     device::{self, DeviceSecret},
     epoch,
@@ -182,6 +183,22 @@ pub enum Kind {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         registry: Option<RegistryAt>,
     },
+    /// Somebody asks the contributors of a case to let it become a token.
+    MintProposal(Box<MintProposal>),
+    /// A contributor's answer; the latest counts.
+    MintConsent {
+        /// The proposal's event.
+        proposal: EventId,
+        /// What they say.
+        answer: MintAnswer,
+    },
+    /// A transaction has minted the proposal, says whoever sent it.
+    Minted {
+        /// The proposal's event.
+        proposal: EventId,
+        /// `0x` and 64 lower-case hex digits.
+        transaction: String,
+    },
     /// A kind of a later version.
     #[serde(other)]
     Unknown,
@@ -236,6 +253,37 @@ pub struct ImageRef {
     pub width: u32,
     /// Pixels.
     pub height: u32,
+}
+
+/// A case as it is to be minted. Whoever is asked can compute the commitment from what is in the room.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MintProposal {
+    /// The case's event.
+    pub case: EventId,
+    /// The token contract.
+    pub contract: Person,
+    /// What is to be signed.
+    pub terms: Terms,
+    /// The commitment's salt.
+    #[serde(with = "crate::bytes")]
+    pub salt: [u8; 32],
+    /// What becomes part of the token, in the room's order.
+    pub events: Vec<EventId>,
+    /// CID of the sealed bundle.
+    pub bundle: String,
+}
+
+/// What a contributor says to a proposal.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum MintAnswer {
+    /// Agrees: the wallet's EIP-712 signature of the terms.
+    Signed {
+        /// Lower-case hex.
+        signature: String,
+    },
+    /// Does not agree.
+    Declined,
 }
 
 /// An option of a poll: the `index`-th of the poll event, or 0 of the event that added it.
@@ -390,6 +438,14 @@ impl Kind {
             | Kind::Reaction { .. }
             | Kind::Pin { .. }
             | Kind::Unknown => Ok(()),
+            Kind::MintProposal(proposal) => proposal.check(),
+            Kind::MintConsent { answer, .. } => answer.check(),
+            Kind::Minted { transaction, .. } => match EventId::from_str(transaction) {
+                Ok(_) => Ok(()),
+                Err(_) => Err(LimitError::Wrong(
+                    "A transaction is 0x and 64 lower-case hex digits.",
+                )),
+            },
             Kind::Room { name } => limits::check_name(name),
             Kind::Message { text, mentions, .. } => {
                 limits::check_message(text)?;
@@ -426,6 +482,45 @@ impl Kind {
                 )
             }
         }
+    }
+}
+
+impl MintProposal {
+    fn check(&self) -> Result<(), LimitError> {
+        self.terms.check()?;
+        limits::check_count(
+            "The bundle's CID",
+            "bytes",
+            self.bundle.len(),
+            limits::CID_BYTES,
+        )?;
+        limits::check_count(
+            "The proposal",
+            "entries",
+            self.events.len(),
+            limits::MINTED_EVENTS,
+        )
+    }
+}
+
+impl MintAnswer {
+    fn check(&self) -> Result<(), LimitError> {
+        let MintAnswer::Signed { signature } = self else {
+            return Ok(());
+        };
+        let hex = signature.len().is_multiple_of(2)
+            && signature
+                .bytes()
+                .all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+        if !hex || signature.is_empty() {
+            return Err(LimitError::Wrong("A signature is lower-case hex digits."));
+        }
+        limits::check_count(
+            "The signature",
+            "bytes",
+            signature.len() / 2,
+            limits::CONSENT_BYTES,
+        )
     }
 }
 

@@ -11,6 +11,7 @@ pub mod agreement;
 pub mod ballot;
 pub mod bundle;
 mod bytes;
+pub mod conversation;
 pub mod delegation;
 pub mod device;
 pub mod display;
@@ -28,18 +29,21 @@ pub mod token;
 mod typed;
 
 pub use ballot::{Ballot, BallotError, RegistryAt, Reveal, Signing, WalletVote};
+pub use conversation::{Bundle, BundleError, Contributor, Terms, TokenId};
 pub use delegation::{Delegation, DelegationError, SignedDelegation};
 pub use device::DeviceSecret;
 pub use display::display;
 pub use eth::{Signature65, SignatureError};
-pub use event::{Event, EventError, ImageRef, Kind, OptionId, Sign, SignedEvent};
+pub use event::{
+    Event, EventError, ImageRef, Kind, MintAnswer, MintProposal, OptionId, Sign, SignedEvent,
+};
 pub use ids::{DeviceKey, EnvelopeId, EventId, Millis, ParseIdError, Person, RoomId};
 pub use limits::LimitError;
 pub use revocation::{Revocation, SignedRevocation};
 pub use room::{
-    CaseView, Closed, DeviceView, EpochView, Fork, Gap, Inserted, MessageView, OptionView, Ordered,
-    PendingView, PersonView, PinView, PollView, ProfileView, Rejected, RoomLog, RoomState, Waits,
-    Wording,
+    CaseView, Closed, DeviceView, EpochView, Fork, Gap, Inserted, MessageView, MintView,
+    OptionView, Ordered, PendingView, PersonView, PinView, PollView, ProfileView, Rejected,
+    RoomLog, RoomState, Waits, Wording,
 };
 pub use seal::{
     Envelope, Ephemeral, EphemeralKind, RoomKey, SealError, open_ephemeral, seal_ephemeral,

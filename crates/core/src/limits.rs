@@ -34,6 +34,14 @@ pub const POLL_OPTIONS: std::ops::RangeInclusive<usize> = 2..=12;
 pub const COUNTED_VOTES: usize = 400;
 /// Added options that one close can certify, beside that many votes.
 pub const CERTIFIED_OPTIONS: usize = 40;
+/// Contributors of a conversation that is to be minted.
+pub const CONTRIBUTORS: usize = 32;
+/// Editions minted with a conversation.
+pub const EDITIONS: usize = 64;
+/// Events of a conversation that is to be minted: as many ids as fit in a proposal.
+pub const MINTED_EVENTS: usize = 320;
+/// Bytes of a signature in a consent: wallets that are contracts have longer ones.
+pub const CONSENT_BYTES: usize = 4_096;
 /// Bytes of an event as signed.
 pub const EVENT_BYTES: usize = 32_768;
 /// Bytes of a vote bundle.
@@ -86,6 +94,9 @@ pub enum LimitError {
         /// How much there is.
         found: usize,
     },
+    /// Something that does not fit together.
+    #[error("{0}")]
+    Wrong(&'static str),
     /// Nothing but white space.
     #[error("{0} is empty.")]
     Empty(&'static str),

@@ -27,11 +27,13 @@ use crate::{
 mod clock;
 mod fold;
 mod marks;
+mod mint;
 mod ordered;
 mod people;
 pub(crate) mod poll;
 mod state;
 
+pub use mint::MintView;
 pub use ordered::{Ordered, Placed};
 pub use state::{
     CaseView, Closed, DeviceView, EpochView, Fork, Gap, MessageView, OptionView, PendingView,

@@ -35,6 +35,20 @@ impl Words {
         Self(keccak256(type_text).to_vec())
     }
 
+    /// The words of an array, which has no type of its own.
+    pub(crate) fn list<'a>(items: impl IntoIterator<Item = &'a [u8]>) -> Self {
+        let mut words = Self(Vec::new());
+        for item in items {
+            words.right(item);
+        }
+        words
+    }
+
+    /// A struct's hash, or an array's, as a word of what it is in.
+    pub(crate) fn hash(&self) -> [u8; 32] {
+        keccak256(&self.0).0
+    }
+
     /// A `string`.
     pub(crate) fn text(&mut self, text: &str) {
         self.0.extend_from_slice(keccak256(text).as_slice());
@@ -57,9 +71,12 @@ impl Words {
         domain.text(NAME);
         domain.text(VERSION);
         domain.number(chain_id);
-        let mut all = vec![0x19, 0x01];
-        all.extend_from_slice(keccak256(&domain.0).as_slice());
-        all.extend_from_slice(keccak256(&self.0).as_slice());
+        self.signing_hash_in(&domain)
+    }
+
+    /// What the wallet signs in another domain, such as a contract's.
+    pub(crate) fn signing_hash_in(&self, domain: &Self) -> [u8; 32] {
+        let all = [&[0x19, 0x01], &domain.hash()[..], &self.hash()].concat();
         keccak256(&all).0
     }
 }

@@ -1,10 +1,15 @@
 //! The chain as this server asks it: who is in a room, balances and calls for access conditions. Every question
 //! has a time limit, and a failure is a failure, never a yes.
 
+pub mod code;
+pub mod holders;
 pub mod index;
 mod reader;
 #[cfg(test)]
 mod tests;
+pub mod token;
+#[cfg(test)]
+mod token_tests;
 pub mod watcher;
 
 use std::collections::HashMap;
@@ -18,6 +23,8 @@ use alloy_sol_types::{SolCall, sol};
 use healthsync_core::registry::RoomRegistry;
 use healthsync_core::{Person, RoomId};
 
+pub use code::Code;
+pub use holders::TokenIndex;
 pub use index::RegistryIndex;
 pub use reader::NamedChains;
 
@@ -40,6 +47,9 @@ pub enum ChainError {
     /// The operator's: no registry is set.
     #[error("no room registry is configured")]
     NoRegistry,
+    /// The operator's: no token contract is set.
+    #[error("no token contract is configured")]
+    NoToken,
     /// The environment's: the RPC does not answer, or answers with an error.
     #[error("the chain does not answer: {0}")]
     Rpc(String),
@@ -76,6 +86,7 @@ pub struct Chain {
     provider: RootProvider,
     chain_id: u64,
     registry: Option<Address>,
+    token: Option<Address>,
     memberships: Mutex<Memberships>,
 }
 
@@ -102,8 +113,15 @@ impl Chain {
             provider,
             chain_id,
             registry: registry.map(address),
+            token: None,
             memberships: Mutex::default(),
         }
+    }
+
+    /// With conversation tokens, too.
+    pub fn with_token(mut self, token: Option<Person>) -> Self {
+        self.token = token.map(address);
+        self
     }
 
     /// The registry, as condition evaluation and the watcher know it.

@@ -22,7 +22,7 @@ use crate::policy::RoomPolicy;
 use crate::test_support::{Someone, TestServer};
 
 /// Ends with the test.
-struct Anvil(Child);
+pub(super) struct Anvil(Child);
 
 impl Drop for Anvil {
     fn drop(&mut self) {
@@ -31,16 +31,26 @@ impl Drop for Anvil {
     }
 }
 
-struct LocalChain {
+pub(super) struct LocalChain {
     _anvil: Anvil,
     rpc: String,
     provider: RootProvider,
-    account: Address,
-    registry: Address,
+    pub(super) account: Address,
+    pub(super) registry: Address,
 }
 
 impl LocalChain {
-    async fn start(program: &str) -> Self {
+    /// The program to start, when there is one.
+    pub(super) fn program() -> Option<String> {
+        let program = std::env::var("ANVIL").ok();
+        if program.is_none() {
+            eprintln!("skipped: ANVIL names no program");
+        }
+        program
+    }
+
+    /// With the registry deployed.
+    pub(super) async fn start(program: &str) -> Self {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let port = std::net::TcpListener::bind("127.0.0.1:0")
             .and_then(|l| l.local_addr())
@@ -80,26 +90,31 @@ impl LocalChain {
             account,
             registry: Address::ZERO,
         };
-        let artifact = concat!(
-            env!("CARGO_MANIFEST_DIR"),
-            "/../contracts/artifacts/RoomRegistry.json"
-        );
-        let artifact: Value =
-            serde_json::from_str(&std::fs::read_to_string(artifact).expect("the artifact"))
-                .expect("JSON");
-        let receipt = chain.send(json!({ "data": artifact["bytecode"] })).await;
-        chain.registry = receipt["contractAddress"]
-            .as_str()
-            .expect("an address")
-            .parse()
-            .expect("an address");
+        chain.registry = chain.deploy("RoomRegistry").await;
         chain
     }
 
-    async fn send(&self, mut transaction: Value) -> Value {
+    /// Deploys a contract from its artifact.
+    pub(super) async fn deploy(&self, contract: &str) -> Address {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../contracts/artifacts");
+        let artifact = std::fs::read_to_string(format!("{folder}/{contract}.json"));
+        let artifact: Value = serde_json::from_str(&artifact.expect("the artifact")).expect("JSON");
+        let receipt = self.send(json!({ "data": artifact["bytecode"] })).await;
+        let address = receipt["contractAddress"].as_str().expect("an address");
+        address.parse().expect("an address")
+    }
+
+    /// The chain as the server sees it.
+    pub(super) fn chain(&self) -> Chain {
+        let rpc = self.rpc.parse().expect("a URL");
+        let registry = Person(self.registry.into_array());
+        Chain::new(reqwest::Client::new(), rpc, 31337, Some(registry))
+    }
+
+    pub(super) async fn send(&self, mut transaction: Value) -> Value {
         transaction["from"] = json!(self.account);
         // An estimate made at block 0 is too low for what block 1 stores.
-        transaction["gas"] = json!("0x2dc6c0");
+        transaction["gas"] = json!("0x7a1200");
         let hash: Value = self
             .provider
             .raw_request("eth_sendTransaction".into(), (transaction,))
@@ -134,8 +149,7 @@ impl LocalChain {
 
 #[tokio::test]
 async fn membership_follows_the_registry_everywhere() {
-    let Ok(program) = std::env::var("ANVIL") else {
-        eprintln!("skipped: ANVIL names no program");
+    let Some(program) = LocalChain::program() else {
         return;
     };
     let local = LocalChain::start(&program).await;

@@ -15,9 +15,9 @@ use super::{Chain, ChainError, RegistryIndex, limited};
 use crate::settings::LOCAL_CHAIN;
 
 /// Blocks per question for logs; public nodes allow about this many.
-const WINDOW: u64 = 2_000;
+pub(super) const WINDOW: u64 = 2_000;
 /// Blocks read once more each time, because the newest ones may still be replaced.
-const OVERLAP: u64 = 20;
+pub(super) const OVERLAP: u64 = 20;
 
 /// What the watcher knows of the chain, for `/healthz` and `/metrics`.
 #[derive(Debug, Default)]
@@ -45,6 +45,15 @@ pub enum WatchError {
     Chain(#[from] ChainError),
     #[error("the index does not answer: {0}")]
     Database(#[from] sqlx::Error),
+}
+
+/// How often a chain is asked for news: every half second on a local one, else every 10 s.
+pub(super) fn rhythm(chain_id: u64) -> Duration {
+    if chain_id == LOCAL_CHAIN {
+        Duration::from_millis(500)
+    } else {
+        Duration::from_secs(10)
+    }
 }
 
 /// Follows one registry.
@@ -82,11 +91,7 @@ impl Watcher {
     /// Follows the chain for ever, every half second on a local chain, else every 10 s. A chain that does not
     /// answer is asked less and less often, at last every minute.
     pub async fn run(self) {
-        let rhythm = if self.chain.chain_id() == LOCAL_CHAIN {
-            Duration::from_millis(500)
-        } else {
-            Duration::from_secs(10)
-        };
+        let rhythm = rhythm(self.chain.chain_id());
         let mut pause = rhythm;
         loop {
             match self.round().await {

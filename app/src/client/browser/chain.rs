@@ -82,7 +82,7 @@ impl Chain {
             .await
     }
 
-    async fn receipt(&self, hash: &str) -> Result<Option<Receipt>, ChainError> {
+    pub(crate) async fn receipt(&self, hash: &str) -> Result<Option<Receipt>, ChainError> {
         let receipt = self.rpc("eth_getTransactionReceipt", json!([hash])).await?;
         if receipt.is_null() {
             return Ok(None);
@@ -128,7 +128,7 @@ pub(crate) fn quantity(value: &Value) -> Result<u128, ChainError> {
         .ok_or(ChainError::Unreadable)
 }
 
-/// What a person reads when the registry refuses; its errors are named in `RoomRegistry.sol`.
+/// What a person reads when a contract refuses; its errors are named in `contracts/src`.
 pub(crate) fn refusal(error: &ChainError) -> String {
     let ChainError::Refused { message, data, .. } = error else {
         return error.to_string();
@@ -146,6 +146,20 @@ pub(crate) fn refusal(error: &ChainError) -> String {
         "the registry knows no such room"
     } else if named("OwnerStays(bytes32,address)") {
         "the owner stays in the room until it is handed over"
+    } else if named("NoConsent(address)") {
+        "somebody's signature is missing, wrong, or was taken back"
+    } else if named("AlreadyMinted(uint256)") {
+        "this has been minted already"
+    } else if named("Expired(uint64)") {
+        "the time to sign is over"
+    } else if named("ERC721InvalidReceiver(address)") {
+        "the holder's account is a contract that takes no tokens"
+    } else if named("IsWithdrawn(uint256)") {
+        "the conversation has been withdrawn"
+    } else if named("RetractedBefore(uint256,address)") {
+        "you have asked for it already"
+    } else if named("NothingDue(address,address)") {
+        "there is nothing to pay out"
     } else if named("NotAMember(bytes32,address)") {
         "this person is not in the room"
     } else {

@@ -45,9 +45,19 @@ fn place(url: &str) -> String {
     }
 }
 
+pub(crate) async fn post_json(
+    url: &str,
+    body: &serde_json::Value,
+    bearer: Option<&str>,
+    timeout_ms: u32,
+) -> Result<serde_json::Value, HttpError> {
+    send_json("POST", url, body, bearer, timeout_ms).await
+}
+
 /// Sends JSON, waits at most `timeout_ms`, and returns the answer's JSON. A status that is not 2xx is an error
 /// whose text is looked for in the usual places of the body.
-pub(crate) async fn post_json(
+pub(crate) async fn send_json(
+    method: &str,
     url: &str,
     body: &serde_json::Value,
     bearer: Option<&str>,
@@ -64,7 +74,7 @@ pub(crate) async fn post_json(
         set("authorization", &format!("Bearer {bearer}"))?;
     }
     let init = web_sys::RequestInit::new();
-    init.set_method("POST");
+    init.set_method(method);
     init.set_headers(&headers);
     init.set_body(&JsValue::from_str(&body.to_string()));
     let (status, text) = fetch_text(url, &init, timeout_ms).await?;

@@ -13,6 +13,7 @@ mod runtime;
 mod session;
 mod storage;
 mod tabs;
+mod tokens;
 mod wallet;
 
 use std::{cell::RefCell, rc::Rc, sync::Arc};
@@ -188,6 +189,7 @@ impl Runtime {
             Intent::CancelVote { poll } => self.cancel_vote(poll),
             Intent::ClosePoll { poll } => self.close_poll(poll),
             Intent::SaveResult { poll } => self.save_result(poll),
+            Intent::Token(intent) => self.take_token_intent(intent),
             Intent::DismissToast(id) => self
                 .client
                 .toasts

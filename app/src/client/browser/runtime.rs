@@ -57,6 +57,10 @@ pub(crate) struct Runtime {
     pub signing_in: Task,
     /// The creation of a room; at most one.
     pub creating: Task,
+    /// Looks at the chain for the token on screen.
+    pub watching_token: Task,
+    /// Opens the conversation of the token on screen.
+    pub opening_token: Task,
     /// Pages of other tabs that have written to the same database.
     pub tabs: super::tabs::Tabs,
     go: Box<dyn Fn(&str)>,
@@ -135,6 +139,8 @@ impl Runtime {
             watch: RefCell::default(),
             signing_in: Task::default(),
             creating: Task::default(),
+            watching_token: Task::default(),
+            opening_token: Task::default(),
             tabs: super::tabs::Tabs::open(),
             next_id: Cell::new(1),
         })

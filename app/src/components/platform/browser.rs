@@ -156,6 +156,11 @@ pub(crate) fn mark_live() {
     }
 }
 
+/// Scheme, host and port of the page.
+pub(crate) fn origin() -> String {
+    window().location().origin().unwrap_or_default()
+}
+
 /// The part of the address after `#`, without it.
 pub(crate) fn hash() -> String {
     window()

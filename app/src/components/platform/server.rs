@@ -64,6 +64,11 @@ pub(crate) fn area(_of: &web_sys::Element) -> [f64; 4] {
     [0.0; 4]
 }
 
+/// Scheme, host and port of the page.
+pub(crate) fn origin() -> String {
+    String::new()
+}
+
 /// The part of the address after `#`, without it.
 pub(crate) fn hash() -> String {
     String::new()

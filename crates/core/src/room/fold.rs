@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{
     Key,
     marks::Marks,
+    mint::Mints,
     poll::Poll,
     state::{
         CaseView, DeviceView, EpochView, Fork, Gap, MessageView, PendingView, PersonView,
@@ -36,6 +37,7 @@ pub(super) struct Fold {
     pub(super) pinned: BTreeMap<EventId, Key>,
     polls: BTreeMap<EventId, Poll>,
     polls_of: BTreeMap<EventId, BTreeSet<EventId>>,
+    mints: Mints,
 }
 
 impl Fold {
@@ -52,6 +54,7 @@ impl Fold {
             pinned: BTreeMap::new(),
             polls: BTreeMap::new(),
             polls_of: BTreeMap::new(),
+            mints: Mints::default(),
         }
     }
 
@@ -152,6 +155,20 @@ impl Fold {
                 self.tell(*poll, signed);
                 self.recount(poll, event.person);
             }
+            Kind::MintProposal(proposal) => {
+                (self.mints).propose(&mut self.state.mints, event, id, proposal);
+            }
+            Kind::MintConsent { proposal, answer } => {
+                let by = (event.person, key);
+                (self.mints).answer(&mut self.state.mints, proposal, by, answer.clone());
+            }
+            Kind::Minted {
+                proposal,
+                transaction,
+            } => {
+                let transaction = transaction.clone();
+                (self.mints).minted(&mut self.state.mints, proposal, key, transaction);
+            }
         }
     }
 
@@ -205,6 +222,14 @@ impl Fold {
             Kind::Vote { poll, .. } => {
                 self.poll(*poll).untake(signed);
                 self.recount(poll, event.person);
+            }
+            Kind::MintProposal(_) => self.mints.unpropose(&mut self.state.mints, key),
+            Kind::MintConsent { proposal, .. } => {
+                let by = (event.person, key);
+                self.mints.unanswer(&mut self.state.mints, proposal, by);
+            }
+            Kind::Minted { proposal, .. } => {
+                self.mints.unminted(&mut self.state.mints, proposal, key);
             }
         }
     }

@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::{
     Key,
+    mint::MintView,
     ordered::{Ordered, Placed},
 };
 use crate::{
@@ -29,6 +30,9 @@ pub struct RoomState {
     pub pins: Vec<PinView>,
     /// The room's keys after its first one, by order and then in the room's order.
     pub epochs: Vec<EpochView>,
+    /// Proposals to mint a case.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub mints: Vec<MintView>,
     /// Everybody who has brought a delegation.
     pub people: BTreeMap<Person, PersonView>,
     /// Events that are kept and do not count, with what they wait for.

@@ -8,6 +8,7 @@ mod epochs;
 mod hostile;
 mod laws;
 mod limits;
+mod mints;
 mod people;
 mod polls;
 mod rooms;

@@ -265,7 +265,7 @@ impl Runtime {
 }
 
 /// Only pictures get their type; anything else a peer may write there is shown by no browser.
-fn safe_mime(mime: &str) -> &'static str {
+pub(crate) fn safe_mime(mime: &str) -> &'static str {
     match mime {
         "image/png" => "image/png",
         "image/jpeg" => "image/jpeg",

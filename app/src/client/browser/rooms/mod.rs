@@ -21,16 +21,16 @@ pub(crate) mod write;
 
 use std::{
     cell::{Cell, RefCell},
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
 };
 
 use futures::{channel::oneshot, future::AbortHandle};
-use healthsync_core::{EventId, Kind, Person, RoomId, RoomLog};
+use healthsync_core::{EventId, Kind, Person, RoomId, RoomLog, TokenId};
 
 use super::{files::attach::Attached, http::within, runtime::Task};
 use crate::{
     api::RoomFacts,
-    client::model::{Casting, Delivery, ImageLock, RoomPhase, TxState},
+    client::model::{Casting, Delivery, ImageLock, MintWork, RoomPhase, TxState},
 };
 
 /// An own event that the relay has not stored.
@@ -88,6 +88,13 @@ pub(crate) struct OpenRoom {
     pub member_error: RefCell<Option<String>>,
     /// Locks of images by CID; absent means locked.
     pub locks: RefCell<BTreeMap<String, ImageLock>>,
+    /// What is being done for a case or a proposal that is to become a token.
+    pub mint_work: RefCell<BTreeMap<EventId, MintWork>>,
+    pub minting: Task,
+    /// Tokens that the chain has.
+    pub minted: RefCell<BTreeSet<TokenId>>,
+    /// Tokens that the chain is being asked for.
+    pub looking: RefCell<BTreeSet<TokenId>>,
     pub unlocking: RefCell<BTreeMap<EventId, AbortHandle>>,
     pub attached: RefCell<Vec<Attached>>,
     /// The vote that the wallet was asked for, and its poll.
@@ -137,6 +144,10 @@ impl OpenRoom {
             changes: RefCell::default(),
             member_error: RefCell::default(),
             locks: RefCell::default(),
+            mint_work: RefCell::default(),
+            minting: Task::default(),
+            minted: RefCell::default(),
+            looking: RefCell::default(),
             unlocking: RefCell::default(),
             attached: RefCell::default(),
             casting: RefCell::default(),
@@ -193,6 +204,8 @@ impl OpenRoom {
         self.sharing.stop();
         self.casting_task.stop();
         self.casting.take();
+        self.minting.stop();
+        self.mint_work.take();
         for (_, handle) in self.unlocking.take() {
             handle.abort();
         }

@@ -78,7 +78,8 @@ pub(crate) fn talk(
     }
 }
 
-fn row(
+/// One message as it is shown.
+pub(crate) fn row(
     log: &RoomLog,
     message: &MessageView,
     me: Option<Person>,

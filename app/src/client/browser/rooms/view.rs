@@ -36,10 +36,10 @@ impl Runtime {
         spawn_local(async move {
             room.repaint.set(false);
             if !room.closed.get() {
-                let view = room_view(
-                    &room,
-                    runtime.me().map(|me| (me.person, me.device.public())),
-                );
+                let me = runtime.me();
+                let mut view =
+                    room_view(&room, me.as_ref().map(|me| (me.person, me.device.public())));
+                runtime.show_mints(&room, me.map(|me| me.person), &mut view);
                 runtime.client.room.set(Some(view));
             }
         });
@@ -169,7 +169,7 @@ fn case_row(
     }
 }
 
-fn poll_row(
+pub(crate) fn poll_row(
     poll: &PollView,
     me: Option<Person>,
     delivery: &impl Fn(&EventId) -> Delivery,

@@ -104,6 +104,10 @@ impl WalletError {
     }
 }
 
+fn no_signature() -> WalletError {
+    WalletError::Other("The wallet answered with something that is no signature".into())
+}
+
 /// Text of others as a sentence of at most 200 characters.
 fn sentence(text: &str) -> String {
     let mut text: String = text.trim().chars().take(200).collect();
@@ -180,22 +184,42 @@ impl Wallet {
     ) -> Result<Signature65, WalletError> {
         match self {
             Wallet::Injected(injected) => {
-                let params = json!([person.to_string(), text]);
-                let signature = injected.request("eth_signTypedData_v4", params).await?;
-                signature
-                    .as_str()
-                    .and_then(|text| text.parse().ok())
-                    .ok_or_else(|| {
-                        WalletError::Other(
-                            "The wallet answered with something that is no signature".into(),
-                        )
-                    })
+                let signature = injected.sign_typed_data(person, &text).await?;
+                signature.parse().map_err(|_| no_signature())
             }
             Wallet::Demo(demo) => demo.sign(hash),
         }
     }
 
-    /// Sends a call to the registry and returns the transaction's hash: it is not in a block yet.
+    /// Signs typed data on the deployment's chain; `hash` is what the JSON stands for. Wallets that are contracts
+    /// give longer signatures than 65 bytes.
+    pub(crate) async fn sign_for_contract(
+        &self,
+        chain: &Chain,
+        person: Person,
+        json: &str,
+        hash: &[u8; 32],
+    ) -> Result<Vec<u8>, WalletError> {
+        match self {
+            Wallet::Injected(injected) => {
+                // Wallets refuse typed data of another chain than their own.
+                injected.ensure_chain(&chain.bootstrap.chain, || ()).await?;
+                let signature = injected.sign_typed_data(person, json).await?;
+                let digits = signature.strip_prefix("0x").unwrap_or(&signature);
+                let mut bytes = hex::decode(digits).map_err(|_| no_signature())?;
+                // Some wallets write 0 and 1 where contracts expect 27 and 28.
+                if let [.., last @ (0 | 1)] = bytes.as_mut_slice()
+                    && digits.len() == 130
+                {
+                    *last += 27;
+                }
+                Ok(bytes)
+            }
+            Wallet::Demo(demo) => Ok(demo.sign(hash)?.0.to_vec()),
+        }
+    }
+
+    /// Sends a call to a contract and returns the transaction's hash: it is not in a block yet.
     pub(crate) async fn send(
         &self,
         chain: &Chain,
@@ -207,7 +231,7 @@ impl Wallet {
             Wallet::Injected(injected) => {
                 injected.ensure_chain(&chain.bootstrap.chain, || ()).await?;
                 let call = json!({ "from": from.to_string(), "to": to.to_string(), "data": format!("0x{}", hex::encode(data)) });
-                // A call that the registry would refuse is refused here, before the wallet shows anything.
+                // A call that the contract would refuse is refused here, before the wallet shows anything.
                 if let Err(error @ ChainError::Refused { data: Some(_), .. }) =
                     chain.rpc("eth_call", json!([call, "latest"])).await
                 {

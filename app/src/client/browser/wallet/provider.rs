@@ -62,6 +62,19 @@ impl Injected {
         })
     }
 
+    /// The wallet's signature of EIP-712 typed data, as text.
+    pub(crate) async fn sign_typed_data(
+        &self,
+        person: Person,
+        typed_data: &str,
+    ) -> Result<String, WalletError> {
+        let params = json!([person.to_string(), typed_data]);
+        let signature = self.request("eth_signTypedData_v4", params).await?;
+        signature.as_str().map(str::to_owned).ok_or_else(|| {
+            WalletError::Other("The wallet answered with something that is no signature".into())
+        })
+    }
+
     pub(crate) async fn ensure_chain(
         &self,
         chain: &ChainInfo,

@@ -1,0 +1,84 @@
+//! Answering a proposal. Before the wallet is asked, the terms are compared with what is in the room: nobody signs
+//! for something else than they see.
+
+use std::rc::Rc;
+
+use healthsync_core::{EventId, Kind, MintAnswer, conversation::commitment};
+
+use crate::client::{
+    browser::{
+        rooms::OpenRoom,
+        runtime::{Runtime, trouble},
+    },
+    model::{MintWork, Trouble},
+};
+
+impl Runtime {
+    pub(super) fn answer_mint(self: &Rc<Self>, proposal: EventId, agree: bool) {
+        let Some(room) = self.open_room().filter(|room| room.is_open()) else {
+            return;
+        };
+        let (runtime, shared) = (self.clone(), room.clone());
+        room.minting.run(async move {
+            let answer = if agree {
+                runtime.mint_work(&shared, proposal, Some(MintWork::Signing));
+                runtime.consent(&shared, proposal).await
+            } else {
+                Ok(MintAnswer::Declined)
+            };
+            let said = match answer {
+                Ok(answer) => {
+                    runtime
+                        .say(&shared, vec![Kind::MintConsent { proposal, answer }])
+                        .await
+                }
+                Err(trouble) => Err(trouble),
+            };
+            let work = said.err().map(MintWork::Failed);
+            runtime.mint_work(&shared, proposal, work);
+        });
+    }
+
+    async fn consent(
+        self: &Rc<Self>,
+        room: &Rc<OpenRoom>,
+        id: EventId,
+    ) -> Result<MintAnswer, Trouble> {
+        let contract = self.token_contract()?;
+        let terms = {
+            let log = room.log.borrow();
+            let state = log.as_ref().map(|log| (log, log.state()));
+            let found = state.and_then(|(log, state)| {
+                let mint = state.mints.iter().find(|mint| mint.id == id)?;
+                let proposal = &mint.proposal;
+                let case = state.case(&proposal.case)?;
+                let all_here = proposal
+                    .events
+                    .iter()
+                    .all(|wanted| log.events().any(|event| event.id() == *wanted));
+                let mut files: Vec<String> =
+                    case.images.iter().map(|image| image.cid.clone()).collect();
+                files.push(proposal.bundle.clone());
+                let root = commitment(&proposal.salt, &proposal.events, &files);
+                let fits = proposal.contract == contract
+                    && all_here
+                    && proposal.events.contains(&proposal.case)
+                    && root == proposal.terms.commitment;
+                fits.then(|| proposal.terms.clone())
+            });
+            found.ok_or_else(|| {
+                trouble(
+                    "You have not signed: the proposal does not match what is in this room.",
+                    None,
+                    Some("Wait until the room has loaded; if it stays, ask for a new proposal."),
+                )
+            })?
+        };
+        let signature = self
+            .sign_terms(&terms, contract, "You have not signed.")
+            .await?;
+        Ok(MintAnswer::Signed {
+            signature: hex::encode(signature),
+        })
+    }
+}

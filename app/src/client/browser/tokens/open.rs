@@ -1,0 +1,235 @@
+//! Opening the conversation that a token stands for: its key from the key nodes, the place of the sealed bundle from
+//! the chain, the bundle from storage, and everything in it compared with the chain's commitment.
+
+use std::rc::Rc;
+
+use healthsync_core::{
+    Bundle, CaseView, ImageRef, MessageView, Person, PollView, RoomLog, TokenId,
+    conversation::{bundle, pointer},
+    display,
+};
+use healthsync_lighthouse::{OVERHEAD, cid_of, decrypt, parse_cid, shares};
+use leptos::prelude::*;
+
+use super::keys::file_cids;
+use crate::{
+    api::TokenFacts,
+    client::{
+        browser::{
+            files::unlock::safe_mime,
+            http::{HttpError, get_bytes},
+            platform::{blob_url, revoke_url},
+            rooms::{
+                key::{NEEDED, NoKey},
+                talk,
+                view::poll_row,
+            },
+            runtime::{Runtime, trouble},
+        },
+        model::{Delivery, ImageLock, ImageRow, OpenCase, TokenCase, Trouble},
+    },
+};
+
+const IDLE_MS: u32 = 30_000;
+
+impl Runtime {
+    pub(super) fn open_token_case(self: &Rc<Self>) {
+        let facts = self
+            .client
+            .token
+            .with_untracked(|view| view.as_ref().and_then(|view| view.facts.clone()));
+        let (Some(facts), Some(me)) = (facts, self.me()) else {
+            return;
+        };
+        let runtime = self.clone();
+        self.opening_token.run(async move {
+            let token = facts.token;
+            let case = match runtime.open_bundle(&facts, me.person).await {
+                Ok(case) => TokenCase::Open(Box::new(case)),
+                Err(NoKey::Denied) => TokenCase::Denied { person: me.person },
+                Err(NoKey::Failed(trouble)) => TokenCase::Failed(trouble),
+            };
+            runtime.change_token(token, |view| view.case = case);
+        });
+    }
+
+    fn opening_step(&self, token: TokenId, step: &'static str) {
+        self.change_token(token, |view| view.case = TokenCase::Opening(step));
+    }
+
+    async fn open_bundle(
+        self: &Rc<Self>,
+        facts: &TokenFacts,
+        me: Person,
+    ) -> Result<OpenCase, NoKey> {
+        let token = facts.token;
+        let contract = self.token_contract().map_err(NoKey::Failed)?;
+        let bytes32 = |text: &str| -> [u8; 32] {
+            let mut bytes = [0; 32];
+            // The server reads both from the chain as 32 bytes; anything else opens nothing.
+            let _ = hex::decode_to_slice(text, &mut bytes);
+            bytes
+        };
+        let (root, on_chain) = (bytes32(&facts.commitment), bytes32(&facts.pointer));
+
+        self.opening_step(token, "Asking the key nodes");
+        let found = self.lookup(&self.token_key_cid(token, &contract)).await?;
+        let candidates = shares::candidates(&found.good, NEEDED).map_err(|error| {
+            NoKey::Failed(trouble(
+                format!("The key shares do not give a key: {error}."),
+                None,
+                Some("Try again; if it stays, tell whoever runs the key nodes."),
+            ))
+        })?;
+
+        self.opening_step(token, "Fetching the conversation");
+        let mut missing = None;
+        for candidate in candidates {
+            let digest = pointer(&on_chain, candidate.key.as_bytes());
+            let (cid, sealed) = match self.fetch_first(&file_cids(&digest)).await {
+                Ok(found) => found,
+                Err(why) => {
+                    missing = Some(why);
+                    continue;
+                }
+            };
+            let Ok(plain) = decrypt(&sealed, &candidate.key).await else {
+                continue;
+            };
+            let (bundle, log) = Bundle::open(&plain, &root, &cid).map_err(|error| {
+                NoKey::Failed(trouble(
+                    format!("The stored file is not what this token stands for: {error}."),
+                    None,
+                    Some("Tell whoever minted it."),
+                ))
+            })?;
+            return self
+                .show_bundle(token, &bundle, &log, me)
+                .await
+                .map_err(NoKey::Failed);
+        }
+        Err(NoKey::Failed(missing.unwrap_or_else(|| {
+            trouble(
+                "No three of the key shares open this conversation.",
+                None,
+                Some("Try again; if it stays, tell whoever runs the key nodes."),
+            )
+        })))
+    }
+
+    /// The rows for the page, and each image opened.
+    async fn show_bundle(
+        self: &Rc<Self>,
+        token: TokenId,
+        bundle: &Bundle,
+        log: &RoomLog,
+        me: Person,
+    ) -> Result<OpenCase, Trouble> {
+        let state = log.state();
+        let case: &CaseView = state.case(&bundle.case).ok_or_else(|| {
+            trouble(
+                "The stored conversation has no case in it.",
+                None,
+                Some("Tell whoever minted it."),
+            )
+        })?;
+        let mut images = Vec::new();
+        for image in &case.images {
+            self.opening_step(token, "Opening the images");
+            let lock = match self.open_token_image(image).await {
+                Ok(url) => ImageLock::Open {
+                    url,
+                    wrong_nodes: Vec::new(),
+                },
+                Err(NoKey::Denied) => ImageLock::Denied { person: me },
+                Err(NoKey::Failed(trouble)) => ImageLock::Failed(trouble),
+            };
+            images.push(ImageRow {
+                cid: image.cid.clone(),
+                name: display(&image.name).into_owned(),
+                mime: image.mime.clone(),
+                size: image.size,
+                width: image.width,
+                height: image.height,
+                lock,
+            });
+        }
+        let stored = |_: &healthsync_core::EventId| Delivery::Stored;
+        let message = |message: &MessageView| talk::row(log, message, Some(me), &stored);
+        let poll = |poll: &PollView| poll_row(poll, Some(me), &stored, None);
+        Ok(OpenCase {
+            caption: display(&case.caption).into_owned(),
+            author: case.person,
+            images,
+            messages: state.messages.iter().map(message).collect(),
+            polls: case.polls.iter().map(poll).collect(),
+        })
+    }
+
+    async fn open_token_image(self: &Rc<Self>, image: &ImageRef) -> Result<String, NoKey> {
+        let found = self.lookup(&image.cid).await?;
+        let limit = image.size + OVERHEAD as u64;
+        let (_, sealed) = self
+            .fetch_at(&image.cid, limit)
+            .await
+            .map_err(NoKey::Failed)?;
+        let candidates = shares::candidates(&found.good, NEEDED);
+        for candidate in candidates.into_iter().flatten() {
+            if let Ok(plain) = decrypt(&sealed, &candidate.key).await
+                && let Ok(url) = blob_url(&plain, safe_mime(&image.mime))
+            {
+                return Ok(url);
+            }
+        }
+        Err(NoKey::Failed(trouble(
+            "No three of the key shares open this image.",
+            None,
+            Some("Try again; if it stays, tell whoever runs the key nodes."),
+        )))
+    }
+
+    async fn fetch_first(&self, cids: &[String]) -> Result<(String, Vec<u8>), Trouble> {
+        let mut last = None;
+        for cid in cids {
+            match self.fetch_at(cid, bundle::MAX_BYTES as u64).await {
+                Ok(found) => return Ok(found),
+                Err(trouble) => last = Some(trouble),
+            }
+        }
+        Err(last.unwrap_or_else(|| trouble("There is nothing to fetch.", None, None)))
+    }
+
+    /// Bytes from storage, checked against their content id.
+    async fn fetch_at(&self, cid: &str, limit: u64) -> Result<(String, Vec<u8>), Trouble> {
+        let url = format!("{}/ipfs/{cid}", self.bootstrap.storage.url);
+        let bytes = get_bytes(&url, limit, IDLE_MS, |_, _| ())
+            .await
+            .map_err(|error| {
+                let what = match error {
+                    HttpError::Status { status: 404, .. } => {
+                        "The storage does not have the file.".to_owned()
+                    }
+                    other => format!("The file could not be fetched from storage: {other}."),
+                };
+                trouble(what, None, Some("Try again."))
+            })?;
+        if parse_cid(&cid_of(&bytes).await).ok() == parse_cid(cid).ok() {
+            Ok((cid.to_owned(), bytes))
+        } else {
+            Err(trouble(
+                "What the storage sent does not match its content id. It is not used.",
+                None,
+                Some("Try again; if it stays, tell whoever runs the storage."),
+            ))
+        }
+    }
+}
+
+/// Gives back what the browser holds for the pictures.
+pub(super) fn forget(case: &OpenCase) {
+    for image in &case.images {
+        if let ImageLock::Open { url, .. } = &image.lock {
+            revoke_url(url);
+        }
+    }
+}

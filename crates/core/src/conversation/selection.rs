@@ -1,0 +1,87 @@
+//! Which of a room's events make up the conversation about a case: the case, its questions and all answers to them,
+//! what was written about it, later changes of those, and the delegations that prove who said it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::{
+    event::{Kind, SignedEvent},
+    ids::{EventId, Person},
+    room::RoomLog,
+};
+
+/// The events in the room's order, (Lamport clock, id). Everything by a person in `leave_out` is missing, questions
+/// with their answers included. Empty when the case is not there.
+///
+/// Written about a case is a message that answers it or something that does, and, with `discussion`, also one that
+/// answers nothing and stands between this case and the next one.
+pub fn conversation(
+    log: &RoomLog,
+    case: &EventId,
+    discussion: bool,
+    leave_out: &BTreeSet<Person>,
+) -> Vec<SignedEvent> {
+    let cases = &log.state().cases;
+    let Some(place) = cases.iter().position(|view| view.id == *case) else {
+        return Vec::new();
+    };
+    let begins = (cases[place].lamport, cases[place].id);
+    let ends = cases.get(place + 1).map(|next| (next.lamport, next.id));
+    let within = |key: &(u64, EventId)| *key > begins && ends.is_none_or(|ends| *key < ends);
+
+    let pending: BTreeSet<EventId> = log.state().pending.iter().map(|view| view.id).collect();
+    let mut sorted: Vec<&SignedEvent> = log
+        .events()
+        .filter(|event| !pending.contains(&event.id()) && !leave_out.contains(&event.event.person))
+        .collect();
+    sorted.sort_by_key(|event| (event.event.lamport, event.id()));
+
+    // What a later event may refer to, once it is in.
+    let mut chosen = BTreeSet::new();
+    let mut authors = BTreeSet::new();
+    for event in &sorted {
+        let key = (event.event.lamport, event.id());
+        let about = match &event.event.kind {
+            Kind::Case { .. } => event.id() == *case,
+            Kind::Message { to: Some(to), .. } => chosen.contains(to),
+            Kind::Message { to: None, .. } => discussion && within(&key),
+            Kind::Poll { case: of, .. } => of == case,
+            Kind::Option { poll: of, .. }
+            | Kind::Vote { poll: of, .. }
+            | Kind::Close { poll: of, .. }
+            | Kind::Edit { of, .. }
+            | Kind::Retract { of, .. }
+            | Kind::Reaction { to: of, .. } => chosen.contains(of),
+            _ => false,
+        };
+        if about {
+            chosen.insert(event.id());
+            authors.insert((event.event.person, event.event.device));
+        }
+    }
+    // Delegations, revocations and how people call themselves: only of those who say something in it.
+    sorted.retain(|event| {
+        let said = &event.event;
+        chosen.contains(&event.id())
+            || match &said.kind {
+                Kind::Delegation { .. } => authors.contains(&(said.person, said.device)),
+                Kind::Revocation { .. } => authors.iter().any(|(person, _)| *person == said.person),
+                _ => false,
+            }
+    });
+    sorted.into_iter().cloned().collect()
+}
+
+/// Who contributed to these events, with how many entries each: everybody but those who are only proved by them.
+pub fn contributors(events: &[SignedEvent]) -> BTreeMap<Person, usize> {
+    let mut people = BTreeMap::new();
+    for event in events {
+        let proof = matches!(
+            event.event.kind,
+            Kind::Delegation { .. } | Kind::Revocation { .. }
+        );
+        if !proof {
+            *people.entry(event.event.person).or_insert(0) += 1;
+        }
+    }
+    people
+}

@@ -1,0 +1,233 @@
+// Conversations as tokens, in real Chromium: three people consent, one of them declines at first, a wallet says no, a
+// transaction is dropped; then a sale on a marketplace, and the key nodes follow the token until it is withdrawn.
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import { generatePrivateKey } from 'viem/accounts';
+import { openMarket } from '../lib/market.mjs';
+import { file, png } from '../lib/pictures.mjs';
+import * as p from '../lib/people.mjs';
+import { startStack } from '../stack.mjs';
+
+const CAPTION = 'Cavity, left upper lobe 5521';
+const REMARK = 'Air crescent, I think 5521';
+const QUESTION = 'Aspergilloma 5521?';
+const PRICE = 10n ** 18n;
+
+const at = (me, id) => me.page.getByTestId(id);
+const proposal = (me, state) => me.page.locator(`[data-testid=mint-proposal][data-state=${state}]`);
+const tokenCase = (me, state) => me.page.locator(`[data-testid=token-case][data-state=${state}]`);
+
+async function propose(me) {
+  await at(me, 'mint').click();
+  await at(me, 'mint-person').first().waitFor();
+  await at(me, 'mint-propose').click();
+}
+
+describe('a case becomes a token, is sold, and is withdrawn', { timeout: 420_000 }, () => {
+  let stack, browser, ada, ben, cleo, dan, keys, market, room, token, path;
+
+  before(async () => {
+    stack = await startStack();
+    browser = await p.launch();
+    keys = { ada: generatePrivateKey(), ben: generatePrivateKey(), cleo: generatePrivateKey(), dan: generatePrivateKey() };
+    [ada, ben, cleo, dan] = await Promise.all(Object.values(keys).map((key) => p.person(browser, stack, { key })));
+  });
+  after(async () => {
+    await browser?.close();
+    await stack?.stop();
+  });
+
+  it('three people discuss a case', async () => {
+    for (const me of [ada, ben, cleo]) await p.connect(me);
+    room = await p.createRoom(ada, 'Thorax 5521');
+    for (const me of [ben, cleo]) await p.addMember(ada, me.address);
+    await p.share(ada, CAPTION, [file('chest.png', png({ seed: 5 }))]);
+    for (const me of [ben, cleo]) await p.enterRoom(me, room);
+    await p.say(ben, REMARK);
+    await p.ask(ada, QUESTION, ['Yes', 'No']);
+    await p.option(cleo, 'Yes').waitFor();
+    await p.vote(cleo, 'Yes');
+    await p.countIs(ada, 'Yes', 1);
+    await p.message(ada, REMARK).waitFor();
+  });
+
+  it('shows what would be public, who contributed and with which shares, before anything is signed', async () => {
+    await at(ada, 'mint').click();
+    await at(ada, 'mint-person').nth(2).waitFor();
+    assert.equal(await at(ada, 'mint-person').count(), 3);
+    const dialog = ada.page.locator('dialog.dialog--mint');
+    assert.match(await dialog.innerText(), /Public for ever/i);
+    await dialog.getByText('100 % together').waitFor();
+    assert.equal(await at(ben, 'mint').count(), 0, 'only who shared a case can mint it');
+    await dialog.getByRole('button', { name: 'Cancel' }).click();
+  });
+
+  it('keeps everything as it was when the wallet says no', async () => {
+    ada.wallet.autoApprove = false;
+    await propose(ada);
+    await ada.wallet.reject('eth_signTypedData_v4');
+    await at(ada, 'error').filter({ hasText: /declined it/ }).waitFor();
+    assert.equal(await at(ben, 'mint-proposal').count(), 0);
+    await at(ada, 'mint-propose').click();
+    const asked = await ada.wallet.pending('eth_signTypedData_v4');
+    const terms = JSON.parse(asked.params[1]);
+    assert.equal(terms.primaryType, 'MintTerms');
+    assert.equal(terms.domain.verifyingContract.toLowerCase(), stack.token.toLowerCase());
+    assert.equal(terms.message.contributors.length, 3);
+    await ada.wallet.approve('eth_signTypedData_v4');
+    ada.wallet.autoApprove = true;
+    await proposal(ben, 'asking').waitFor();
+  });
+
+  it('is not minted when one declines, whoever else has signed', async () => {
+    await at(ben, 'mint-sign').click();
+    await ben.page.locator('[data-testid=mint-consent][data-answer=signed]').nth(1).waitFor();
+    await at(cleo, 'mint-decline').click();
+    for (const me of [ada, ben, cleo]) await proposal(me, 'declined').waitFor();
+    assert.equal(await at(ada, 'mint-send').count(), 0);
+  });
+
+  it('is ready when all three have signed a new proposal', async () => {
+    await propose(ada);
+    await proposal(cleo, 'asking').waitFor();
+    ben.wallet.autoApprove = false;
+    await at(ben, 'mint-sign').click();
+    await ben.wallet.reject('eth_signTypedData_v4');
+    await at(ben, 'error').filter({ hasText: /You have not signed/ }).waitFor();
+    ben.wallet.autoApprove = true;
+    await at(ben, 'mint-sign').click();
+    await at(cleo, 'mint-sign').click();
+    for (const me of [ada, ben, cleo]) await proposal(me, 'ready').waitFor();
+  });
+
+  it('says when the wallet declines the transaction, and when the chain drops it', async () => {
+    ada.wallet.autoApprove = false;
+    await at(ada, 'mint-send').click();
+    await ada.wallet.reject('eth_sendTransaction');
+    await at(ada, 'error').filter({ hasText: /not minted.*declined/i }).waitFor();
+    ada.wallet.autoApprove = true;
+    await p.rpc(stack.rpcUrl, 'evm_setAutomine', [false]);
+    await at(ada, 'mint-send').click();
+    await at(ada, 'mint-wait').filter({ hasText: /on its way/ }).waitFor();
+    await p.rpc(stack.rpcUrl, 'anvil_dropAllTransactions', []);
+    await at(ada, 'error').filter({ hasText: /dropped/ }).waitFor();
+    await p.rpc(stack.rpcUrl, 'evm_setAutomine', [true]);
+  });
+
+  it('is minted in one transaction, and everybody in the room sees the token', async () => {
+    await at(ada, 'mint-send').click();
+    for (const me of [ada, ben, cleo]) await proposal(me, 'minted').waitFor();
+    path = await at(ben, 'token-link').first().getAttribute('href');
+    token = path.split('/').at(-1);
+    market = await openMarket(stack, keys.dan);
+    assert.equal(await market.ownerOf(token), ada.address);
+  });
+
+  it('has a page that says who owns it, before any script runs', async () => {
+    const context = await browser.newContext({ javaScriptEnabled: false });
+    const page = await context.newPage();
+    await page.goto(stack.url + path);
+    const text = await page.locator('main').innerText();
+    assert.match(await page.getByTestId('token-owner').innerText(), new RegExp(ada.address.slice(2, 6), 'i'));
+    assert.equal(await page.getByTestId('token-contributor').count(), 3);
+    assert.match(text, /7\.5 % of each resale/);
+    for (const secret of [CAPTION, REMARK, QUESTION]) assert.ok(!(await page.content()).includes(secret));
+    const missing = await page.goto(`${stack.url}/tokens/0x${'ab'.repeat(32)}`);
+    assert.equal(missing.status(), 404);
+    await context.close();
+  });
+
+  it('opens for its owner, with everything that was said', async () => {
+    await p.open(ada, path);
+    await at(ada, 'open-token').click();
+    await tokenCase(ada, 'open').waitFor();
+    await ada.page.locator('img[data-testid=image]').waitFor();
+    await p.message(ada, REMARK).waitFor();
+    await at(ada, 'poll').filter({ hasText: QUESTION }).waitFor();
+  });
+
+  it('does not open for somebody who does not hold it', async () => {
+    await p.connect(dan);
+    await p.open(dan, path);
+    await at(dan, 'open-token').click();
+    await tokenCase(dan, 'denied').waitFor();
+  });
+
+  it('opens for who has bought it, and no more for who has sold it', async () => {
+    await market.list(keys.ada, token, PRICE);
+    await market.buy(keys.dan, token, PRICE);
+    await at(dan, 'token-owner').filter({ hasText: 'you' }).waitFor();
+    await p.open(dan, '/tokens');
+    await at(dan, 'token-card').click();
+    await at(dan, 'open-token').click();
+    await tokenCase(dan, 'open').waitFor();
+    await dan.page.locator('img[data-testid=image]').waitFor();
+    await p.message(dan, REMARK).waitFor();
+    await p.open(ada, path);
+    await at(ada, 'open-token').click();
+    await tokenCase(ada, 'denied').waitFor();
+  });
+
+  it('pays each contributor their share of the royalty', async () => {
+    const [splitter, royalty] = await market.royalty(token, PRICE);
+    assert.equal(royalty, PRICE * 75n / 1000n);
+    assert.equal(await market.balance(splitter), royalty);
+    await p.open(ben, path);
+    const before = await market.balance(ben.address);
+    await at(ben, 'token-claim').click();
+    await at(ben, 'token-contributor').filter({ hasText: /0\.0225 ETH\s*0\s*$/ }).waitFor();
+    await at(ben, 'token-claim').waitFor({ state: 'detached' });
+    assert.equal(await market.balance(splitter), royalty * 70n / 100n);
+    assert.ok(await market.balance(ben.address) > before);
+  });
+
+  it('opens for nobody once two of three have withdrawn it', async () => {
+    const withdraw = async (me) => {
+      await at(me, 'token-withdraw').click();
+      await at(me, 'token-withdraw-sure').click();
+    };
+    await withdraw(ben);
+    await ben.page.getByText('1 asked for it so far').waitFor();
+    await tokenCase(dan, 'open').waitFor();
+    await p.open(cleo, path);
+    await withdraw(cleo);
+    // Without a reload, also for who had it open.
+    for (const me of [ben, cleo, dan]) await tokenCase(me, 'withdrawn').waitFor();
+
+    // The page would not even ask any more; the key nodes refuse by themselves.
+    await dan.page.route('**/api/token_facts*', async (route) => {
+      const answer = await route.fetch();
+      await route.fulfill({ response: answer, body: (await answer.text()).replace('"withdrawn":true', '"withdrawn":false') });
+    });
+    await at(dan, 'open-token').click();
+    await tokenCase(dan, 'denied').waitFor();
+    p.clean(ada, ben, cleo, dan);
+  });
+});
+
+describe('on a chain with the id of Calibration', { timeout: 240_000 }, () => {
+  let stack, browser;
+  after(async () => {
+    await browser?.close();
+    await stack?.stop();
+  });
+
+  it('one person mints and opens a case, with receipts that come late', async () => {
+    stack = await startStack({ chainId: 314159, anvilArgs: ['--block-time', '3'] });
+    browser = await p.launch();
+    const ada = await p.person(browser, stack, { chainId: 314159 });
+    ada.context.setDefaultTimeout(60_000);
+    await p.connect(ada);
+    await p.createRoom(ada, 'Calibration 5522');
+    await p.share(ada, CAPTION, [file('chest.png', png({ seed: 6 }))]);
+    await propose(ada);
+    await proposal(ada, 'ready').waitFor();
+    await at(ada, 'mint-send').click();
+    await at(ada, 'mint-wait').waitFor();
+    await proposal(ada, 'minted').waitFor();
+    await at(ada, 'token-link').click();
+    await at(ada, 'open-token').click();
+    await tokenCase(ada, 'open').waitFor();
+    p.clean(ada);
+  });
+});
