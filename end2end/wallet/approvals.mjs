@@ -21,7 +21,7 @@ export class Approvals {
     if (on) for (const question of this.#waiting.splice(0)) question.approve();
   }
 
-  /** Resolves when the person approves, and throws 4001 when they reject. */
+  /** Resolves when the person approves (to the key of another account if she picked one), and throws 4001 when they reject. */
   ask(request) {
     const { method, params, origin } = request;
     // A wallet shows one window of these kinds for a site, and answers -32002 to the next one.

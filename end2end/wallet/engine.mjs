@@ -170,8 +170,8 @@ export class Engine {
     if (chainId !== undefined && Number(chainId) !== this.chainId) {
       throw rpcErrors.internal(`Provided chainId "${chainId}" must match the active chainId "${this.chainId}"`);
     }
-    await this.#approvals.ask(request);
-    return signTypedData({ privateKey: this.#key, data: typed, version: 'V4' });
+    const key = await this.#approvals.ask(request);
+    return signTypedData({ privateKey: key ?? this.#key, data: typed, version: 'V4' });
   }
 
   /** One after the other, so that two transactions do not take the same nonce. */

@@ -10,12 +10,13 @@ pub(crate) mod keys;
 pub(crate) mod outbox;
 pub(crate) mod schema;
 
-use std::rc::Rc;
+use std::{cell::Cell, rc::Rc};
 
 use futures::channel::oneshot;
-use idb::{KeyRange, Query, Transaction, TransactionMode, TransactionResult};
+use idb::{KeyRange, Query, Transaction, TransactionMode};
 use wasm_bindgen::JsValue;
 use wasm_bindgen_futures::spawn_local;
+use web_sys::Event;
 
 use super::platform::{bytes_from_js, bytes_to_js};
 
@@ -227,10 +228,32 @@ fn prefix_range(prefix: &str) -> Result<Query, StorageError> {
 /// Waits until the browser says that everything of this transaction is kept. Committing by hand spares a turn of the
 /// event loop for each request that nobody waits for.
 async fn finish(transaction: Transaction) -> Result<(), StorageError> {
-    match transaction.commit()?.await? {
-        TransactionResult::Committed => Ok(()),
-        TransactionResult::Aborted => {
-            Err(StorageError::Failed("the transaction was undone".into()))
+    let mut transaction = transaction.commit()?;
+    let (done, ended) = oneshot::channel();
+    let done = Rc::new(Cell::new(Some(done)));
+    let end = |done: &Cell<Option<oneshot::Sender<_>>>, result| {
+        if let Some(done) = done.take() {
+            // Nobody waits any more when the page goes away.
+            let _ = done.send(result);
         }
+    };
+    let committed = done.clone();
+    transaction.on_complete(move |_| end(&committed, Ok(())));
+    // A full disk shows here, and nowhere before: the requests themselves have succeeded by then.
+    transaction.on_abort(move |event| end(&done, Err(why_undone(&event))));
+    ended
+        .await
+        .unwrap_or_else(|_| Err(StorageError::Failed("the transaction has no end".into())))
+}
+
+fn why_undone(event: &Event) -> StorageError {
+    let error = event
+        .target()
+        .and_then(|target| Transaction::try_from(target).ok())
+        .and_then(|transaction| transaction.error());
+    match error {
+        Some(error) if error.name() == "QuotaExceededError" => StorageError::Full,
+        Some(error) => StorageError::Failed(error.message()),
+        None => StorageError::Failed("the transaction was undone".into()),
     }
 }

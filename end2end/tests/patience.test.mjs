@@ -1,0 +1,120 @@
+// What takes its time or never comes: a signature by somebody else, a wallet that does not answer, a disk without room,
+// key nodes that take their share later. Each has its sentence, and nothing is lost.
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import { generatePrivateKey } from 'viem/accounts';
+import { file, png } from '../lib/pictures.mjs';
+import * as p from '../lib/people.mjs';
+import { startStack } from '../stack.mjs';
+
+describe('what comes late, from another, or never', { timeout: 240_000 }, () => {
+  let stack, browser;
+  const people = [];
+  const someone = async (options) => {
+    const me = await p.person(browser, stack, options);
+    people.push(me);
+    return me;
+  };
+  const dialog = (me, text) => me.page.getByRole('dialog').filter({ hasText: text }).waitFor();
+  const session = (me, name) => me.page.locator(`[data-session=${name}]`).first().waitFor({ state: 'attached' });
+  const choose = async (me) => {
+    await p.open(me, '/rooms');
+    await me.page.getByTestId('connect-wallet').first().click();
+    await me.page.getByTestId('wallet-option').first().click();
+  };
+
+  before(async () => {
+    stack = await startStack();
+    browser = await p.launch();
+  });
+  after(async () => {
+    await browser?.close();
+    await stack?.stop();
+  });
+
+  it('does not use a signature by another account, and says whose it is', async () => {
+    const me = await someone({ autoApprove: false });
+    await choose(me);
+    await me.wallet.approve('eth_requestAccounts');
+    await me.wallet.approveAs('eth_signTypedData_v4', generatePrivateKey());
+    await dialog(me, /The wallet signed with 0x.{4,}, not with 0x.{4,}\. The signature is not used\./);
+    await session(me, 'readonly');
+    await me.page.getByRole('button', { name: /sign in the wallet/i }).first().click();
+    await me.wallet.approve('eth_signTypedData_v4');
+    await session(me, 'ready');
+  });
+
+  it('can stop waiting for a wallet that does not connect', async () => {
+    const me = await someone({ autoApprove: false });
+    await choose(me);
+    await me.wallet.pending('eth_requestAccounts');
+    await dialog(me, 'Waiting');
+    await me.page.getByRole('button', { name: 'Cancel' }).click();
+    await me.page.getByTestId('connect-wallet').first().waitFor();
+    // The person finds the wallet's window an hour later: the page does not jump.
+    await me.wallet.approve('eth_requestAccounts');
+    await me.page.evaluate(() => new Promise((next) => setTimeout(next)));
+    assert.equal(await me.page.getByTestId('account').count(), 0);
+  });
+
+  it('can stop waiting for a signature, and does not use it when it comes late', async () => {
+    const me = await someone({ autoApprove: false });
+    await choose(me);
+    await me.wallet.approve('eth_requestAccounts');
+    await me.wallet.pending('eth_signTypedData_v4');
+    await dialog(me, 'Waiting');
+    await me.page.getByRole('button', { name: 'Cancel' }).click();
+    await session(me, 'readonly');
+    await me.wallet.approve('eth_signTypedData_v4');
+    await me.page.evaluate(() => new Promise((next) => setTimeout(next)));
+    await session(me, 'readonly');
+    await me.page.getByText('A late signature is not used').first().waitFor();
+  });
+
+  it('says that the disk is full, keeps the text, and sends it when there is room', async () => {
+    const me = await someone();
+    await p.connect(me);
+    await p.createRoom(me, 'On a full disk');
+    await p.say(me, 'while there was room');
+    await p.stored(me, 'while there was room');
+    const devtools = await me.context.newCDPSession(me.page);
+    await devtools.send('Storage.overrideQuotaForOrigin', { origin: stack.url, quotaSize: 1 });
+    await me.page.getByTestId('composer').fill('too much for this disk');
+    await me.page.getByTestId('send').click();
+    await me.page.getByTestId('toast').filter({ hasText: 'could not be kept, so it was not sent' }).filter({ hasText: 'Free some space' }).first().waitFor();
+    assert.equal(await me.page.getByTestId('composer').inputValue(), 'too much for this disk');
+    assert.equal(await p.message(me, 'too much for this disk').count(), 0);
+    await devtools.send('Storage.overrideQuotaForOrigin', { origin: stack.url });
+    await me.page.getByTestId('send').click();
+    await p.stored(me, 'too much for this disk');
+  });
+
+  it('shares with two key nodes away, says which, and brings them their share later', async () => {
+    const [ada, ben] = [await someone(), await someone()];
+    await p.connect(ada);
+    await p.connect(ben);
+    const room = await p.createRoom(ada, 'Late key nodes');
+    await p.addMember(ada, ben.address);
+    const away = /\/api\/fileAccessConditions\/[45]$/;
+    await ada.page.route(away, (route) => route.abort());
+    await p.share(ada, 'Shared while two were away', [file('late.png', png({ seed: 21 }))]);
+    await ada.page.getByTestId('toast').filter({ hasText: 'did not take its key share yet. It is kept here and saved there later.' }).first().waitFor();
+    await ada.page.unroute(away);
+    const brought = Promise.all([4, 5].map((node) => ada.page.waitForResponse((answer) => answer.url().endsWith(`/api/fileAccessConditions/${node}`) && answer.ok())));
+    await ada.page.reload();
+    await brought;
+
+    // Nodes 1 and 2 are away now, so that only the late ones can make up the three.
+    await p.enterRoom(ben, room);
+    await ben.page.route('**/api/key_shares*', async (route) => {
+      const answer = await route.fetch();
+      const nodes = await answer.json();
+      for (const node of nodes.slice(0, 2)) node.result = { failed: { reason: 'connection refused' } };
+      await route.fulfill({ response: answer, json: nodes });
+    });
+    await p.openCase(ben, 'Shared while two were away');
+    await p.unlock(ben);
+  });
+
+  it('broke nothing behind the scenes', () => p.clean(...people));
+});
