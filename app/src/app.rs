@@ -4,7 +4,7 @@ use leptos::prelude::*;
 use leptos_meta::{Title, provide_meta_context};
 use leptos_router::{
     SsrMode,
-    components::{Route, Router, Routes},
+    components::{FlatRoutes, Route, Router},
     hooks::use_location,
     path,
 };
@@ -35,7 +35,7 @@ pub fn App() -> impl IntoView {
             <a class="skip" href="#main">
                 "Skip to content"
             </a>
-            <Routes fallback=NotFoundPage>
+            <FlatRoutes fallback=NotFoundPage>
                 <Route path=path!("/") view=LandingPage ssr=SsrMode::Async />
                 <Route path=path!("/rooms") view=RoomsPage ssr=SsrMode::Async />
                 <Route path=path!("/rooms/new") view=NewRoomPage ssr=SsrMode::Async />
@@ -43,7 +43,7 @@ pub fn App() -> impl IntoView {
                 <Route path=path!("/tokens") view=TokensPage ssr=SsrMode::Async />
                 <Route path=path!("/tokens/:id") view=TokenPage ssr=SsrMode::Async />
                 <Route path=path!("/verify") view=VerifyPage ssr=SsrMode::Async />
-            </Routes>
+            </FlatRoutes>
             <SignInDialog />
             <Toasts />
             <Start client />
@@ -51,15 +51,27 @@ pub fn App() -> impl IntoView {
     }
 }
 
-/// Starts the runtime once the page is hydrated, and moves focus to the page after a change of address.
+/// How the runtime is started: by whoever loads its code, which comes after the page's. It gets a way to change the page
+/// without loading it anew.
+#[cfg(feature = "hydrate")]
+#[derive(Clone, Copy)]
+pub(crate) struct Begin(pub fn(Client, Go));
+
+/// Goes to a path of this site.
+#[cfg(feature = "hydrate")]
+pub type Go = Box<dyn Fn(&str)>;
+
+/// Starts the runtime once the page is there, and moves focus to the page after a change of address.
 /// Inside the router, so that the runtime can navigate.
 #[component]
 fn Start(client: Client) -> impl IntoView {
     #[cfg(feature = "hydrate")]
     Effect::new(move |_| {
-        crate::client::browser::start(client);
-        client.live.set(true);
-        platform::mark_live();
+        let navigate = leptos_router::hooks::use_navigate();
+        let go = Box::new(move |path: &str| navigate(path, Default::default()));
+        if let Some(Begin(begin)) = use_context() {
+            begin(client, go);
+        }
     });
     #[cfg(not(feature = "hydrate"))]
     let _ = client;

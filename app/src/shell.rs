@@ -10,6 +10,8 @@ use crate::{app::App, client::model::Bootstrap, components::icon::SPRITE};
 pub struct Assets {
     pub js: String,
     pub wasm: String,
+    /// WebAssembly that the page needs a moment after it has started.
+    pub later: Vec<String>,
     pub css: String,
 }
 
@@ -17,7 +19,12 @@ pub struct Assets {
 pub fn shell(options: LeptosOptions, assets: Assets, bootstrap: Bootstrap) -> impl IntoView {
     let facts = serde_json::to_string(&bootstrap).expect("a bootstrap has only text and numbers");
     provide_context(bootstrap);
-    let Assets { js, wasm, css } = assets;
+    let Assets {
+        js,
+        wasm,
+        later,
+        css,
+    } = assets;
     view! {
         <!DOCTYPE html>
         <html lang="en">
@@ -42,11 +49,13 @@ pub fn shell(options: LeptosOptions, assets: Assets, bootstrap: Bootstrap) -> im
                 />
                 <link rel="stylesheet" href=css />
                 <AutoReload options />
-                <HydrationScript js wasm />
+                <StartScript js wasm later />
                 <MetaTags />
             </head>
             <body>
-                <App />
+                <div id="app" class="app">
+                    <App />
+                </div>
                 // Our own file, not text from anybody.
                 <div hidden inner_html=SPRITE></div>
                 <noscript>
@@ -81,7 +90,7 @@ addEventListener('unhandledrejection', (event) => fell(event.reason));
 import(JS)
   .then(async (page) => {
     await page.default({ module_or_path: WASM });
-    page.hydrate();
+    page.start();
   })
   .catch((reason) => {
     console.error(reason);
@@ -89,10 +98,9 @@ import(JS)
   });
 ";
 
-/// Instead of `HydrationScripts`, which in 0.8.23 writes the nonce into `crossorigin` (leptos issue 4843) and has no
-/// `.catch`: a download that fails must be seen.
+/// Instead of leptos' `HydrationScripts`, which has no `.catch`: a download that fails must be seen.
 #[component]
-fn HydrationScript(js: String, wasm: String) -> impl IntoView {
+fn StartScript(js: String, wasm: String, later: Vec<String>) -> impl IntoView {
     // Both are names that our own build made; quoted as JSON, and `<` cannot end the element.
     let quoted = |name: &str| {
         serde_json::to_string(name)
@@ -105,6 +113,10 @@ fn HydrationScript(js: String, wasm: String) -> impl IntoView {
     view! {
         <link rel="modulepreload" href=js />
         <link rel="preload" href=wasm r#as="fetch" r#type="application/wasm" crossorigin="anonymous" />
+        {later
+            .into_iter()
+            .map(|file| view! { <link rel="preload" href=file r#as="fetch" r#type="application/wasm" crossorigin="anonymous" /> })
+            .collect_view()}
         <script type="module" nonce=use_nonce()>
             {start}
         </script>

@@ -19,10 +19,30 @@ describe('the start and the end of a page', { timeout: 120_000 }, () => {
   });
 
   it('says so when its scripts cannot be loaded', async () => {
+    for (const missing of ['**/healthsync.wasm', '**/split_runtime.wasm']) {
+      ada = await p.person(browser, stack, { wallet: 'none' });
+      await ada.page.route(missing, (route) => route.abort());
+      await ada.page.goto(`${stack.url}/rooms`);
+      await bar().filter({ hasText: 'could not be loaded' }).waitFor({ state: 'visible' });
+      await ada.context.close();
+    }
+  });
+
+  it('keeps focus and what was typed before the scripts were there', async () => {
     ada = await p.person(browser, stack, { wallet: 'none' });
-    await ada.page.route('**/pkg/*.wasm', (route) => route.abort());
-    await ada.page.goto(`${stack.url}/rooms`);
-    await bar().filter({ hasText: 'could not be loaded' }).waitFor({ state: 'visible' });
+    let arrive;
+    const late = new Promise((resolve) => { arrive = resolve; });
+    await ada.page.route('**/healthsync.wasm', async (route) => { await late; await route.continue(); });
+    await ada.page.goto(`${stack.url}/rooms/new`, { waitUntil: 'commit' });
+    const name = ada.page.getByTestId('room-name');
+    await name.pressSequentially('Typed early');
+    await name.evaluate((field) => { field.served = true; });
+    arrive();
+    await p.live(ada);
+    assert.equal(await name.evaluate((field) => field.served ?? false), false, 'the page was taken over');
+    assert.equal(await name.inputValue(), 'Typed early');
+    assert.equal(await name.evaluate((field) => field === document.activeElement), true);
+    p.clean(ada);
     await ada.context.close();
   });
 

@@ -80,6 +80,10 @@ pub(crate) fn build(
 pub(crate) struct Manifest {
     pub(crate) js: PathBuf,
     pub(crate) wasm: PathBuf,
+    /// Loads `runtime`.
+    pub(crate) split: PathBuf,
+    /// What works behind the views; it comes after `wasm`.
+    pub(crate) runtime: PathBuf,
     pub(crate) css: PathBuf,
 }
 
@@ -99,6 +103,8 @@ impl Manifest {
         Some(Self {
             js: file("js")?,
             wasm: file("wasm")?,
+            split: file("split")?,
+            runtime: file("runtime")?,
             css: file("css")?,
         })
     }
@@ -126,9 +132,7 @@ fn compile(
     ]);
     std.settings(&mut cargo);
     supervisor.step("Building the page", cargo)?;
-    let mut cargo = workspace.cargo();
-    cargo.args(["build", "-p", "xtask-bindgen"]);
-    supervisor.step("Building xtask-bindgen", cargo)?;
+    build_bindgen(workspace, supervisor)?;
 
     let linked = workspace.target(&format!("wasm32-unknown-unknown/{folder}/frontend.wasm"));
     let optimiser = if kind == Kind::Release {
@@ -136,10 +140,7 @@ fn compile(
     } else {
         None
     };
-    let (js, wasm) = (
-        staging.join("healthsync.js"),
-        staging.join("healthsync.wasm"),
-    );
+    let page = staging.join("page");
     let stamp = Stamp::new(
         staging.join("compile.stamp"),
         &(
@@ -149,29 +150,31 @@ fn compile(
             optimiser.as_deref().map(age),
         ),
     );
-    if js.is_file() && wasm.is_file() && stamp.is_current() {
+    if page.join("healthsync.wasm").is_file() && stamp.is_current() {
         return Ok(());
     }
     say("generating the JavaScript glue");
     let mut command = Command::new(bindgen(workspace));
     command
-        .args(["bind", kind.name()])
+        .args(["bind", kind.name(), "healthsync"])
         .arg(&linked)
-        .arg(staging);
+        .arg(&page);
     supervisor.step("wasm-bindgen", command)?;
-    let bound = staging.join("healthsync_bg.wasm");
-    match optimiser {
-        Some(optimiser) => {
-            say("optimising the WebAssembly for size");
+    for (bound, wasm) in [
+        ("healthsync_bg.wasm", "healthsync.wasm"),
+        ("split_runtime.wasm", "split_runtime.wasm"),
+    ] {
+        let (bound, wasm) = (page.join(bound), page.join(wasm));
+        if let Some(optimiser) = &optimiser {
+            say("optimising the WebAssembly for its compressed size");
             let mut command = Command::new(optimiser);
-            command.arg("-Oz").arg(&bound).arg("-o").arg(&wasm);
+            // The levels for small files give smaller ones that compress worse.
+            command.arg("-O1").arg(&bound).arg("-o").arg(&bound);
             supervisor.step("wasm-opt", command)?;
         }
-        None => {
-            fs::copy(&bound, &wasm).map_err(|error| {
-                Failure::new(format!("{} cannot be written: {error}.", wasm.display()))
-            })?;
-        }
+        fs::rename(&bound, &wasm).map_err(|error| {
+            Failure::new(format!("{} cannot be renamed: {error}.", bound.display()))
+        })?;
     }
     stamp.write()
 }
@@ -185,7 +188,13 @@ fn pack(
 ) -> Result<(), Failure> {
     let site = workspace.site();
     let mut inputs = Vec::new();
-    for name in ["healthsync.js", "healthsync.wasm", "healthsync.css"] {
+    for name in [
+        "page/healthsync.js",
+        "page/healthsync.wasm",
+        "page/split.js",
+        "page/split_runtime.wasm",
+        "healthsync.css",
+    ] {
         inputs.push(read(&staging.join(name))?);
     }
     // One stamp for both kinds: the manifest in the site is of one of them.
@@ -213,8 +222,16 @@ fn wasm_opt(workspace: &Workspace, supervisor: &Supervisor) -> Option<PathBuf> {
     Some(workspace.path("xtask/node_modules/.bin/wasm-opt")).filter(|path| path.is_file())
 }
 
-fn bindgen(workspace: &Workspace) -> PathBuf {
+/// The tool that turns the compiler's WebAssembly into what browsers load.
+pub(crate) fn bindgen(workspace: &Workspace) -> PathBuf {
     workspace.target("debug/xtask-bindgen")
+}
+
+/// Builds that tool.
+pub(crate) fn build_bindgen(workspace: &Workspace, supervisor: &Supervisor) -> Result<(), Failure> {
+    let mut cargo = workspace.cargo();
+    cargo.args(["build", "-p", "xtask-bindgen"]);
+    supervisor.step("Building xtask-bindgen", cargo)
 }
 
 /// Makes the site's other files equal to `public`.
@@ -306,11 +323,12 @@ mod tests {
         let site = std::env::temp_dir().join(format!("healthsync-site-{}", std::process::id()));
         write(
             &site.join("manifest.json"),
-            br#"{"js":"/pkg/a.js","wasm":"/pkg/a.wasm","css":"/pkg/a.css"}"#,
+            br#"{"js":"/pkg/a.js","wasm":"/pkg/a.wasm","split":"/pkg/b.js","runtime":"/pkg/b.wasm","css":"/pkg/a.css"}"#,
         )
         .unwrap();
-        write(&site.join("pkg/a.js"), b"").unwrap();
-        write(&site.join("pkg/a.wasm"), b"").unwrap();
+        for name in ["a.js", "a.wasm", "b.js", "b.wasm"] {
+            write(&site.join("pkg").join(name), b"").unwrap();
+        }
         assert!(Manifest::read(&site).is_none());
         write(&site.join("pkg/a.css"), b"").unwrap();
         assert_eq!(Manifest::read(&site).unwrap().js, site.join("pkg/a.js"));

@@ -17,10 +17,11 @@ const LIBRARIES: [(&str, &str); 4] = [
     ("healthsync-net", "crates/net"),
 ];
 
-/// What the page may weigh when it arrives, WebAssembly and glue together, brotli. The aim is 600 kB. Direct links, the
-/// richer discussion and results that hold up made it heavier than the 866 kB it had before them; this bound only stops
-/// further growth. Lower it whenever the page shrinks.
-const PAGE_BUDGET: u64 = 1_150_000;
+/// What may be loaded before the page is there, WebAssembly and glue together, brotli.
+const PAGE_BUDGET: u64 = 600_000;
+/// What may be loaded after it, for all that works behind the views. Page and runtime together shall come below 600 kB;
+/// this bound only stops growth. Lower it whenever the runtime shrinks.
+const RUNTIME_BUDGET: u64 = 850_000;
 
 /// One suite's surroundings.
 #[derive(Debug)]
@@ -122,7 +123,7 @@ fn clippy(tools: &Tools<'_>) -> Result<Tally, Failure> {
         "-p",
         "frontend",
         "--target",
-        "wasm32-unknown-unknown",
+        setup::WASM,
     ]);
     browser.args(strict);
     tally += tools.check("lints of the browser's build", browser)?;
@@ -280,18 +281,27 @@ fn site_build(tools: &Tools<'_>) -> Result<Tally, Failure> {
             .map(|metadata| metadata.len())
             .map_err(|error| Failure::new(format!("{compressed}: {error}.")))
     };
-    let (wasm, js, css) = (
-        size(&manifest.wasm)?,
-        size(&manifest.js)?,
+    let (page, runtime, css) = (
+        size(&manifest.wasm)? + size(&manifest.js)? + size(&manifest.split)?,
+        size(&manifest.runtime)?,
         size(&manifest.css)?,
     );
-    let kept = wasm + js <= PAGE_BUDGET;
-    say(format!(
-        "{}the page weighs {} bytes in brotli (WebAssembly {wasm}, glue {js}) of {PAGE_BUDGET} allowed; the stylesheet {css}",
-        if kept { "" } else { "FAILED: " },
-        wasm + js
-    ));
-    tally += Tally::of(kept);
+    for (what, bytes, budget) in [
+        ("the page", page, PAGE_BUDGET),
+        (
+            "the runtime, which comes after it,",
+            runtime,
+            RUNTIME_BUDGET,
+        ),
+    ] {
+        let kept = bytes <= budget;
+        say(format!(
+            "{}{what} weighs {bytes} bytes in brotli of {budget} allowed",
+            if kept { "" } else { "FAILED: " },
+        ));
+        tally += Tally::of(kept);
+    }
+    say(format!("the stylesheet weighs {css} bytes in brotli"));
     Ok(tally)
 }
 

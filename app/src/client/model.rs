@@ -591,7 +591,7 @@ pub struct Client {
     pub token: RwSignal<Option<TokenView>>,
     pub tokens: RwSignal<TokenList>,
     pub toasts: RwSignal<Vec<Toast>>,
-    /// False until the page reacts to clicks (WASM has hydrated): buttons that need it are disabled till then.
+    /// False until the page reacts to clicks (the WebAssembly has taken it over): buttons that need it are disabled till then.
     pub live: RwSignal<bool>,
     handler: StoredValue<Option<Handler>>,
 }

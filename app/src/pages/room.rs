@@ -39,24 +39,17 @@ pub(crate) fn RoomPage() -> impl IntoView {
     let id = Memo::new(move |_| {
         params.with(|params| params.get("id").and_then(|id| id.parse::<RoomId>().ok()))
     });
-    let missing = Resource::new_blocking(move || id.get(), platform::room_is_missing);
-    view! {
-        <Suspense>
-            {move || Suspend::new(async move {
-                match (missing.await, id.get_untracked()) {
-                    (false, Some(id)) => view! { <OpenRoom id /> }.into_any(),
-                    _ => view! { <MissingRoom /> }.into_any(),
-                }
-            })}
-        </Suspense>
-    }
+    platform::room_or_not(id, |id, missing| match id {
+        Some(id) if !missing => view! { <OpenRoom id /> }.into_any(),
+        id => view! { <MissingRoom id /> }.into_any(),
+    })
 }
 
 #[component]
-fn MissingRoom() -> impl IntoView {
+fn MissingRoom(id: Option<RoomId>) -> impl IntoView {
     view! {
         <TopBar />
-        <main id="main" class="page" tabindex="-1">
+        <main id="main" class="page" tabindex="-1" data-missing=id.map(|id| id.to_string())>
             <NoSuchRoom />
         </main>
         <Footer />

@@ -38,6 +38,7 @@ pub fn assets(root: &Path) -> Result<Assets, String> {
     Ok(Assets {
         js: name("js")?,
         wasm: name("wasm")?,
+        later: vec![name("runtime")?],
         css: name("css")?,
     })
 }

@@ -1,6 +1,7 @@
 //! The heavy half of the site build, called by xtask only:
 //!
-//! - `xtask-bindgen bind KIND INPUT.wasm FOLDER`: the JavaScript glue and the WebAssembly that fits it.
+//! - `xtask-bindgen bind KIND NAME INPUT.wasm FOLDER`: the JavaScript glue and the WebAssembly that fits it. The page's,
+//!   whose NAME is `healthsync`, is divided at the seam that `wasm_split` has marked in it.
 //! - `xtask-bindgen pack KIND FOLDER SITE`: names the files by their content, compresses them, writes the manifest.
 //!
 //! KIND is `release` or `dev`; `dev` keeps names for readable stacks and does not compress.
@@ -8,6 +9,7 @@
 mod pack;
 
 use std::error::Error;
+use std::fs;
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -17,9 +19,12 @@ fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     let outcome = match words.as_slice() {
-        ["bind", kind @ ("release" | "dev"), input, folder] => {
-            bind(*kind == "release", Path::new(input), Path::new(folder))
-        }
+        ["bind", kind @ ("release" | "dev"), name, input, folder] => bind(
+            *kind == "release",
+            name,
+            Path::new(input),
+            Path::new(folder),
+        ),
         ["pack", kind @ ("release" | "dev"), folder, site] => {
             pack::pack(*kind == "release", Path::new(folder), Path::new(site))
         }
@@ -34,16 +39,36 @@ fn main() -> ExitCode {
     }
 }
 
-/// Writes `healthsync.js`, `healthsync_bg.wasm` and, when a crate brings JavaScript of its own, `snippets/`.
-fn bind(release: bool, input: &Path, folder: &Path) -> Result<(), Box<dyn Error>> {
+/// The module that is divided.
+const PAGE: &str = "healthsync";
+
+/// Writes `NAME.js`, `NAME_bg.wasm` and, when a crate brings JavaScript of its own, `snippets/`; for the page besides
+/// `split_runtime.wasm`, the part behind the seam, and `split.js`, which loads it.
+fn bind(release: bool, name: &str, input: &Path, folder: &Path) -> Result<(), Box<dyn Error>> {
     let snippets = folder.join("snippets");
     if snippets.exists() {
-        std::fs::remove_dir_all(&snippets)?;
+        fs::remove_dir_all(&snippets)?;
     }
+    fs::create_dir_all(folder)?;
+    let divided = name == PAGE;
+    let main = folder.join("main.wasm");
+    if divided {
+        let whole = fs::read(input)?;
+        let mut options = wasm_split_cli_support::Options::new(&whole);
+        options.output_dir = folder;
+        options.main_out_path = &main;
+        options.main_module = "./healthsync.js";
+        options.link_name = "./split.js";
+        wasm_split_cli_support::transform(options)?;
+    }
+
     let mut bindgen = Bindgen::new();
     bindgen
-        .input_path(input)
-        .out_name("healthsync")
+        .input_path(if divided { &main } else { input })
+        // The other file finds its counterparts by the linker's names.
+        .keep_lld_exports(divided)
+        .demangle(!divided)
+        .out_name(name)
         .web(true)?
         .typescript(false)
         // Names are a third of what would travel; wasm-opt and browsers do not need them.
@@ -53,5 +78,9 @@ fn bind(release: bool, input: &Path, folder: &Path) -> Result<(), Box<dyn Error>
         .keep_debug(false);
     bindgen
         .generate(folder)
-        .map_err(|error| format!("{error:#}").into())
+        .map_err(|error| format!("{error:#}"))?;
+    if divided {
+        fs::remove_file(main)?;
+    }
+    Ok(())
 }

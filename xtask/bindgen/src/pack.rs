@@ -2,7 +2,6 @@
 //! earlier builds stay for a week, because a page that is still open may ask for them.
 
 use std::error::Error;
-use std::fmt::Write as _;
 use std::fs;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -18,42 +17,32 @@ const KEPT: Duration = Duration::from_secs(7 * 24 * 3600);
 pub(crate) fn pack(release: bool, folder: &Path, site: &Path) -> Result<(), Box<dyn Error>> {
     let pkg = site.join("pkg");
     fs::create_dir_all(&pkg)?;
-    let mut js = fs::read_to_string(folder.join("healthsync.js"))?;
+    // The page's scripts name each other, so they stay together, in a folder named by the content of all.
+    let page = folder.join("page");
+    let mut parts = Vec::new();
+    list(&page, &mut parts)?;
+    parts.sort();
+    let mut all = Sha256::new();
+    for path in &parts {
+        all.update(path.strip_prefix(&page)?.to_string_lossy().as_bytes());
+        all.update(fs::read(path)?);
+    }
+    let named = format!("page-{}", short(&all.finalize()));
     let mut files: Vec<(PathBuf, Vec<u8>)> = Vec::new();
-
-    let mut snippets = Vec::new();
-    list(&folder.join("snippets"), &mut snippets)?;
-    if !snippets.is_empty() {
-        snippets.sort();
-        let mut all = Sha256::new();
-        for path in &snippets {
-            all.update(path.strip_prefix(folder)?.to_string_lossy().as_bytes());
-            all.update(fs::read(path)?);
-        }
-        let named = format!("snippets-{}", short(&all.finalize()));
-        js = js.replace("./snippets/", &format!("./{named}/"));
-        for path in &snippets {
-            files.push((
-                pkg.join(&named)
-                    .join(path.strip_prefix(folder.join("snippets"))?),
-                fs::read(path)?,
-            ));
-        }
+    for path in &parts {
+        files.push((
+            pkg.join(&named).join(path.strip_prefix(&page)?),
+            fs::read(path)?,
+        ));
     }
-
-    let mut manifest = String::from("{");
-    let built = [
-        ("js", js.into_bytes()),
-        ("wasm", fs::read(folder.join("healthsync.wasm"))?),
-        ("css", fs::read(folder.join("healthsync.css"))?),
-    ];
-    for (kind, bytes) in built {
-        let name = format!("healthsync.{}.{kind}", short(&Sha256::digest(&bytes)));
-        let comma = if manifest.len() > 1 { "," } else { "" };
-        write!(manifest, "{comma}\"{kind}\":\"/pkg/{name}\"")?;
-        files.push((pkg.join(name), bytes));
-    }
-    manifest.push_str("}\n");
+    let style = fs::read(folder.join("healthsync.css"))?;
+    let css = format!("healthsync.{}.css", short(&Sha256::digest(&style)));
+    files.push((pkg.join(&css), style));
+    let manifest = format!(
+        "{{\"js\":\"/pkg/{named}/healthsync.js\",\"wasm\":\"/pkg/{named}/healthsync.wasm\",\
+         \"split\":\"/pkg/{named}/split.js\",\"runtime\":\"/pkg/{named}/split_runtime.wasm\",\
+         \"css\":\"/pkg/{css}\"}}\n"
+    );
 
     let current: Vec<PathBuf> = files.iter().map(|(path, _)| path.clone()).collect();
     std::thread::scope(|scope| {
@@ -160,18 +149,20 @@ mod tests {
     fn packs_by_content_compresses_and_keeps_the_earlier_build() {
         let root = std::env::temp_dir().join(format!("healthsync-pack-{}", std::process::id()));
         let (folder, site) = (root.join("built"), root.join("site"));
-        fs::create_dir_all(folder.join("snippets/a-1")).unwrap();
-        fs::write(
-            folder.join("snippets/a-1/inline0.js"),
-            "export const a = 1;",
-        )
-        .unwrap();
-        fs::write(
-            folder.join("healthsync.js"),
-            "import { a } from './snippets/a-1/inline0.js';",
-        )
-        .unwrap();
-        fs::write(folder.join("healthsync.wasm"), "wasm ".repeat(100)).unwrap();
+        let page = folder.join("page");
+        fs::create_dir_all(page.join("snippets/a-1")).unwrap();
+        for (name, content) in [
+            ("snippets/a-1/inline0.js", "export const a = 1;".to_owned()),
+            (
+                "healthsync.js",
+                "import { a } from './snippets/a-1/inline0.js';".to_owned(),
+            ),
+            ("healthsync.wasm", "wasm ".repeat(100)),
+            ("split_runtime.wasm", "more ".repeat(100)),
+            ("split.js", String::new()),
+        ] {
+            fs::write(page.join(name), content).unwrap();
+        }
         fs::write(folder.join("healthsync.css"), "p {}").unwrap();
         pack(true, &folder, &site).unwrap();
         let first = fs::read_to_string(site.join("manifest.json")).unwrap();
@@ -186,9 +177,9 @@ mod tests {
                 .unwrap()
                 .to_owned()
         };
-        let js = fs::read_to_string(site.join(url(&first, "js"))).unwrap();
-        let snippet = js.split("'./").nth(1).unwrap().trim_end_matches("';");
-        assert!(site.join("pkg").join(snippet).is_file(), "{js}");
+        let js = site.join(url(&first, "js"));
+        assert!(js.is_file() && site.join(url(&first, "runtime")).is_file());
+        assert!(js.with_file_name("snippets/a-1/inline0.js").is_file());
         let wasm = site.join(url(&first, "wasm"));
         let mut plain = Vec::new();
         brotli::BrotliDecompress(

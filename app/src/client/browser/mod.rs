@@ -1,6 +1,6 @@
 //! The runtime in the browser: it answers the views' intents and writes the signals they read.
 //!
-//! `start` is called once, after hydration. One shared [`runtime::Runtime`] is handed to every task; wallet, storage,
+//! `start` is called once, when the page is there. One shared [`runtime::Runtime`] is handed to every task; wallet, storage,
 //! rooms, files and network each add their part to it.
 
 mod chain;
@@ -22,9 +22,10 @@ use futures::channel::mpsc;
 use healthsync_core::{EventId, Kind, Person};
 use healthsync_net::{NetEvent, NodeHandle};
 use leptos::prelude::*;
-use leptos_router::hooks::use_navigate;
 use send_wrapper::SendWrapper;
 use wasm_bindgen_futures::{JsFuture, spawn_local};
+
+use crate::{Go, components::platform::mark_live};
 
 use super::model::{Bootstrap, Client, Intent, Network, RoomList, Session, ToastKind};
 use platform::{document, sleep, window};
@@ -34,13 +35,14 @@ use wallet::eip6963::Wallets;
 /// Regular checks of what is on screen.
 const CHECK_MS: u32 = 15_000;
 
-/// Starts everything. Inside the router, so that the runtime can change the page.
-pub fn start(client: Client) {
+/// Starts everything; from now on the page reacts. `go` changes the page.
+pub fn start(client: Client, go: Go) {
     let desk = Rc::new(Desk::default());
     let handler = SendWrapper::new(desk.clone());
     client.set_handler(move |intent| handler.take_intent(intent));
-    let navigate = use_navigate();
     let wallets = Wallets::start(client);
+    client.live.set(true);
+    mark_live();
     spawn_local(async move {
         let Some(bootstrap) = bootstrap(client).await else {
             return;
@@ -57,7 +59,6 @@ pub fn start(client: Client) {
                 return;
             }
         };
-        let go = Box::new(move |path: &str| navigate(path, Default::default()));
         begin(client, bootstrap, (node, events, shelf), wallets, go, &desk).await;
     });
 }
@@ -71,7 +72,7 @@ async fn begin(
         Arc<files::shelf::Shelf>,
     ),
     wallets: Wallets,
-    go: Box<dyn Fn(&str)>,
+    go: Go,
     desk: &Rc<Desk>,
 ) {
     let db = match storage::schema::open().await {

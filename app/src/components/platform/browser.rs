@@ -1,10 +1,7 @@
 //! The browser's side, through web-sys. Nothing here keeps state.
 
 use healthsync_core::{Millis, RoomId};
-use leptos::{
-    ev,
-    prelude::{document, window},
-};
+use leptos::{ev, prelude::*};
 use send_wrapper::SendWrapper;
 use wasm_bindgen::{JsCast, JsValue};
 
@@ -171,9 +168,21 @@ pub(crate) fn hash() -> String {
         .to_owned()
 }
 
-/// In the browser only an unreadable id is known to be missing; for the rest the runtime asks (`RoomPhase`).
-pub(crate) async fn room_is_missing(room: Option<RoomId>) -> bool {
-    room.is_none()
+/// The room's page or the page that says that there is none. Here only what the server has just said is known; for the
+/// rest the runtime asks (`RoomPhase`).
+pub(crate) fn room_or_not(
+    id: Memo<Option<RoomId>>,
+    page: fn(Option<RoomId>, bool) -> AnyView,
+) -> impl IntoView {
+    move || {
+        let id = id.get();
+        page(id, id.is_none_or(served_as_missing))
+    }
+}
+
+fn served_as_missing(id: RoomId) -> bool {
+    let found = document().query_selector(&format!("[data-missing=\"{id}\"]"));
+    found.is_ok_and(|found| found.is_some())
 }
 
 pub(crate) fn not_found_status() {}

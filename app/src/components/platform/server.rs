@@ -1,6 +1,6 @@
 //! The server's side: no window, no clock of the reader, no files.
 
-use healthsync_core::Millis;
+use healthsync_core::{Millis, RoomId};
 use leptos::{ev, prelude::*, web_sys};
 
 use super::Theme;
@@ -74,8 +74,20 @@ pub(crate) fn hash() -> String {
     String::new()
 }
 
-/// Whether the first page of a room that the server has no record of shall be the 404 page.
-pub(crate) async fn room_is_missing(room: Option<healthsync_core::RoomId>) -> bool {
+/// The room's page or the page that says that there is none, with its status.
+pub(crate) fn room_or_not(
+    id: Memo<Option<RoomId>>,
+    page: fn(Option<RoomId>, bool) -> AnyView,
+) -> impl IntoView {
+    let missing = Resource::new_blocking(move || id.get(), is_missing);
+    view! {
+        <Suspense>
+            {move || Suspend::new(async move { page(id.get_untracked(), missing.await) })}
+        </Suspense>
+    }
+}
+
+async fn is_missing(room: Option<RoomId>) -> bool {
     let missing = match room {
         None => true,
         Some(room) => crate::api::room_facts(room)
