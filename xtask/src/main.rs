@@ -16,6 +16,7 @@ mod stylesheet;
 mod suites;
 mod tally;
 mod test;
+mod wasm_tests;
 mod workspace;
 
 use std::process::ExitCode;

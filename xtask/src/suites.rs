@@ -7,7 +7,7 @@ use crate::process::{Failure, Supervisor, say};
 use crate::small_std::Std;
 use crate::tally::{Counter, Tally};
 use crate::workspace::Workspace;
-use crate::{run, setup, site};
+use crate::{run, setup, site, wasm_tests};
 
 /// The libraries whose features all go together; `healthsync-app` is built with `ssr` beside them.
 const LIBRARIES: [(&str, &str); 4] = [
@@ -34,11 +34,12 @@ pub(crate) struct Tools<'a> {
 pub(crate) type Suite = (&'static str, fn(&Tools<'_>) -> Result<Tally, Failure>);
 
 /// In the order in which they run: the quick ones first.
-pub(crate) const SUITES: [Suite; 7] = [
+pub(crate) const SUITES: [Suite; 8] = [
     ("fmt", fmt),
     ("clippy", clippy),
     ("rules", rules),
     ("rust", rust),
+    ("wasm", wasm_tests::wasm),
     ("contracts", contracts),
     ("site", site_build),
     ("e2e", e2e),
@@ -56,7 +57,7 @@ impl Tools<'_> {
     }
 
     /// A command that counts its own tests.
-    fn counted(&self, what: &str, command: Command) -> Result<Tally, Failure> {
+    pub(crate) fn counted(&self, what: &str, command: Command) -> Result<Tally, Failure> {
         say(what);
         let mut counter = Counter::default();
         let status = self.supervisor.stream(command, |line| counter.see(line))?;
@@ -122,6 +123,8 @@ fn clippy(tools: &Tools<'_>) -> Result<Tally, Failure> {
         "clippy",
         "-p",
         "frontend",
+        "-p",
+        wasm_tests::PACKAGE,
         "--target",
         setup::WASM,
     ]);

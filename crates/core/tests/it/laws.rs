@@ -8,7 +8,9 @@ use healthsync_core::{
 };
 use proptest::{collection::vec, prelude::*, sample::Index};
 
-use crate::people::{Device, ROOM, T0, case, log, log_of, message, poll, revoke, vote};
+use crate::people::{
+    Device, OUTCOME, ROOM, T0, case, log, log_of, message, outcome, poll, revoke, story, vote,
+};
 
 #[derive(Debug, Clone)]
 enum Act {
@@ -381,6 +383,12 @@ fn recount(events: &[SignedEvent]) -> BTreeMap<EventId, BTreeMap<Person, OptionI
         tallies.insert(id, tally);
     }
     tallies
+}
+
+/// `crates/browser-tests` expects the same of a browser.
+#[test]
+fn a_story_ends_the_same_everywhere() {
+    assert_eq!(outcome(&log_of(&story())), OUTCOME);
 }
 
 proptest! {

@@ -6,6 +6,7 @@ use healthsync_core::{
     Delegation, DeviceKey, DeviceSecret, Event, EventId, Kind, Millis, OptionId, Person, Reveal,
     Revocation, RoomId, RoomLog, SignedDelegation, SignedEvent, SignedRevocation, Signing, eth,
 };
+use sha2::{Digest, Sha256};
 
 pub(crate) const CHAIN: u64 = 31337;
 pub(crate) const ROOM: RoomId = RoomId([7; 32]);
@@ -178,3 +179,42 @@ pub(crate) fn close(poll: EventId, counted: Vec<EventId>) -> Kind {
         registry: None,
     }
 }
+
+/// A short discussion of three people on five devices: always the same events.
+pub(crate) fn story() -> Vec<SignedEvent> {
+    let mut devices: Vec<Device> = [(0, 0), (0, 1), (1, 0), (2, 0), (2, 1)]
+        .map(|(p, d)| Device::new(p, d))
+        .into();
+    let mut all: Vec<SignedEvent> = devices.iter_mut().map(Device::enter).collect();
+    let shown = devices[0].say(case());
+    let asked = devices[2].say(poll(shown.id(), true));
+    let question = asked.id();
+    all.extend([shown, asked]);
+    for (who, index) in [(0, 0), (1, 1), (2, 1), (3, 0), (4, 1), (3, 1)] {
+        devices[who].lamport = log_of(&all).next_lamport() - 1;
+        let option = OptionId {
+            event: question,
+            index,
+        };
+        all.push(devices[who].say(message("Hilar nodes, “both” sides.")));
+        all.push(devices[who].say(vote(question, option)));
+    }
+    all
+}
+
+/// What must come out of [`story`] on every platform: the ids (and with them every byte and signature before them)
+/// and the counts.
+pub(crate) fn outcome(log: &RoomLog) -> String {
+    let mut events: Vec<String> = log.events().map(|event| event.id().to_string()).collect();
+    events.sort_unstable();
+    let polls = log.state().cases.iter().flat_map(|case| &case.polls);
+    let counts: Vec<u32> = polls
+        .flat_map(|poll| &poll.options)
+        .map(|option| option.count)
+        .collect();
+    let digest = Sha256::digest(events.concat());
+    format!("{} {} {counts:?}", events.len(), hex::encode(digest))
+}
+
+pub(crate) const OUTCOME: &str =
+    "19 6676d597db75451af6e33fd7a519d1867c66eacc632f7eb12981dc87c85762ad [0, 3]";
