@@ -146,7 +146,7 @@ pub fn test_every_subset_recovers_what_kavach_recovers() {
 pub fn test_a_sealed_share_opens_for_its_reader_node_and_file_only() {
     let share = Share::from_hex(&"1".repeat(64), &"2".repeat(64)).unwrap();
     let reader = SealKeyPair::from_seed([1; 32]);
-    let sealed = seal(&share, &reader.public(), 3, CID, [2; 32]).unwrap();
+    let sealed = seal(&share, reader.public(), 3, CID, [2; 32]).unwrap();
     assert_eq!(reader.open(&sealed, 3, CID), Ok(share));
     assert_eq!(reader.open(&sealed, 4, CID), Err(SealError::DoesNotOpen));
     assert_eq!(
