@@ -114,7 +114,7 @@ describe('talking about what was said', { timeout: 240_000 }, () => {
 
   it('marks what is new since one looked, in the list and in the room', async () => {
     // As one leaves a room: what was on screen is remembered as seen.
-    await ben.page.getByRole('link', { name: 'Rooms', exact: true }).first().click();
+    await ben.page.getByRole('link', { name: 'All rooms' }).click();
     await ben.page.getByTestId('room-card').first().waitFor();
     await p.say(ada, 'Said while nobody looked');
     await p.say(ada, `And for you, @${ben.address.slice(0, 6).toLowerCase()}…${ben.address.slice(-4).toLowerCase()}`);

@@ -91,7 +91,7 @@ export async function createWallet({
     /** Approves the first waiting request of this method, as soon as there is one. */
     approve: (method) => answer(method, (question) => question.approve()),
     /** Approves it with the key of another account than the one that was asked for. */
-    approveAs: (method, key) => answer(method, (question) => question.approve(key)),
+    approveAs: (method, key) => answer(method, (question) => question.approve(Buffer.from(key.slice(2), 'hex'))),
     /** Rejects it: the page gets 4001. */
     reject: (method) => answer(method, (question) => question.reject()),
     /** The person chooses another account; connected pages learn it. */

@@ -110,8 +110,10 @@ fn Token(facts: TokenFacts) -> impl IntoView {
     let token = facts.token;
     let first = StoredValue::new(facts.clone());
     Effect::new(move |_| {
-        let facts = Some(Box::new(first.get_value()));
-        client.send(Intent::Token(TokenIntent::Show(token, facts)));
+        if client.live.get() {
+            let facts = Some(Box::new(first.get_value()));
+            client.send(Intent::Token(TokenIntent::Show(token, facts)));
+        }
     });
     on_cleanup(move || client.send(Intent::Token(TokenIntent::Leave)));
     // The server's facts until the browser has newer ones.
