@@ -22,6 +22,8 @@ mod codec;
 pub mod decode;
 #[cfg(feature = "dicom")]
 pub mod dicom;
+pub mod measure;
+pub mod render;
 
 pub use error::ImageError;
 
