@@ -22,6 +22,7 @@ mod codec;
 pub mod decode;
 #[cfg(feature = "dicom")]
 pub mod dicom;
+pub mod desk;
 pub mod measure;
 pub mod render;
 

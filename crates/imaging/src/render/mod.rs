@@ -11,9 +11,9 @@ mod view;
 mod voi;
 mod volume;
 
-pub use colour::{Palette, paint_grey, paint_palette, paint_rgb, paint_ybr_full};
+pub use colour::{paint_grey, paint_rgb, paint_values};
 pub use geometry::{Plane, opposite, reference_line};
 pub use presets::{Preset, presets};
 pub use view::{View, Viewport};
 pub use voi::{Lookup, Modality, Stored, Table, Voi, Window, WindowError, auto_window};
-pub use volume::{Axis, Cut, Volume, VolumeError};
+pub use volume::{Axis, Cut, VOLUME_BYTES, Volume, VolumeError};

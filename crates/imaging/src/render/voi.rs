@@ -83,10 +83,10 @@ impl Modality {
     };
 
     /// The modality value of a stored one.
-    pub fn apply(&self, stored: i32) -> f64 {
+    pub fn apply(&self, stored: f64) -> f64 {
         match self {
-            Self::Rescale { slope, intercept } => slope * f64::from(stored) + intercept,
-            Self::Lookup(lookup) => lookup.at(f64::from(stored)),
+            Self::Rescale { slope, intercept } => slope * stored + intercept,
+            Self::Lookup(lookup) => lookup.at(stored),
         }
     }
 }
@@ -186,7 +186,7 @@ impl Table {
     /// inversion do (both together cancel out).
     pub fn new(stored: Stored, modality: &Modality, voi: &Voi, inverted: bool) -> Self {
         let grey = |pattern: usize| {
-            let shown = voi.apply(modality.apply(stored.value(pattern as u16)));
+            let shown = voi.apply(modality.apply(f64::from(stored.value(pattern as u16))));
             let level = (shown * 255.0 + 0.5) as u8;
             if inverted { 255 - level } else { level }
         };

@@ -4,7 +4,7 @@
 use super::geometry::Plane;
 
 /// A volume takes at most this many bytes (two a voxel): 512 slices of 512 × 512.
-const MOST_BYTES: usize = 256 * 1024 * 1024;
+pub const VOLUME_BYTES: usize = 256 * 1024 * 1024;
 
 /// Which way a plane cuts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -61,12 +61,11 @@ pub struct Volume {
 }
 
 impl Volume {
-    /// Checks that the planes, in order, are one volume. The voxels are given afterwards, slice by slice, so that
-    /// memory is used once.
+    /// Whether the planes, in order, are one volume; takes no memory.
     ///
     /// # Errors
     /// See [`VolumeError`].
-    pub fn new(planes: &[Plane]) -> Result<Self, VolumeError> {
+    pub fn check(planes: &[Plane]) -> Result<(), VolumeError> {
         let [first, second, _, ..] = planes else {
             return Err(VolumeError::TooFew(planes.len()));
         };
@@ -82,7 +81,6 @@ impl Volume {
         if let Some(at) = planes.iter().position(differs) {
             return Err(VolumeError::Differs(at + 1));
         }
-        let distance = |from: &Plane, to: &Plane| from.to_pixel(to.position).1;
         let step = distance(first, second);
         for (at, pair) in planes.windows(2).enumerate() {
             let here = distance(&pair[0], &pair[1]);
@@ -90,23 +88,28 @@ impl Volume {
                 return Err(VolumeError::Uneven(at + 1));
             }
         }
-        let voxels = planes
-            .len()
-            .saturating_mul(first.size[0] as usize)
-            .saturating_mul(first.size[1] as usize);
-        if voxels.saturating_mul(2) > MOST_BYTES {
-            return Err(VolumeError::TooLarge(voxels.saturating_mul(2) / 1_048_576));
+        let bytes = voxels(planes).saturating_mul(2);
+        if bytes > VOLUME_BYTES {
+            return Err(VolumeError::TooLarge(bytes / 1_048_576));
         }
-        let mut along = first.normal();
-        if step < 0.0 {
-            along = along.map(|part| -part);
-        }
+        Ok(())
+    }
+
+    /// A volume of these planes, in order. The voxels are given afterwards, slice by slice, so that memory is used
+    /// once.
+    ///
+    /// # Errors
+    /// See [`VolumeError`].
+    pub fn new(planes: &[Plane]) -> Result<Self, VolumeError> {
+        Self::check(planes)?;
+        let (first, step) = (planes[0], distance(&planes[0], &planes[1]));
+        let along = first.normal();
         Ok(Self {
-            first: *first,
+            first,
             step: step.abs(),
-            along,
+            along: if step < 0.0 { along.map(|part| -part) } else { along },
             count: planes.len(),
-            values: vec![0; voxels],
+            values: vec![0; voxels(planes)],
         })
     }
 
@@ -216,6 +219,19 @@ impl Volume {
             size: [width, self.count as u32],
         }
     }
+}
+
+/// How far the second plane's position is along the first one's normal, mm.
+fn distance(from: &Plane, to: &Plane) -> f64 {
+    from.to_pixel(to.position).1
+}
+
+fn voxels(planes: &[Plane]) -> usize {
+    let [columns, rows] = planes.first().map_or([0, 0], |first| first.size);
+    planes
+        .len()
+        .saturating_mul(columns as usize)
+        .saturating_mul(rows as usize)
 }
 
 #[cfg(test)]
