@@ -11,13 +11,20 @@ pub struct Assets {
     pub js: String,
     pub wasm: String,
     pub css: String,
+    /// The first script of the picture workspace, loaded with the first picture.
+    pub imaging: String,
 }
 
 /// The whole document of one page.
 pub fn shell(options: LeptosOptions, assets: Assets, bootstrap: Bootstrap) -> impl IntoView {
     let facts = serde_json::to_string(&bootstrap).expect("a bootstrap has only text and numbers");
     provide_context(bootstrap);
-    let Assets { js, wasm, css } = assets;
+    let Assets {
+        js,
+        wasm,
+        css,
+        imaging,
+    } = assets;
     view! {
         <!DOCTYPE html>
         <html lang="en">
@@ -30,6 +37,7 @@ pub fn shell(options: LeptosOptions, assets: Assets, bootstrap: Bootstrap) -> im
                     content="A second opinion from the colleagues you choose: closed rooms, shared images, signed votes."
                 />
                 <meta name="healthsync-bootstrap" content=facts />
+                <meta name="healthsync-imaging" content=imaging />
                 <link rel="icon" href="/favicon.svg" type="image/svg+xml" />
                 // Before the first paint, or a chosen theme would flash.
                 <script src="/theme.js"></script>

@@ -6,6 +6,7 @@ mod bench;
 mod data;
 mod deploy;
 mod guard;
+mod imaging_modules;
 mod local_chain;
 mod process;
 mod run;

@@ -25,6 +25,7 @@ pub mod dicom;
 pub mod desk;
 pub mod measure;
 pub mod render;
+pub mod stage;
 
 pub use error::ImageError;
 

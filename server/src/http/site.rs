@@ -39,6 +39,7 @@ pub fn assets(root: &Path) -> Result<Assets, String> {
         js: name("js")?,
         wasm: name("wasm")?,
         css: name("css")?,
+        imaging: name("imaging")?,
     })
 }
 

@@ -1,6 +1,6 @@
 //! The heavy half of the site build, called by xtask only:
 //!
-//! - `xtask-bindgen bind KIND INPUT.wasm FOLDER`: the JavaScript glue and the WebAssembly that fits it.
+//! - `xtask-bindgen bind KIND NAME INPUT.wasm FOLDER`: the JavaScript glue and the WebAssembly that fits it.
 //! - `xtask-bindgen pack KIND FOLDER SITE`: names the files by their content, compresses them, writes the manifest.
 //!
 //! KIND is `release` or `dev`; `dev` keeps names for readable stacks and does not compress.
@@ -17,9 +17,12 @@ fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     let outcome = match words.as_slice() {
-        ["bind", kind @ ("release" | "dev"), input, folder] => {
-            bind(*kind == "release", Path::new(input), Path::new(folder))
-        }
+        ["bind", kind @ ("release" | "dev"), name, input, folder] => bind(
+            *kind == "release",
+            name,
+            Path::new(input),
+            Path::new(folder),
+        ),
         ["pack", kind @ ("release" | "dev"), folder, site] => {
             pack::pack(*kind == "release", Path::new(folder), Path::new(site))
         }
@@ -34,8 +37,8 @@ fn main() -> ExitCode {
     }
 }
 
-/// Writes `healthsync.js`, `healthsync_bg.wasm` and, when a crate brings JavaScript of its own, `snippets/`.
-fn bind(release: bool, input: &Path, folder: &Path) -> Result<(), Box<dyn Error>> {
+/// Writes `NAME.js`, `NAME_bg.wasm` and, when a crate brings JavaScript of its own, `snippets/`.
+fn bind(release: bool, name: &str, input: &Path, folder: &Path) -> Result<(), Box<dyn Error>> {
     let snippets = folder.join("snippets");
     if snippets.exists() {
         std::fs::remove_dir_all(&snippets)?;
@@ -43,7 +46,7 @@ fn bind(release: bool, input: &Path, folder: &Path) -> Result<(), Box<dyn Error>
     let mut bindgen = Bindgen::new();
     bindgen
         .input_path(input)
-        .out_name("healthsync")
+        .out_name(name)
         .web(true)?
         .typescript(false)
         // Names are a third of what would travel; wasm-opt and browsers do not need them.

@@ -53,7 +53,22 @@ pub(crate) fn pack(release: bool, folder: &Path, site: &Path) -> Result<(), Box<
         write!(manifest, "{comma}\"{kind}\":\"/pkg/{name}\"")?;
         files.push((pkg.join(name), bytes));
     }
-    manifest.push_str("}\n");
+    let mut modules = Vec::new();
+    list(&folder.join("imaging"), &mut modules)?;
+    modules.sort();
+    let mut all = Sha256::new();
+    for path in &modules {
+        all.update(path.strip_prefix(folder)?.to_string_lossy().as_bytes());
+        all.update(fs::read(path)?);
+    }
+    // The files name each other relatively, so it is their folder that has the digest.
+    let named = format!("i-{}", short(&all.finalize()));
+    for path in &modules {
+        let below = path.strip_prefix(folder.join("imaging"))?;
+        files.push((pkg.join(&named).join(below), fs::read(path)?));
+    }
+    write!(manifest, ",\"imaging\":\"/pkg/{named}/entry.js\"}}")?;
+    manifest.push('\n');
 
     let current: Vec<PathBuf> = files.iter().map(|(path, _)| path.clone()).collect();
     std::thread::scope(|scope| {
@@ -173,6 +188,9 @@ mod tests {
         .unwrap();
         fs::write(folder.join("healthsync.wasm"), "wasm ".repeat(100)).unwrap();
         fs::write(folder.join("healthsync.css"), "p {}").unwrap();
+        fs::create_dir_all(folder.join("imaging")).unwrap();
+        fs::write(folder.join("imaging/entry.js"), "import './viewer.js';").unwrap();
+        fs::write(folder.join("imaging/viewer.js"), "1").unwrap();
         pack(true, &folder, &site).unwrap();
         let first = fs::read_to_string(site.join("manifest.json")).unwrap();
 
@@ -189,6 +207,8 @@ mod tests {
         let js = fs::read_to_string(site.join(url(&first, "js"))).unwrap();
         let snippet = js.split("'./").nth(1).unwrap().trim_end_matches("';");
         assert!(site.join("pkg").join(snippet).is_file(), "{js}");
+        let entry = site.join(url(&first, "imaging"));
+        assert!(entry.is_file() && entry.with_file_name("viewer.js").is_file());
         let wasm = site.join(url(&first, "wasm"));
         let mut plain = Vec::new();
         brotli::BrotliDecompress(
