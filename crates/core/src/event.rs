@@ -13,6 +13,7 @@ use crate::{
     epoch,
     ids::{DeviceKey, EventId, Millis, ParseIdError, Person, RoomId},
     limits::{self, LimitError},
+    measurement::Measurement,
     revocation::SignedRevocation,
 };
 
@@ -165,6 +166,16 @@ pub enum Kind {
         /// The votes that count.
         counted: Vec<EventId>,
     },
+    /// A shape on an image, to be seen and measured by everybody.
+    Measure {
+        /// Where and what.
+        measurement: Measurement,
+    },
+    /// Its author takes a measurement back.
+    Unmeasure {
+        /// The measurement's event.
+        measurement: EventId,
+    },
     /// A kind of a later version.
     #[serde(other)]
     Unknown,
@@ -215,6 +226,20 @@ pub struct ImageRef {
     pub width: u32,
     /// Pixels.
     pub height: u32,
+    /// Set when the plain file is not a picture but the list of a series' pieces.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub series: Option<SeriesRef>,
+}
+
+/// What to expect of a series before it is unlocked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SeriesRef {
+    /// Slices or frames.
+    pub slices: u32,
+    /// Bytes of all its plain files.
+    pub bytes: u64,
+    /// DICOM's code: `CT`.
+    pub modality: String,
 }
 
 /// An option of a poll: the `index`-th of the poll event, or 0 of the event that added it.
@@ -361,7 +386,9 @@ impl Kind {
             | Kind::Retract { .. }
             | Kind::Reaction { .. }
             | Kind::Pin { .. }
+            | Kind::Unmeasure { .. }
             | Kind::Unknown => Ok(()),
+            Kind::Measure { measurement } => measurement.check(),
             Kind::Room { name } => limits::check_name(name),
             Kind::Message { text, mentions, .. } => {
                 limits::check_message(text)?;
@@ -406,6 +433,21 @@ impl ImageRef {
             "bytes",
             self.mime.len(),
             limits::MIME_BYTES,
+        )?;
+        let Some(series) = &self.series else {
+            return Ok(());
+        };
+        limits::check_count(
+            "The series",
+            "slices",
+            series.slices as usize,
+            limits::SLICES,
+        )?;
+        limits::check_count(
+            "The series' modality",
+            "bytes",
+            series.modality.len(),
+            limits::MODALITY_BYTES,
         )
     }
 }

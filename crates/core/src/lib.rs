@@ -15,6 +15,7 @@ pub mod eth;
 pub mod event;
 pub mod ids;
 pub mod limits;
+pub mod measurement;
 pub mod registry;
 pub mod revocation;
 pub mod room;
@@ -26,17 +27,19 @@ mod typed;
 pub use delegation::{Delegation, DelegationError, SignedDelegation};
 pub use device::DeviceSecret;
 pub use eth::{Signature65, SignatureError};
-pub use event::{Event, EventError, ImageRef, Kind, OptionId, Sign, SignedEvent};
+pub use event::{Event, EventError, ImageRef, Kind, OptionId, SeriesRef, Sign, SignedEvent};
 pub use ids::{DeviceKey, EnvelopeId, EventId, Millis, ParseIdError, Person, RoomId};
 pub use limits::LimitError;
+pub use measurement::{Measurement, Shape};
 pub use revocation::{Revocation, SignedRevocation};
 pub use room::{
-    CaseView, Closed, DeviceView, EpochView, Fork, Gap, Inserted, MessageView, OptionView, Ordered,
-    PendingView, PersonView, PinView, PollView, ProfileView, Rejected, RoomLog, RoomState, Waits,
-    Wording,
+    CaseView, Closed, DeviceView, EpochView, Fork, Gap, Inserted, MeasurementView, MessageView,
+    OptionView, Ordered, PendingView, PersonView, PinView, PollView, ProfileView, Rejected,
+    RoomLog, RoomState, Waits, Wording,
 };
 pub use seal::{
-    Envelope, Ephemeral, EphemeralKind, RoomKey, SealError, open_ephemeral, seal_ephemeral,
+    Envelope, Ephemeral, EphemeralKind, Pointing, RoomKey, SealError, open_ephemeral,
+    seal_ephemeral,
 };
 pub use sync::{RefusalCode, Request, Response, SyncError, VersionVector, join_message};
 pub use token::{DeviceToken, Scope, TokenError};

@@ -28,6 +28,12 @@ pub const IMAGES_PER_CASE: usize = 64;
 pub const CID_BYTES: usize = 128;
 /// Bytes of a MIME type.
 pub const MIME_BYTES: usize = 64;
+/// Slices or frames of one series.
+pub const SLICES: usize = 20_000;
+/// Bytes of a modality's code.
+pub const MODALITY_BYTES: usize = 16;
+/// Points of one measurement.
+pub const MEASUREMENT_POINTS: usize = 256;
 /// Fewest and most options that a poll starts with.
 pub const POLL_OPTIONS: std::ops::RangeInclusive<usize> = 2..=12;
 /// Votes that one close can certify: as many ids as fit in an event.

@@ -27,6 +27,7 @@ use crate::{
 mod clock;
 mod fold;
 mod marks;
+mod measurements;
 mod ordered;
 mod people;
 mod poll;
@@ -34,8 +35,8 @@ mod state;
 
 pub use ordered::{Ordered, Placed};
 pub use state::{
-    CaseView, Closed, DeviceView, EpochView, Fork, Gap, MessageView, OptionView, PendingView,
-    PersonView, PinView, PollView, ProfileView, RoomState, Waits, Wording,
+    CaseView, Closed, DeviceView, EpochView, Fork, Gap, MeasurementView, MessageView, OptionView,
+    PendingView, PersonView, PinView, PollView, ProfileView, RoomState, Waits, Wording,
 };
 
 /// Place in the room's order: Lamport clock, then event id.

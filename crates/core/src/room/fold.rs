@@ -6,10 +6,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{
     Key,
     marks::Marks,
+    measurements::Measurements,
     poll::{Ask, Poll},
     state::{
-        CaseView, DeviceView, EpochView, Fork, Gap, MessageView, PendingView, PersonView,
-        ProfileView, RoomState, Waits,
+        CaseView, DeviceView, EpochView, Fork, Gap, MeasurementView, MessageView, PendingView,
+        PersonView, ProfileView, RoomState, Waits,
     },
 };
 use crate::{
@@ -35,6 +36,7 @@ pub(super) struct Fold {
     pub(super) pinned: BTreeMap<EventId, Key>,
     polls: BTreeMap<EventId, Poll>,
     polls_of: BTreeMap<EventId, BTreeSet<EventId>>,
+    measurements: Measurements,
 }
 
 impl Fold {
@@ -50,6 +52,7 @@ impl Fold {
             pinned: BTreeMap::new(),
             polls: BTreeMap::new(),
             polls_of: BTreeMap::new(),
+            measurements: Measurements::default(),
         }
     }
 
@@ -128,6 +131,7 @@ impl Fold {
                     edited: None,
                     images: images.clone(),
                     polls: Vec::new(),
+                    measurements: self.measurements.of(&id),
                 };
                 put(&mut self.state.cases, view, |c| (c.lamport, c.id));
                 self.cases.insert(id, event.lamport);
@@ -165,6 +169,20 @@ impl Fold {
             Kind::Vote { poll, option } => {
                 self.poll(*poll).vote(event.person, key, *option);
                 self.recount(poll, event.person);
+            }
+            Kind::Measure { measurement } => {
+                let view = MeasurementView {
+                    id,
+                    person: event.person,
+                    at: event.at,
+                    measurement: measurement.clone(),
+                };
+                let case = self.measurements.add(key, view);
+                self.remeasure(Some(case));
+            }
+            Kind::Unmeasure { measurement } => {
+                let case = self.measurements.remove(*measurement, event.person, id);
+                self.remeasure(case);
             }
             Kind::Close { poll, counted } => {
                 self.poll(*poll)
@@ -225,6 +243,14 @@ impl Fold {
             Kind::Vote { poll, .. } => {
                 self.poll(*poll).unvote(event.person, key);
                 self.recount(poll, event.person);
+            }
+            Kind::Measure { .. } => {
+                let case = self.measurements.drop(key);
+                self.remeasure(case);
+            }
+            Kind::Unmeasure { measurement } => {
+                let case = self.measurements.restore(*measurement, event.person, id);
+                self.remeasure(case);
             }
             Kind::Close { poll, .. } => {
                 self.poll(*poll).closes.remove(&key);
@@ -341,6 +367,19 @@ impl Fold {
             let polls = &mut self.state.cases[at].polls;
             drop_at(polls, (view.lamport, view.id), |p| (p.lamport, p.id));
             put(polls, view, |p| (p.lamport, p.id));
+        }
+    }
+
+    /// Lists a case's measurements anew, if the case is there.
+    fn remeasure(&mut self, case: Option<EventId>) {
+        let Some(case) = case else { return };
+        let Some(lamport) = self.cases.get(&case) else {
+            return;
+        };
+        if let Ok(at) =
+            (self.state.cases).binary_search_by_key(&(*lamport, case), |c| (c.lamport, c.id))
+        {
+            self.state.cases[at].measurements = self.measurements.of(&case);
         }
     }
 

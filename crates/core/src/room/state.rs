@@ -12,6 +12,7 @@ use super::{
 use crate::{
     event::{ImageRef, OptionId, Sign},
     ids::{DeviceKey, EventId, Millis, Person},
+    measurement::Measurement,
 };
 
 /// The state of a room: a pure function of the set of its events.
@@ -154,6 +155,21 @@ pub struct CaseView {
     pub images: Vec<ImageRef>,
     /// Questions on this case.
     pub polls: Vec<PollView>,
+    /// Measurements on its images, without those that were taken back.
+    pub measurements: Vec<MeasurementView>,
+}
+
+/// A measurement.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct MeasurementView {
+    /// The event.
+    pub id: EventId,
+    /// Who drew it.
+    pub person: Person,
+    /// By the device's clock.
+    pub at: Millis,
+    /// What and where.
+    pub measurement: Measurement,
 }
 
 /// A poll with its count.

@@ -6,6 +6,7 @@ mod epochs;
 mod hostile;
 mod laws;
 mod limits;
+mod measurements;
 mod people;
 mod polls;
 mod rooms;

@@ -146,6 +146,7 @@ pub(crate) fn case() -> Kind {
             size: 1_234_567,
             width: 1024,
             height: 768,
+            series: None,
         }],
     }
 }

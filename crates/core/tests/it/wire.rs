@@ -4,9 +4,9 @@
 use std::collections::BTreeMap;
 
 use healthsync_core::{
-    DeviceKey, DeviceToken, Envelope, Ephemeral, EphemeralKind, EventId, Kind, Millis, OptionId,
-    RefusalCode, Request, Response, RoomKey, Scope, Sign, VersionVector, join_message,
-    seal_ephemeral,
+    DeviceKey, DeviceToken, Envelope, Ephemeral, EphemeralKind, EventId, Kind, Measurement, Millis,
+    OptionId, Pointing, RefusalCode, Request, Response, RoomKey, Scope, Shape, Sign, VersionVector,
+    join_message, seal_ephemeral,
 };
 use sha2::{Digest, Sha256};
 
@@ -56,6 +56,16 @@ fn kinds() {
     insta::assert_snapshot!(kind_json(Kind::Option { poll: ID, text }), @r#"{"type":"option","poll":"0xabababababababababababababababababababababababababababababababab","text":"Lymphoma"}"#);
     insta::assert_snapshot!(kind_json(Kind::Vote { poll: ID, option }), @r#"{"type":"vote","poll":"0xabababababababababababababababababababababababababababababababab","option":"0xabababababababababababababababababababababababababababababababab/3"}"#);
     insta::assert_snapshot!(kind_json(Kind::Close { poll: ID, counted: vec![ID] }), @r#"{"type":"close","poll":"0xabababababababababababababababababababababababababababababababab","counted":["0xabababababababababababababababababababababababababababababababab"]}"#);
+    let measurement = Measurement {
+        case: ID,
+        image: 0,
+        slice: 83,
+        shape: Shape::Length,
+        points: vec![[10_050, 20_000], [11_200, 19_975]],
+        text: "Nodule".into(),
+    };
+    insta::assert_snapshot!(kind_json(Kind::Measure { measurement }), @r#"{"type":"measure","measurement":{"case":"0xabababababababababababababababababababababababababababababababab","image":0,"slice":83,"shape":"length","points":[[10050,20000],[11200,19975]],"text":"Nodule"}}"#);
+    insta::assert_snapshot!(kind_json(Kind::Unmeasure { measurement: ID }), @r#"{"type":"unmeasure","measurement":"0xabababababababababababababababababababababababababababababababab"}"#);
     insta::assert_snapshot!(kind_json(Kind::Unknown), @r#"{"type":"unknown"}"#);
 }
 
@@ -287,6 +297,13 @@ fn ephemeral() {
         EphemeralKind::Typing,
         EphemeralKind::Bye,
         EphemeralKind::MembersChanged,
+        EphemeralKind::Pointing(Pointing {
+            case: ID,
+            image: 0,
+            slice: 83,
+            at: Some([10_050, 20_000]),
+            window: Some([-60_000, 150_000]),
+        }),
     ];
     let sealed: Vec<String> = kinds
         .into_iter()
@@ -300,6 +317,7 @@ fn ephemeral() {
     187 bytes, SHA-256 ce20e1d3043da0965bbbefabd54647f267f72b7a7e5a7558d0ef69f10f751de9
     187 bytes, SHA-256 4891e9d2a7d756ec08a7ea693d34b1e660c8889d8f66e57b4d4f019c32ee0d6b
     187 bytes, SHA-256 ecde0134d783e961468b98d259b1e510cbb0bfd19e2a6fb7e3f4cf085816e7f1
+    236 bytes, SHA-256 1815cd221f2f38a6cfddae44fec0e4873cd85cb3802b2750040cace86bd89804
     "#);
 }
 
