@@ -110,6 +110,7 @@ fn image(lock: ImageLock) -> ImageRow {
         size: 5,
         width: 1,
         height: 1,
+        series: None,
         lock,
     }
 }
@@ -163,6 +164,7 @@ fn room(lock: ImageLock, closed_at: Option<Millis>) -> RoomView {
         at: Millis(2),
         images: vec![image(lock)],
         polls: vec![poll(closed_at)],
+        marks: Arc::default(),
         delivery: Delivery::Refused(trouble()),
     }]);
     room.messages = Arc::new(vec![

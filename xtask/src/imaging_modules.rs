@@ -48,7 +48,8 @@ pub(crate) fn build(
     staging: &Path,
 ) -> Result<(), Failure> {
     let folder = staging.join("imaging");
-    let unwritable = |error| Failure::new(format!("{} cannot be written: {error}.", folder.display()));
+    let unwritable =
+        |error| Failure::new(format!("{} cannot be written: {error}.", folder.display()));
     fs::create_dir_all(&folder).map_err(unwritable)?;
     for script in SCRIPTS {
         let name = Path::new(script).file_name().unwrap_or_default();
@@ -76,7 +77,15 @@ fn one(
     };
     say(format!("building the {library} (WebAssembly)"));
     let mut cargo = workspace.cargo();
-    cargo.args(["build", "-p", package, "--target", "wasm32-unknown-unknown", "--profile", profile]);
+    cargo.args([
+        "build",
+        "-p",
+        package,
+        "--target",
+        "wasm32-unknown-unknown",
+        "--profile",
+        profile,
+    ]);
     supervisor.step(&format!("Building {package}"), cargo)?;
     let linked = workspace.target(&format!("wasm32-unknown-unknown/{built}/{library}.wasm"));
     let optimiser = match kind {
@@ -86,13 +95,21 @@ fn one(
     let wasm = folder.join(format!("{library}_bg.wasm"));
     let stamp = Stamp::new(
         folder.with_file_name(format!("{library}.stamp")),
-        &(kind, read(&linked)?, age(&bindgen(workspace)), optimiser.as_deref().map(age)),
+        &(
+            kind,
+            read(&linked)?,
+            age(&bindgen(workspace)),
+            optimiser.as_deref().map(age),
+        ),
     );
     if wasm.is_file() && stamp.is_current() {
         return Ok(());
     }
     let mut command = Command::new(bindgen(workspace));
-    command.args(["bind", kind.name(), library]).arg(&linked).arg(folder);
+    command
+        .args(["bind", kind.name(), library])
+        .arg(&linked)
+        .arg(folder);
     supervisor.step("wasm-bindgen", command)?;
     if let Some(optimiser) = optimiser {
         let mut command = Command::new(optimiser);

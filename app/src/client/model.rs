@@ -6,7 +6,8 @@
 
 use std::sync::Arc;
 
-use healthsync_core::{DeviceKey, EventId, Millis, OptionId, Person, RoomId};
+use healthsync_core::{DeviceKey, EventId, Millis, OptionId, Person, RoomId, SeriesRef};
+use healthsync_imaging::stage::{Mark, Pointer, Say};
 use leptos::prelude::*;
 use serde::{Deserialize, Serialize};
 
@@ -298,9 +299,12 @@ pub enum ImageLock {
         total: u64,
     },
     Decrypting,
-    /// A `blob:` URL; `wrong_nodes` names key nodes whose share was left out.
+    /// `wrong_nodes` names key nodes whose share was left out.
     Open {
+        /// A `blob:` URL of a photograph; empty for a series.
         url: String,
+        /// Files of a series, as far as they have come.
+        files: Blobs,
         wrong_nodes: Vec<String>,
     },
     Denied {
@@ -317,6 +321,7 @@ pub struct ImageRow {
     pub size: u64,
     pub width: u32,
     pub height: u32,
+    pub series: Option<SeriesRef>,
     pub lock: ImageLock,
 }
 
@@ -346,7 +351,7 @@ pub struct PollRow {
     pub delivery: Delivery,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct CaseRow {
     pub id: EventId,
     pub author: Person,
@@ -355,6 +360,8 @@ pub struct CaseRow {
     pub at: Millis,
     pub images: Vec<ImageRow>,
     pub polls: Vec<PollRow>,
+    /// Measurements on its images.
+    pub marks: Arc<Vec<Mark>>,
     pub delivery: Delivery,
 }
 
@@ -390,7 +397,7 @@ pub struct Attachment {
 }
 
 /// Everything about the open room.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct RoomView {
     pub id: RoomId,
     pub phase: RoomPhase,
@@ -483,6 +490,11 @@ pub enum Intent {
     CancelUnlock {
         case: EventId,
     },
+    /// Something that the picture workspace of a case asks.
+    Look {
+        case: EventId,
+        say: Say,
+    },
     Ask {
         case: EventId,
         question: String,
@@ -511,6 +523,61 @@ pub struct Files(
     #[cfg(not(feature = "hydrate"))] (),
 );
 
+/// Files of a series. JS objects: made and read in the browser only.
+#[derive(Clone, Debug)]
+pub struct Blobs(
+    #[cfg(feature = "hydrate")] pub Arc<send_wrapper::SendWrapper<Vec<web_sys::Blob>>>,
+    #[cfg(not(feature = "hydrate"))] (),
+);
+
+impl PartialEq for Blobs {
+    /// A series only grows, so its length says whether it is the same.
+    fn eq(&self, other: &Self) -> bool {
+        self.len() == other.len()
+    }
+}
+
+impl Eq for Blobs {}
+
+impl Default for Blobs {
+    #[cfg(feature = "hydrate")]
+    fn default() -> Self {
+        Self::new(Vec::new())
+    }
+
+    #[cfg(not(feature = "hydrate"))]
+    fn default() -> Self {
+        Self(())
+    }
+}
+
+#[cfg(feature = "hydrate")]
+impl Blobs {
+    pub fn new(blobs: Vec<web_sys::Blob>) -> Self {
+        Self(Arc::new(send_wrapper::SendWrapper::new(blobs)))
+    }
+
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Without the first ones.
+    pub fn after(&self, first: usize) -> Self {
+        Self::new(self.0.iter().skip(first).cloned().collect())
+    }
+}
+
+#[cfg(not(feature = "hydrate"))]
+impl Blobs {
+    pub fn len(&self) -> usize {
+        0
+    }
+
+    pub fn after(&self, _first: usize) -> Self {
+        Self::default()
+    }
+}
+
 type Handler = Arc<dyn Fn(Intent) + Send + Sync>;
 
 /// The handle that views get from context. All fields are signals, so it is `Copy` and cheap.
@@ -524,6 +591,8 @@ pub struct Client {
     pub new_room: RwSignal<NewRoom>,
     pub room: RwSignal<Option<RoomView>>,
     pub toasts: RwSignal<Vec<Toast>>,
+    /// Where colleagues in the open room point, by case.
+    pub pointers: RwSignal<Vec<(EventId, Pointer)>>,
     /// False until the page reacts to clicks (WASM has hydrated): buttons that need it are disabled till then.
     pub live: RwSignal<bool>,
     handler: StoredValue<Option<Handler>>,
@@ -541,6 +610,7 @@ impl Client {
             new_room: RwSignal::new(NewRoom::Form),
             room: RwSignal::new(None),
             toasts: RwSignal::new(Vec::new()),
+            pointers: RwSignal::new(Vec::new()),
             live: RwSignal::new(false),
             handler: StoredValue::new(None),
         }

@@ -154,7 +154,7 @@ fn CaseLink(id: EventId, current: EventId) -> impl IntoView {
 
 fn open_url(image: &ImageRow) -> Option<String> {
     match &image.lock {
-        ImageLock::Open { url, .. } => Some(url.clone()),
+        ImageLock::Open { url, .. } if !url.is_empty() => Some(url.clone()),
         _ => None,
     }
 }
@@ -165,13 +165,21 @@ fn OpenCase(id: EventId) -> impl IntoView {
     let room = use_room();
     let case = room.case(id);
     let index = RwSignal::new(0_usize);
-    let count = Memo::new(move |_| case.with(|case| case.as_ref().map_or(0, |c| c.images.len())));
-    let image = Memo::new(move |_| {
+    let images = Memo::new(move |_| {
         case.with(|case| {
             case.as_ref()
-                .and_then(|case| case.images.get(index.get()).cloned())
+                .map(|case| case.images.clone())
+                .unwrap_or_default()
         })
     });
+    let marks = Memo::new(move |_| {
+        case.with(|case| {
+            case.as_ref()
+                .map(|case| case.marks.clone())
+                .unwrap_or_default()
+        })
+    });
+    let image = Memo::new(move |_| images.with(|images| images.get(index.get()).cloned()));
     let lock = Memo::new(move |_| {
         image.with(|image| {
             image
@@ -276,7 +284,7 @@ fn OpenCase(id: EventId) -> impl IntoView {
         <div class="case-stage">
             {move || {
                 if is_open.get() {
-                    view! { <Viewer image index count /> }.into_any()
+                    view! { <Viewer case=id images marks index /> }.into_any()
                 } else {
                     view! { <LockStage case=id lock=lock.into() /> }.into_any()
                 }

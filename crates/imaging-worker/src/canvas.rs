@@ -56,9 +56,17 @@ impl Canvases {
     }
 
     /// Draws, and says with which window.
-    pub(crate) fn draw(&mut self, view: u32, picture: &Picture, look: Look) -> Result<Option<Window>, String> {
+    pub(crate) fn draw(
+        &mut self,
+        view: u32,
+        picture: &Picture,
+        look: Look,
+    ) -> Result<Option<Window>, String> {
         let [width, height] = picture.size;
-        let canvas = self.all.get_mut(&view).ok_or("The canvas to draw on is gone.")?;
+        let canvas = self
+            .all
+            .get_mut(&view)
+            .ok_or("The canvas to draw on is gone.")?;
         if (canvas.canvas.width(), canvas.canvas.height()) != (width, height) {
             canvas.canvas.set_width(width);
             canvas.canvas.set_height(height);
@@ -86,8 +94,12 @@ impl Canvases {
             match &canvas.brush {
                 Brush::Gpu(gpu) => gpu.copy(picture.size, &self.rgba),
                 Brush::Cpu(context) => {
-                    let image = ImageData::new_with_u8_clamped_array_and_sh(Clamped(&self.rgba), width, height)
-                        .map_err(|_| "The browser has no memory for the picture.".to_owned())?;
+                    let image = ImageData::new_with_u8_clamped_array_and_sh(
+                        Clamped(&self.rgba),
+                        width,
+                        height,
+                    )
+                    .map_err(|_| "The browser has no memory for the picture.".to_owned())?;
                     context
                         .put_image_data(&image, 0, 0)
                         .map_err(|_| "The browser could not draw the picture.".to_owned())?;
@@ -102,10 +114,18 @@ fn context(canvas: &OffscreenCanvas) -> Option<OffscreenCanvasRenderingContext2d
     canvas.get_context("2d").ok()??.dyn_into().ok()
 }
 
-fn paint(picture: &Picture, voi: Option<&Voi>, table: Option<&Table>, inverted: bool, rgba: &mut [u8]) {
+fn paint(
+    picture: &Picture,
+    voi: Option<&Voi>,
+    table: Option<&Table>,
+    inverted: bool,
+    rgba: &mut [u8],
+) {
     let frame = match (&picture.pixels, table) {
         (Pixels::Cut(values, offset, _), Some(table)) => {
-            let patterns = values.iter().map(|value| (i32::from(*value) + offset) as u16);
+            let patterns = values
+                .iter()
+                .map(|value| (i32::from(*value) + offset) as u16);
             return paint_grey(patterns, table, rgba);
         }
         (Pixels::Cut(..), None) => return,
@@ -119,7 +139,9 @@ fn paint(picture: &Picture, voi: Option<&Voi>, table: Option<&Table>, inverted: 
         };
     }
     match (&frame.samples, table) {
-        (Samples::U8(all), Some(table)) => paint_grey(all.iter().map(|v| u16::from(*v)), table, rgba),
+        (Samples::U8(all), Some(table)) => {
+            paint_grey(all.iter().map(|v| u16::from(*v)), table, rgba)
+        }
         (Samples::I8(all), Some(table)) => paint_grey(all.iter().map(|v| *v as u16), table, rgba),
         (Samples::U16(all), Some(table)) => paint_grey(all.iter().copied(), table, rgba),
         (Samples::I16(all), Some(table)) => paint_grey(all.iter().map(|v| *v as u16), table, rgba),

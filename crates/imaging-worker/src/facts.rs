@@ -47,7 +47,11 @@ pub(crate) fn plane(head: &InstanceHead, frame: u32) -> Option<Plane> {
 }
 
 /// `None` without slices.
-pub(crate) fn row(slices: Vec<Slice>, heads: &[Option<InstanceHead>], sizes: &[u64]) -> Option<Row> {
+pub(crate) fn row(
+    slices: Vec<Slice>,
+    heads: &[Option<InstanceHead>],
+    sizes: &[u64],
+) -> Option<Row> {
     let head_of = |slice: &Slice| heads.get(slice.instance)?.as_ref();
     let head = head_of(slices.first()?)?;
     let planes: Option<Vec<Plane>> = slices
@@ -60,7 +64,10 @@ pub(crate) fn row(slices: Vec<Slice>, heads: &[Option<InstanceHead>], sizes: &[u
     let volume = if colour {
         Err("Other planes are cut from grey values; this series is in colour.".to_owned())
     } else if planes.is_empty() {
-        Err("The files do not say where their slices are, so no other planes can be cut.".to_owned())
+        Err(
+            "The files do not say where their slices are, so no other planes can be cut."
+                .to_owned(),
+        )
     } else if head.pixels.float || head.pixels.bits_allocated > 16 {
         Err("Other planes are cut from values of at most 16 bits.".to_owned())
     } else {
@@ -88,7 +95,10 @@ pub(crate) fn row(slices: Vec<Slice>, heads: &[Option<InstanceHead>], sizes: &[u
         frame_time: head.frame_time,
         planes,
         volume,
-        bytes: files.iter().filter_map(|file| sizes.get(*file as usize)).sum(),
+        bytes: files
+            .iter()
+            .filter_map(|file| sizes.get(*file as usize))
+            .sum(),
         files,
     };
     Some(Row { slices, facts })

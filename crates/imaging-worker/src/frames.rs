@@ -79,7 +79,11 @@ impl Grey {
             .or_else(|| Some(Voi::Lookup(lookup(instance.voi_luts().into_iter().next()?))));
         Some(Self {
             stored: Stored {
-                bits_allocated: if head.pixels.bits_allocated <= 8 { 8 } else { 16 },
+                bits_allocated: if head.pixels.bits_allocated <= 8 {
+                    8
+                } else {
+                    16
+                },
                 bits_stored: head.pixels.bits_stored.clamp(1, 16) as u8,
                 signed: head.pixels.signed,
             },
@@ -137,9 +141,9 @@ impl Picture {
             for at in 0..(self.size[0] as usize * self.size[1] as usize) {
                 let stored = match &self.pixels {
                     Pixels::Frame(frame, _) => number(&frame.samples, at),
-                    Pixels::Cut(values, offset, _) => {
-                        values.get(at).map(|value| f64::from(i32::from(*value) + offset))
-                    }
+                    Pixels::Cut(values, offset, _) => values
+                        .get(at)
+                        .map(|value| f64::from(i32::from(*value) + offset)),
                 };
                 if let Some(value) = stored.filter(|value| value.is_finite()) {
                     least = least.min(value);
@@ -147,7 +151,11 @@ impl Picture {
                 }
             }
             let (a, b) = (grey.modality.apply(least), grey.modality.apply(most));
-            let all = if least <= most { auto_window(a.min(b), a.max(b)) } else { auto_window(0.0, 1.0) };
+            let all = if least <= most {
+                auto_window(a.min(b), a.max(b))
+            } else {
+                auto_window(0.0, 1.0)
+            };
             Voi::Linear(all)
         })
     }

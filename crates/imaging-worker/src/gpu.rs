@@ -78,7 +78,10 @@ impl Gpu {
         }
         let (patterns, held): (Option<Uint16Array>, (usize, usize)) = match &picture.pixels {
             Pixels::Cut(values, offset, _) => {
-                let patterns: Vec<u16> = values.iter().map(|v| (i32::from(*v) + offset) as u16).collect();
+                let patterns: Vec<u16> = values
+                    .iter()
+                    .map(|v| (i32::from(*v) + offset) as u16)
+                    .collect();
                 (Some(patterns.as_slice().into()), (0, 0))
             }
             Pixels::Frame(frame, _) => {
@@ -98,16 +101,40 @@ impl Gpu {
         gl.bind_texture(Gl::TEXTURE_2D, Some(&self.values));
         if let Some(patterns) = patterns {
             self.held.set(held);
-            if self.send(Gl::R16UI, Gl::RED_INTEGER, Gl::UNSIGNED_SHORT, picture.size, &patterns).is_none() {
+            if self
+                .send(
+                    Gl::R16UI,
+                    Gl::RED_INTEGER,
+                    Gl::UNSIGNED_SHORT,
+                    picture.size,
+                    &patterns,
+                )
+                .is_none()
+            {
                 return false;
             }
         }
         gl.active_texture(Gl::TEXTURE1);
         gl.bind_texture(Gl::TEXTURE_2D, Some(&self.levels));
         // A table of 256 levels stands for every high byte.
-        let levels: Vec<u8> = table.levels().iter().copied().cycle().take(65_536).collect();
+        let levels: Vec<u8> = table
+            .levels()
+            .iter()
+            .copied()
+            .cycle()
+            .take(65_536)
+            .collect();
         let levels = Uint8Array::from(levels.as_slice());
-        if self.send(Gl::R8UI, Gl::RED_INTEGER, Gl::UNSIGNED_BYTE, [256, 256], &levels).is_none() {
+        if self
+            .send(
+                Gl::R8UI,
+                Gl::RED_INTEGER,
+                Gl::UNSIGNED_BYTE,
+                [256, 256],
+                &levels,
+            )
+            .is_none()
+        {
             return false;
         }
         self.run(&self.grey, picture.size);
@@ -120,12 +147,28 @@ impl Gpu {
         self.gl.active_texture(Gl::TEXTURE0);
         self.gl.bind_texture(Gl::TEXTURE_2D, Some(&self.values));
         let pixels = Uint8Array::from(rgba);
-        if self.send(Gl::RGBA8UI, Gl::RGBA_INTEGER, Gl::UNSIGNED_BYTE, size, &pixels).is_some() {
+        if self
+            .send(
+                Gl::RGBA8UI,
+                Gl::RGBA_INTEGER,
+                Gl::UNSIGNED_BYTE,
+                size,
+                &pixels,
+            )
+            .is_some()
+        {
             self.run(&self.copy, size);
         }
     }
 
-    fn send(&self, inside: u32, format: u32, kind: u32, [width, height]: [u32; 2], pixels: &js_sys::Object) -> Option<()> {
+    fn send(
+        &self,
+        inside: u32,
+        format: u32,
+        kind: u32,
+        [width, height]: [u32; 2],
+        pixels: &js_sys::Object,
+    ) -> Option<()> {
         self.gl
             .tex_image_2d_with_i32_and_i32_and_i32_and_format_and_type_and_opt_array_buffer_view(
                 Gl::TEXTURE_2D,
@@ -183,5 +226,7 @@ fn program(gl: &Gl, fragment: &str) -> Option<WebGlProgram> {
         gl.attach_shader(&program, &shader);
     }
     gl.link_program(&program);
-    gl.get_program_parameter(&program, Gl::LINK_STATUS).as_bool()?.then_some(program)
+    gl.get_program_parameter(&program, Gl::LINK_STATUS)
+        .as_bool()?
+        .then_some(program)
 }

@@ -39,7 +39,10 @@ impl Desk {
     pub fn take(&mut self, ask: &str, parts: Array) -> Array {
         let (answer, buffers) = match serde_json::from_str(ask) {
             Ok(ask) => self.answer(ask, &parts),
-            Err(error) => (failed(format!("The worker does not understand the page: {error}.")), Array::new()),
+            Err(error) => (
+                failed(format!("The worker does not understand the page: {error}.")),
+                Array::new(),
+            ),
         };
         let json = serde_json::to_string(&answer).expect("an answer has only text keys");
         Array::of2(&JsValue::from_str(&json), &buffers)
@@ -58,7 +61,10 @@ impl Desk {
                 self.sets.close(set);
                 Ok(Answer::Done)
             }
-            Ask::Canvas { view, gpu } => self.canvases.put(view, parts.get(0), gpu).map(|()| Answer::Done),
+            Ask::Canvas { view, gpu } => self
+                .canvases
+                .put(view, parts.get(0), gpu)
+                .map(|()| Answer::Done),
             Ask::Leave { view } => {
                 self.canvases.leave(view);
                 Ok(Answer::Done)

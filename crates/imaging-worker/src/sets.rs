@@ -65,11 +65,19 @@ struct Stack {
 }
 
 impl Sets {
-    pub(crate) fn add(&mut self, id: u32, names: Vec<String>, blobs: &Array, in_order: bool) -> Result<Answer, String> {
+    pub(crate) fn add(
+        &mut self,
+        id: u32,
+        names: Vec<String>,
+        blobs: &Array,
+        in_order: bool,
+    ) -> Result<Answer, String> {
         let set = self.sets.entry(id).or_default();
         let mut refused = Vec::new();
         for (blob, name) in blobs.iter().zip(names) {
-            let blob: Blob = blob.dyn_into().map_err(|_| "The page sent no file.".to_owned())?;
+            let blob: Blob = blob
+                .dyn_into()
+                .map_err(|_| "The page sent no file.".to_owned())?;
             let at = set.files.len();
             let head = match parse(&blob, &name) {
                 Ok(instance) => {
@@ -105,7 +113,10 @@ impl Sets {
     }
 
     pub(crate) fn bytes(&self) -> usize {
-        let volume = self.volume.as_ref().map_or(0, |(_, stack)| stack.volume.bytes());
+        let volume = self
+            .volume
+            .as_ref()
+            .map_or(0, |(_, stack)| stack.volume.bytes());
         self.parsed.bytes() + self.frames.bytes() + volume
     }
 
@@ -143,7 +154,10 @@ impl Sets {
             return Ok((instance, frame));
         }
         let frame = instance.decode_frame(slice.frame).map_err(|error| {
-            let file = self.sets.get(&set).and_then(|set| set.files.get(slice.instance));
+            let file = self
+                .sets
+                .get(&set)
+                .and_then(|set| set.files.get(slice.instance));
             format!("{}: {error}", file.map_or("", |file| &file.name))
         })?;
         let bytes = frame.samples.bytes();
@@ -210,10 +224,13 @@ impl Sets {
         for slice in &slices {
             let instance = self.instance(at.set, slice.instance)?;
             let rescale = instance.head.rescale(slice.frame);
-            let own = Grey::of(&instance, slice.frame).ok_or("Other planes are cut from grey values.")?;
+            let own =
+                Grey::of(&instance, slice.frame).ok_or("Other planes are cut from grey values.")?;
             let wider = match (&own.modality, grey.as_ref().map(|grey| &grey.modality)) {
                 (_, None) => true,
-                (Modality::Rescale { slope: own, .. }, Some(Modality::Rescale { slope, .. })) => own.abs() > slope.abs(),
+                (Modality::Rescale { slope: own, .. }, Some(Modality::Rescale { slope, .. })) => {
+                    own.abs() > slope.abs()
+                }
                 _ => false,
             };
             if wider {
@@ -222,14 +239,20 @@ impl Sets {
             scales.push(rescale);
         }
         let grey = grey.ok_or("The series has no slices.")?;
-        let offset = if grey.stored.signed || grey.stored.bits_stored < 16 { 0 } else { 32_768 };
+        let offset = if grey.stored.signed || grey.stored.bits_stored < 16 {
+            0
+        } else {
+            32_768
+        };
         for (index, (slice, scale)) in slices.iter().zip(scales).enumerate() {
             let (_, frame) = self.frame(at.set, *slice)?;
             let Some(place) = volume.slice_mut(index) else {
                 return Err("The volume has fewer slices than the series.".to_owned());
             };
             let same = match grey.modality {
-                Modality::Rescale { slope, intercept } => (slope, intercept) == (scale.slope, scale.intercept),
+                Modality::Rescale { slope, intercept } => {
+                    (slope, intercept) == (scale.slope, scale.intercept)
+                }
                 Modality::Lookup(_) => true,
             };
             fill(place, &frame.samples, offset, |value| match grey.modality {
@@ -246,7 +269,12 @@ impl Sets {
         })
     }
 
-    pub(crate) fn value(&mut self, at: At, axis: Axis, [column, row]: [u32; 2]) -> Result<Option<f64>, String> {
+    pub(crate) fn value(
+        &mut self,
+        at: At,
+        axis: Axis,
+        [column, row]: [u32; 2],
+    ) -> Result<Option<f64>, String> {
         let look = Look {
             window: None,
             inverted: false,
@@ -256,7 +284,12 @@ impl Sets {
         Ok(self.picture(at, look)?.value(column, row))
     }
 
-    pub(crate) fn measure(&mut self, at: At, shape: Shape, points: &[[f64; 2]]) -> Result<Option<Measured>, String> {
+    pub(crate) fn measure(
+        &mut self,
+        at: At,
+        shape: Shape,
+        points: &[[f64; 2]],
+    ) -> Result<Option<Measured>, String> {
         let look = Look {
             window: None,
             inverted: false,
@@ -264,7 +297,13 @@ impl Sets {
             slab: 1,
         };
         let picture = self.picture(at, look)?;
-        Ok(measure(shape, points, picture.scale, picture.size, |x, y| picture.value(x, y)))
+        Ok(measure(
+            shape,
+            points,
+            picture.scale,
+            picture.size,
+            |x, y| picture.value(x, y),
+        ))
     }
 
     pub(crate) fn tags(&mut self, at: At) -> Result<Vec<TagRow>, String> {
@@ -276,8 +315,14 @@ impl Sets {
 
 impl Set {
     fn sort(&mut self, in_order: bool) {
-        let sizes: Vec<u64> = self.files.iter().map(|file| file.blob.size() as u64).collect();
-        let known: Vec<usize> = (0..self.heads.len()).filter(|at| self.heads[*at].is_some()).collect();
+        let sizes: Vec<u64> = self
+            .files
+            .iter()
+            .map(|file| file.blob.size() as u64)
+            .collect();
+        let known: Vec<usize> = (0..self.heads.len())
+            .filter(|at| self.heads[*at].is_some())
+            .collect();
         let rows: Vec<Vec<Slice>> = if in_order {
             let frames = known.iter().flat_map(|&instance| {
                 let frames = self.heads[instance].as_ref().map_or(0, |head| head.frames);
@@ -295,12 +340,16 @@ impl Set {
                 .map(|series| series.slices.into_iter().map(to_file).collect())
                 .collect()
         };
-        self.rows = rows.into_iter().filter_map(|slices| row(slices, &self.heads, &sizes)).collect();
+        self.rows = rows
+            .into_iter()
+            .filter_map(|slices| row(slices, &self.heads, &sizes))
+            .collect();
     }
 }
 
 fn parse(blob: &Blob, name: &str) -> Result<Instance, String> {
-    let gone = || format!("The browser could not read {name}; it may have been moved. Choose it again.");
+    let gone =
+        || format!("The browser could not read {name}; it may have been moved. Choose it again.");
     let reader = FileReaderSync::new().map_err(|_| gone())?;
     let buffer = reader.read_as_array_buffer(blob).map_err(|_| gone())?;
     Instance::parse(Uint8Array::new(&buffer).to_vec()).map_err(|error| error.to_string())

@@ -39,7 +39,13 @@ fn walk(set: &DataSet, depth: usize, rows: &mut Vec<TagRow>) {
         rows.push(TagRow {
             tag: format!("{}{:04X},{:04X}", "  ".repeat(depth), tag.0, tag.1),
             name: tag.keyword().map_or_else(
-                || if tag.is_private() { "private".to_owned() } else { "unknown".to_owned() },
+                || {
+                    if tag.is_private() {
+                        "private".to_owned()
+                    } else {
+                        "unknown".to_owned()
+                    }
+                },
                 words,
             ),
             value: value.chars().take(CHARS).collect(),

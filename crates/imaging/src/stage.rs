@@ -135,7 +135,9 @@ mod tests {
         let text = serde_json::to_string(&say).unwrap();
         assert!(text.starts_with(r#"{"say":"mark","id":"","picture":0,"slice":83,"shape":"length","points":[[1.0,2.5]"#), "{text}");
         assert_eq!(serde_json::from_str::<Say>(&text).unwrap(), say);
-        let tell = Tell::Pointers { pointers: Vec::new() };
+        let tell = Tell::Pointers {
+            pointers: Vec::new(),
+        };
         let text = serde_json::to_string(&tell).unwrap();
         assert_eq!(serde_json::from_str::<Tell>(&text).unwrap(), tell);
     }

@@ -36,7 +36,10 @@ impl Inner {
         };
         self.cine.running.set(true);
         self.cine.began.set((slice, f64::NAN));
-        let (weak, moving) = (Rc::downgrade(self), self.active_series().is_some_and(|s| s.frame_time.is_some()));
+        let (weak, moving) = (
+            Rc::downgrade(self),
+            self.active_series().is_some_and(|s| s.frame_time.is_some()),
+        );
         let step = Closure::new(move |time: f64| {
             let Some(viewer) = weak.upgrade().filter(|viewer| viewer.cine.running.get()) else {
                 return;

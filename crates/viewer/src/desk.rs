@@ -84,7 +84,8 @@ impl Desk {
             ));
         }
         let text = dom::get(&answer, "answer").as_string().unwrap_or_default();
-        serde_json::from_str(&text).unwrap_or_else(|_| failed("The imaging worker's answer could not be read."))
+        serde_json::from_str(&text)
+            .unwrap_or_else(|_| failed("The imaging worker's answer could not be read."))
     }
 
     fn worker(&self) -> Option<Worker> {
@@ -101,7 +102,8 @@ impl Desk {
             let Some(id) = dom::get(&data, "id").as_f64() else {
                 for (_, resolve) in waiting.borrow_mut().drain() {
                     let gone = Object::new();
-                    let _ = Reflect::set(&gone, &"crashed".into(), &"its script did not load".into());
+                    let _ =
+                        Reflect::set(&gone, &"crashed".into(), &"its script did not load".into());
                     let _ = resolve.call1(&JsValue::NULL, &gone);
                 }
                 return;

@@ -20,7 +20,11 @@ impl Inner {
         for (at, pane) in panes.iter().enumerate() {
             let port = pane.viewport(&state);
             pane.place(&port);
-            dom::flag(&pane.stage, "data-active", panes.len() > 1 && at == self.active.get());
+            dom::flag(
+                &pane.stage,
+                "data-active",
+                panes.len() > 1 && at == self.active.get(),
+            );
             dom::flag(&pane.stage, "data-zoomed", pane.view.zoom > 1.0);
             let (Some(svg), Some(labels)) = (
                 dom::find::<Element>(&pane.stage, ".stage__marks"),
@@ -34,12 +38,29 @@ impl Inner {
                 lines(&svg, pane, other, &port);
             }
             let native = pane.axis == Axis::Slices && pane.slab == 1;
-            let here = |picture: usize, slice: u32| native && picture == pane.picture && slice == pane.slice();
-            for mark in state.marks.iter().filter(|mark| here(mark.picture, mark.slice)) {
+            let here = |picture: usize, slice: u32| {
+                native && picture == pane.picture && slice == pane.slice()
+            };
+            for mark in state
+                .marks
+                .iter()
+                .filter(|mark| here(mark.picture, mark.slice))
+            {
                 let measured = state.measured.get(&mark.id).and_then(Option::as_ref);
                 let text = label::short(mark, measured, state.unit(mark.picture));
-                let text = if mark.own { format!("{text}, you") } else { text };
-                draw_mark(&svg, &labels, mark, &text, &port, state.selected.as_ref() == Some(&mark.id));
+                let text = if mark.own {
+                    format!("{text}, you")
+                } else {
+                    text
+                };
+                draw_mark(
+                    &svg,
+                    &labels,
+                    mark,
+                    &text,
+                    &port,
+                    state.selected.as_ref() == Some(&mark.id),
+                );
             }
             if let Some(draft) = state.draft.as_ref().filter(|draft| draft.pane == at) {
                 let mark = Mark {
@@ -53,7 +74,13 @@ impl Inner {
                     own: true,
                 };
                 let scale = pane.shown.as_ref().and_then(|shown| shown.scale);
-                let measured = measure(mark.shape, &mark.points, scale, pane.size(&state), |_, _| None);
+                let measured = measure(
+                    mark.shape,
+                    &mark.points,
+                    scale,
+                    pane.size(&state),
+                    |_, _| None,
+                );
                 let text = label::short(&mark, measured.as_ref(), "");
                 draw_mark(&svg, &labels, &mark, &text, &port, true);
             }
@@ -67,7 +94,9 @@ impl Inner {
     }
 
     fn corners(&self, pane: &Pane, state: &State, port: &Viewport) {
-        let put = |corner: &str, text: &str| dom::text(&pane.stage, &format!("[data-corner={corner}]"), text);
+        let put = |corner: &str, text: &str| {
+            dom::text(&pane.stage, &format!("[data-corner={corner}]"), text)
+        };
         let series = state.series(pane.picture);
         let picture = state.pictures.get(pane.picture);
         let title = picture.map_or("", |picture| picture.facts.title.as_str());
@@ -81,7 +110,11 @@ impl Inner {
         put("ts", &format!("{title}{kind}"));
         let mut upper = Vec::new();
         if let Some(window) = pane.shown.as_ref().and_then(|shown| shown.window) {
-            upper.push(format!("W {} L {}", label::number(window.width.round()), label::number(window.centre.round())));
+            upper.push(format!(
+                "W {} L {}",
+                label::number(window.width.round()),
+                label::number(window.centre.round())
+            ));
         }
         upper.push(if pane.view.zoom > 1.0 {
             format!("{:.1} × fit", pane.view.zoom)
@@ -91,7 +124,10 @@ impl Inner {
         for (on, word) in [
             (pane.inverted, "inverted".to_owned()),
             (pane.view.flipped, "flipped".to_owned()),
-            (pane.view.turns > 0, format!("turned {}°", u32::from(pane.view.turns) * 90)),
+            (
+                pane.view.turns > 0,
+                format!("turned {}°", u32::from(pane.view.turns) * 90),
+            ),
         ] {
             if on {
                 upper.push(word);
@@ -115,7 +151,11 @@ impl Inner {
             .and_then(|stack| stack.fault.as_ref()));
         if let Some(place) = dom::find::<Element>(&pane.stage, ".stage__fault") {
             dom::flag(&place, "hidden", fault.is_none());
-            dom::text(&pane.stage, ".stage__fault", fault.map_or("", String::as_str));
+            dom::text(
+                &pane.stage,
+                ".stage__fault",
+                fault.map_or("", String::as_str),
+            );
         }
         let letters = |direction: [f64; 2]| {
             let plane = pane.shown.as_ref()?.plane?;
@@ -131,7 +171,11 @@ impl Inner {
     /// The longest of the usual lengths that takes at most a fifth of the stage.
     fn scale(&self, pane: &Pane, port: &Viewport) {
         let bar = dom::find::<HtmlElement>(&pane.stage, ".stage__scale");
-        let spacing = pane.shown.as_ref().and_then(|shown| shown.scale).map(|scale| scale.spacing[0]);
+        let spacing = pane
+            .shown
+            .as_ref()
+            .and_then(|shown| shown.scale)
+            .map(|scale| scale.spacing[0]);
         let chosen = spacing.and_then(|spacing| {
             let per_mm = port.scale() / spacing;
             SCALES
@@ -143,7 +187,9 @@ impl Inner {
         let (text, wide) = match chosen {
             Some((mm, wide)) if mm >= 10.0 => (format!("{} cm", mm / 10.0), wide),
             Some((mm, wide)) => (format!("{mm} mm"), wide),
-            None if pane.shown.is_some() && spacing.is_none() => ("no scale: lengths in pixels".to_owned(), 0.0),
+            None if pane.shown.is_some() && spacing.is_none() => {
+                ("no scale: lengths in pixels".to_owned(), 0.0)
+            }
             None => (String::new(), 0.0),
         };
         dom::text(&pane.stage, "[data-corner=be]", &text);
@@ -161,12 +207,27 @@ fn lines(svg: &Element, pane: &Pane, other: &Pane, port: &Viewport) {
     };
     if let Some(ends) = reference_line(&of, &on) {
         let [a, b] = ends.map(|end| port.to_stage(end));
-        path(svg, "mark mark--line", &format!("M{:.1} {:.1}L{:.1} {:.1}", a[0], a[1], b[0], b[1]));
+        path(
+            svg,
+            "mark mark--line",
+            &format!("M{:.1} {:.1}L{:.1} {:.1}", a[0], a[1], b[0], b[1]),
+        );
     }
 }
 
-fn draw_mark(svg: &Element, labels: &Element, mark: &Mark, text: &str, port: &Viewport, bold: bool) {
-    let points: Vec<[f64; 2]> = mark.points.iter().map(|point| port.to_stage(*point)).collect();
+fn draw_mark(
+    svg: &Element,
+    labels: &Element,
+    mark: &Mark,
+    text: &str,
+    port: &Viewport,
+    bold: bool,
+) {
+    let points: Vec<[f64; 2]> = mark
+        .points
+        .iter()
+        .map(|point| port.to_stage(*point))
+        .collect();
     let d = outline(mark.shape, &points);
     path(svg, "mark mark--halo", &d);
     let class = match (mark.own, bold) {
@@ -184,8 +245,18 @@ fn draw_mark(svg: &Element, labels: &Element, mark: &Mark, text: &str, port: &Vi
         points.iter().map(|p| p[1]).fold(f64::MAX, f64::min),
         points.iter().map(|p| p[1]).fold(f64::MIN, f64::max),
     );
-    let class = if mark.own { "mark-label mark-label--own" } else { "mark-label" };
-    put_label(labels, class, text, [right + 8.0, (top + bottom) / 2.0 - 9.0], port.stage);
+    let class = if mark.own {
+        "mark-label mark-label--own"
+    } else {
+        "mark-label"
+    };
+    put_label(
+        labels,
+        class,
+        text,
+        [right + 8.0, (top + bottom) / 2.0 - 9.0],
+        port.stage,
+    );
 }
 
 fn draw_pointer(labels: &Element, by: &str, at: [f64; 2]) {
@@ -240,7 +311,11 @@ fn outline(shape: Shape, points: &[[f64; 2]]) -> String {
             let size = (b[0] - a[0]).hypot(b[1] - a[1]).max(1.0);
             let across = [-(b[1] - a[1]) / size * 5.0, (b[0] - a[0]) / size * 5.0];
             let bar = |p: &[f64; 2]| {
-                format!("M{}L{}", to([p[0] - across[0], p[1] - across[1]]), to([p[0] + across[0], p[1] + across[1]]))
+                format!(
+                    "M{}L{}",
+                    to([p[0] - across[0], p[1] - across[1]]),
+                    to([p[0] + across[0], p[1] + across[1]])
+                )
             };
             format!("M{}{}{}", joined(), bar(a), bar(b))
         }
@@ -249,12 +324,22 @@ fn outline(shape: Shape, points: &[[f64; 2]]) -> String {
             let (rx, ry) = ((b[0] - a[0]).abs() / 2.0, (b[1] - a[1]).abs() / 2.0);
             let y = (a[1] + b[1]) / 2.0;
             let arc = format!("A{rx:.1} {ry:.1} 0 1 1 ");
-            format!("M{}{arc}{}{arc}{}Z", to([a[0], y]), to([b[0], y]), to([a[0], y]))
+            format!(
+                "M{}{arc}{}{arc}{}Z",
+                to([a[0], y]),
+                to([b[0], y]),
+                to([a[0], y])
+            )
         }
         (Shape::Freehand, _) => format!("M{}Z", joined()),
         (Shape::Arrow, [a, b]) => {
             let angle = (b[1] - a[1]).atan2(b[0] - a[0]);
-            let wing = |turn: f64| to([b[0] - 12.0 * (angle + turn).cos(), b[1] - 12.0 * (angle + turn).sin()]);
+            let wing = |turn: f64| {
+                to([
+                    b[0] - 12.0 * (angle + turn).cos(),
+                    b[1] - 12.0 * (angle + turn).sin(),
+                ])
+            };
             format!("M{}M{}L{}L{}", joined(), wing(0.45), to(*b), wing(-0.45))
         }
         (Shape::Point, [p]) => format!(

@@ -33,9 +33,15 @@ impl Inner {
                 (Some(_), _) => format!("{}, slice {}", mark.picture + 1, mark.slice + 1),
                 (None, _) => format!("image {}", mark.picture + 1),
             };
-            let name = if mark.text.is_empty() { label::kind(mark.shape) } else { &mark.text };
+            let name = if mark.text.is_empty() {
+                label::kind(mark.shape)
+            } else {
+                &mark.text
+            };
             let by = if mark.own { "you" } else { &mark.by };
-            let Some(row) = dom::element("tr", "") else { continue };
+            let Some(row) = dom::element("tr", "") else {
+                continue;
+            };
             dom::set(&row, "data-testid", "measurement");
             dom::flag(&row, "data-own", mark.own);
             cell(&row, name, "");
@@ -69,7 +75,11 @@ impl Inner {
         if let Some(scrub) = dom::find::<Element>(&self.root, "[data-scrub]") {
             dom::flag(&scrub, "hidden", of < 2);
         }
-        dom::text(&self.root, "[data-scrub-text]", &format!("{word} {} / {of}", at + 1));
+        dom::text(
+            &self.root,
+            "[data-scrub-text]",
+            &format!("{word} {} / {of}", at + 1),
+        );
         if let Some(range) = dom::find::<HtmlInputElement>(&self.root, "[data-choose=slice]") {
             range.set_max(&of.to_string());
             range.set_value(&(at + 1).to_string());
@@ -102,11 +112,16 @@ impl Inner {
         slices.dedup();
         for slice in slices {
             use wasm_bindgen::JsCast;
-            let tick = dom::element("i", "scrub__tick").and_then(|tick| tick.dyn_into::<HtmlElement>().ok());
+            let tick = dom::element("i", "scrub__tick")
+                .and_then(|tick| tick.dyn_into::<HtmlElement>().ok());
             if let Some(tick) = tick {
                 let share = f64::from(slice) / f64::from(count - 1);
                 // The thumb's middle goes from half its width to that far before the end.
-                dom::style(&tick, "left", &format!("calc(8px + (100% - 16px) * {share:.4})"));
+                dom::style(
+                    &tick,
+                    "left",
+                    &format!("calc(8px + (100% - 16px) * {share:.4})"),
+                );
                 dom::append(&holder, &tick);
             }
         }

@@ -15,7 +15,9 @@ use healthsync_imaging::{
 use js_sys::{Array, Date};
 use wasm_bindgen::JsCast;
 use wasm_bindgen_futures::spawn_local;
-use web_sys::{Element, Event, HtmlInputElement, HtmlSelectElement, KeyboardEvent, PointerEvent, WheelEvent};
+use web_sys::{
+    Element, Event, HtmlInputElement, HtmlSelectElement, KeyboardEvent, PointerEvent, WheelEvent,
+};
 
 use crate::{dom, draft::Draft, label, state::Tool, tools::STEP, viewer::Inner};
 
@@ -54,7 +56,10 @@ impl Input {
     /// The value under the pointer, as text.
     pub(crate) fn value(&self, pane: u32) -> Option<String> {
         let value = self.value.borrow();
-        value.as_ref().filter(|(at, _)| *at == pane).map(|(_, text)| text.clone())
+        value
+            .as_ref()
+            .filter(|(at, _)| *at == pane)
+            .map(|(_, text)| text.clone())
     }
 }
 
@@ -66,11 +71,19 @@ impl Inner {
             "keydown" => self.key(event.unchecked_ref()),
             "wheel" => self.wheel(event.unchecked_ref()),
             "dblclick" => {
-                if self.stage_of(event).is_some() && !matches!(self.state.borrow().tool, Tool::Draw(_)) {
-                    self.change_view(|port| if port.view.zoom > 1.0 {
-                        View { zoom: 1.0, pan: [0.0, 0.0], ..port.view }
-                    } else {
-                        port.zoomed(2.5, port.stage.map(|size| size / 2.0))
+                if self.stage_of(event).is_some()
+                    && !matches!(self.state.borrow().tool, Tool::Draw(_))
+                {
+                    self.change_view(|port| {
+                        if port.view.zoom > 1.0 {
+                            View {
+                                zoom: 1.0,
+                                pan: [0.0, 0.0],
+                                ..port.view
+                            }
+                        } else {
+                            port.zoomed(2.5, port.stage.map(|size| size / 2.0))
+                        }
                     });
                 }
             }
@@ -91,7 +104,10 @@ impl Inner {
         let target: Element = event.target()?.dyn_into().ok()?;
         let stage = target.closest("[data-pane]").ok()??;
         let number: u32 = stage.get_attribute("data-pane")?.parse().ok()?;
-        self.panes.borrow().iter().position(|pane| pane.number == number)
+        self.panes
+            .borrow()
+            .iter()
+            .position(|pane| pane.number == number)
     }
 
     /// Where on the active stage, from its corner.
@@ -101,17 +117,26 @@ impl Inner {
             return [0.0, 0.0];
         };
         let rect = pane.stage.get_bounding_client_rect();
-        [f64::from(event.client_x()) - rect.left(), f64::from(event.client_y()) - rect.top()]
+        [
+            f64::from(event.client_x()) - rect.left(),
+            f64::from(event.client_y()) - rect.top(),
+        ]
     }
 
     fn clicked(self: &Rc<Self>, event: &Event) {
-        let Some(target) = event.target().and_then(|target| target.dyn_into::<Element>().ok()) else {
+        let Some(target) = event
+            .target()
+            .and_then(|target| target.dyn_into::<Element>().ok())
+        else {
             return;
         };
         let Ok(Some(button)) = target.closest("[data-act], [data-tool], [data-axis]") else {
             return;
         };
-        if let Some(tool) = button.get_attribute("data-tool").and_then(|name| Tool::named(&name)) {
+        if let Some(tool) = button
+            .get_attribute("data-tool")
+            .and_then(|name| Tool::named(&name))
+        {
             self.use_tool(tool);
         } else if let Some(axis) = button.get_attribute("data-axis") {
             self.turn_to(match axis.as_str() {
@@ -125,13 +150,20 @@ impl Inner {
     }
 
     fn chosen(self: &Rc<Self>, event: &Event) {
-        let Some(target) = event.target().and_then(|target| target.dyn_into::<Element>().ok()) else {
+        let Some(target) = event
+            .target()
+            .and_then(|target| target.dyn_into::<Element>().ok())
+        else {
             return;
         };
         let value = target
             .dyn_ref::<HtmlSelectElement>()
             .map(HtmlSelectElement::value)
-            .or_else(|| target.dyn_ref::<HtmlInputElement>().map(HtmlInputElement::value))
+            .or_else(|| {
+                target
+                    .dyn_ref::<HtmlInputElement>()
+                    .map(HtmlInputElement::value)
+            })
             .unwrap_or_default();
         match target.get_attribute("data-choose").as_deref() {
             Some("slice") => {
@@ -149,7 +181,10 @@ impl Inner {
             }
             Some("preset") if event.type_() == "change" => {
                 let window = value.split_once(' ').and_then(|(centre, width)| {
-                    Some(Window { centre: centre.parse().ok()?, width: width.parse().ok()? })
+                    Some(Window {
+                        centre: centre.parse().ok()?,
+                        width: width.parse().ok()?,
+                    })
                 });
                 self.set_window(window);
             }
@@ -176,21 +211,38 @@ impl Inner {
         let key = event.key();
         if control && key.eq_ignore_ascii_case("z") {
             event.prevent_default();
-            return if event.shift_key() { self.redo() } else { self.undo() };
+            return if event.shift_key() {
+                self.redo()
+            } else {
+                self.undo()
+            };
         }
-        let target = event.target().and_then(|target| target.dyn_into::<Element>().ok());
+        let target = event
+            .target()
+            .and_then(|target| target.dyn_into::<Element>().ok());
         if control || event.alt_key() {
             return;
         }
         // In the toolbar arrows go from tool to tool; fields keep their keys.
         if let Some(target) = &target {
-            if target.closest("[role=toolbar]").is_ok_and(|bar| bar.is_some()) && self.walk_toolbar(target, &key) {
+            if target
+                .closest("[role=toolbar]")
+                .is_ok_and(|bar| bar.is_some())
+                && self.walk_toolbar(target, &key)
+            {
                 return event.prevent_default();
             }
-            if target.closest("input, select, dialog, summary, [popover]").is_ok_and(|field| field.is_some()) {
+            if target
+                .closest("input, select, dialog, summary, [popover]")
+                .is_ok_and(|field| field.is_some())
+            {
                 return;
             }
-            if key == " " && target.closest("button").is_ok_and(|button| button.is_some()) {
+            if key == " "
+                && target
+                    .closest("button")
+                    .is_ok_and(|button| button.is_some())
+            {
                 return;
             }
         }
@@ -202,7 +254,11 @@ impl Inner {
         match key.as_str() {
             "+" | "=" => self.zoom(STEP),
             "-" => self.zoom(1.0 / STEP),
-            "0" => self.change_view(|port| View { zoom: 1.0, pan: [0.0, 0.0], ..port.view }),
+            "0" => self.change_view(|port| View {
+                zoom: 1.0,
+                pan: [0.0, 0.0],
+                ..port.view
+            }),
             "1" => self.actual(),
             "ArrowUp" if stack => self.go(slice.saturating_sub(1)),
             "ArrowDown" if stack => self.go(slice + 1),
@@ -263,7 +319,9 @@ impl Inner {
             .filter_map(|button| button.dyn_into().ok())
             .filter(|button: &web_sys::HtmlElement| button.offset_width() > 0)
             .collect();
-        let at = shown.iter().position(|button| button.is_same_node(Some(from)));
+        let at = shown
+            .iter()
+            .position(|button| button.is_same_node(Some(from)));
         let Some(at) = at else { return false };
         let next = (at as i64 + step).rem_euclid(shown.len() as i64) as usize;
         let _ = shown[next].focus();
@@ -271,7 +329,9 @@ impl Inner {
     }
 
     fn wheel(self: &Rc<Self>, event: &WheelEvent) {
-        let Some(at) = self.stage_of(event) else { return };
+        let Some(at) = self.stage_of(event) else {
+            return;
+        };
         event.prevent_default();
         self.activate(at);
         let stack = self.active_series().is_some();
@@ -293,13 +353,18 @@ impl Inner {
     }
 
     fn down(self: &Rc<Self>, event: &PointerEvent) {
-        let Some(at) = self.stage_of(event) else { return };
+        let Some(at) = self.stage_of(event) else {
+            return;
+        };
         self.activate(at);
         if let Some(pane) = self.panes.borrow().get(at) {
             let _ = pane.stage.set_pointer_capture(event.pointer_id());
         }
         let spot = self.spot(event);
-        self.input.fingers.borrow_mut().push(Finger { id: event.pointer_id(), at: spot });
+        self.input.fingers.borrow_mut().push(Finger {
+            id: event.pointer_id(),
+            at: spot,
+        });
         let tool = match event.button() {
             0 => self.state.borrow().tool,
             1 => Tool::Pan,
@@ -314,12 +379,20 @@ impl Inner {
         let drag = self.with_active(|pane, state| {
             let shown = pane.shown.as_ref().and_then(|shown| shown.window);
             (
-                Drag { tool, from: spot, slice: pane.slice(), window: pane.window.or(shown), view: pane.view },
+                Drag {
+                    tool,
+                    from: spot,
+                    slice: pane.slice(),
+                    window: pane.window.or(shown),
+                    view: pane.view,
+                },
                 pane.viewport(state).to_picture(spot),
                 pane.axis == Axis::Slices && pane.slab == 1,
             )
         });
-        let Some((drag, pixel, native)) = drag else { return };
+        let Some((drag, pixel, native)) = drag else {
+            return;
+        };
         if let Tool::Draw(shape) = tool {
             if !native {
                 return self.note("Measurements are kept on slices as they were taken. Choose “As taken” under More tools.");
@@ -341,7 +414,10 @@ impl Inner {
             return self.hover(event);
         }
         let spot = self.spot(event);
-        let Some(at) = fingers.iter().position(|finger| finger.id == event.pointer_id()) else {
+        let Some(at) = fingers
+            .iter()
+            .position(|finger| finger.id == event.pointer_id())
+        else {
             return;
         };
         self.input.fingers.borrow_mut()[at].at = spot;
@@ -355,11 +431,17 @@ impl Inner {
                     view: port.zoomed(apart(spot) / apart(old), middle),
                     ..*port
                 };
-                if zoomed.view.zoom > 1.0 { zoomed.moved(by) } else { zoomed.view }
+                if zoomed.view.zoom > 1.0 {
+                    zoomed.moved(by)
+                } else {
+                    zoomed.view
+                }
             });
             return;
         }
-        let Some(drag) = *self.input.drag.borrow() else { return };
+        let Some(drag) = *self.input.drag.borrow() else {
+            return;
+        };
         self.dragged(drag, spot);
         self.point(spot);
     }
@@ -369,7 +451,12 @@ impl Inner {
         match drag.tool {
             Tool::Scroll => {
                 let (count, height) = self
-                    .with_active(|pane, state| (pane.count(state), f64::from(pane.stage.client_height().max(1))))
+                    .with_active(|pane, state| {
+                        (
+                            pane.count(state),
+                            f64::from(pane.stage.client_height().max(1)),
+                        )
+                    })
                     .unwrap_or((0, 1.0));
                 // The whole series over the stage's height, and never less than 3 px a slice.
                 let step = (height / f64::from(count.max(1))).clamp(3.0, 40.0);
@@ -386,18 +473,27 @@ impl Inner {
                 self.set_window(Some(window));
             }
             Tool::Pan => self.change_view(|port| {
-                healthsync_imaging::render::Viewport { view: drag.view, ..*port }.moved(by)
+                healthsync_imaging::render::Viewport {
+                    view: drag.view,
+                    ..*port
+                }
+                .moved(by)
             }),
             Tool::Zoom => self.change_view(|port| {
-                healthsync_imaging::render::Viewport { view: drag.view, ..*port }
-                    .zoomed((-by[1] / 120.0).exp2(), drag.from)
+                healthsync_imaging::render::Viewport {
+                    view: drag.view,
+                    ..*port
+                }
+                .zoomed((-by[1] / 120.0).exp2(), drag.from)
             }),
             Tool::Draw(_) => {
                 let place = self.with_active(|pane, state| {
                     let port = pane.viewport(state);
                     (port.to_picture(spot), port.scale())
                 });
-                if let (Some((pixel, scale)), Some(draft)) = (place, self.state.borrow_mut().draft.as_mut()) {
+                if let (Some((pixel, scale)), Some(draft)) =
+                    (place, self.state.borrow_mut().draft.as_mut())
+                {
                     draft.follow(pixel, scale);
                 }
                 self.redraw();
@@ -406,22 +502,36 @@ impl Inner {
     }
 
     fn up(self: &Rc<Self>, event: &PointerEvent) {
-        self.input.fingers.borrow_mut().retain(|finger| finger.id != event.pointer_id());
-        let Some(drag) = self.input.drag.take() else { return };
+        self.input
+            .fingers
+            .borrow_mut()
+            .retain(|finger| finger.id != event.pointer_id());
+        let Some(drag) = self.input.drag.take() else {
+            return;
+        };
         if matches!(drag.tool, Tool::Window) {
             self.show_tools();
         }
         if !matches!(drag.tool, Tool::Draw(_)) || event.type_() == "pointercancel" {
             return;
         }
-        let place = self.with_active(|pane, state| (pane.picture, pane.slice(), pane.viewport(state).scale()));
-        let Some((picture, slice, scale)) = place else { return };
+        let place = self
+            .with_active(|pane, state| (pane.picture, pane.slice(), pane.viewport(state).scale()));
+        let Some((picture, slice, scale)) = place else {
+            return;
+        };
         let whole = {
             let mut state = self.state.borrow_mut();
-            let Some(draft) = state.draft.as_mut() else { return };
+            let Some(draft) = state.draft.as_mut() else {
+                return;
+            };
             let whole = draft.release(scale);
             let waits = draft.shape == Shape::Angle && draft.points.len() == 3 && !whole;
-            let draft = if whole || !waits { state.draft.take() } else { None };
+            let draft = if whole || !waits {
+                state.draft.take()
+            } else {
+                None
+            };
             draft.filter(|_| whole)
         };
         if let Some(draft) = whole {
@@ -455,7 +565,9 @@ impl Inner {
 
     /// A free pointer: the value below it, and the room is told where it is.
     fn hover(self: &Rc<Self>, event: &PointerEvent) {
-        let Some(at) = self.stage_of(event) else { return };
+        let Some(at) = self.stage_of(event) else {
+            return;
+        };
         if self.panes.borrow().len() == 1 {
             self.activate(at);
         }
@@ -468,7 +580,8 @@ impl Inner {
             let port = pane.viewport(state);
             (port.to_picture(spot), port.scale())
         });
-        if let (Some((pixel, scale)), Some(draft)) = (place, self.state.borrow_mut().draft.as_mut()) {
+        if let (Some((pixel, scale)), Some(draft)) = (place, self.state.borrow_mut().draft.as_mut())
+        {
             draft.follow(pixel, scale);
         }
         if self.state.borrow().draft.is_some() {
@@ -514,9 +627,22 @@ impl Inner {
             stack.series.as_ref().filter(|series| !series.colour)?;
             let pixel = pane.viewport(state).to_picture(spot);
             let size = pane.size(state);
-            let inside = (0..2).all(|axis| pixel[axis] >= 0.0 && pixel[axis] < f64::from(size[axis]));
-            let at = At { set: stack.set, series: 0, slice: pane.slice() };
-            inside.then(|| (pane.number, [pixel[0] as u32, pixel[1] as u32], at, pane.axis, state.unit(pane.picture).to_owned()))
+            let inside =
+                (0..2).all(|axis| pixel[axis] >= 0.0 && pixel[axis] < f64::from(size[axis]));
+            let at = At {
+                set: stack.set,
+                series: 0,
+                slice: pane.slice(),
+            };
+            inside.then(|| {
+                (
+                    pane.number,
+                    [pixel[0] as u32, pixel[1] as u32],
+                    at,
+                    pane.axis,
+                    state.unit(pane.picture).to_owned(),
+                )
+            })
         });
         let Some(Some((pane, pixel, at, axis, unit))) = ask else {
             self.input.value.replace(None);
@@ -529,7 +655,12 @@ impl Inner {
             let answer = viewer.desk.ask(&ask, &Array::new(), &Array::new()).await;
             viewer.input.asking.set(false);
             if let Answer::Value { value: Some(value) } = answer {
-                let text = format!("{} at {}, {}", label::valued(value, &unit), pixel[0], pixel[1]);
+                let text = format!(
+                    "{} at {}, {}",
+                    label::valued(value, &unit),
+                    pixel[0],
+                    pixel[1]
+                );
                 viewer.input.value.replace(Some((pane, text)));
             }
             if !viewer.is_closed() {

@@ -11,7 +11,9 @@ pub(crate) fn short(mark: &Mark, measured: Option<&Measured>, unit: &str) -> Str
         return mark.text.clone();
     };
     let result = match mark.shape {
-        Shape::Length => measured.length.map(|length| lengthy(length, measured.calibration)),
+        Shape::Length => measured
+            .length
+            .map(|length| lengthy(length, measured.calibration)),
         Shape::Angle => measured.angle.map(|angle| format!("{angle:.1}°")),
         Shape::Point => measured.value.map(|value| valued(value, unit)),
         Shape::Arrow => None,
@@ -34,13 +36,21 @@ pub(crate) fn long(mark: &Mark, measured: Option<&Measured>, unit: &str) -> Stri
     };
     let mut parts = Vec::new();
     match mark.shape {
-        Shape::Length => parts.extend(measured.length.map(|length| lengthy(length, measured.calibration))),
+        Shape::Length => parts.extend(
+            measured
+                .length
+                .map(|length| lengthy(length, measured.calibration)),
+        ),
         Shape::Angle => parts.extend(measured.angle.map(|angle| format!("{angle:.1}°"))),
         Shape::Point => parts.extend(measured.value.map(|value| valued(value, unit))),
         Shape::Arrow => {}
         Shape::Rectangle | Shape::Ellipse | Shape::Freehand => {
             if let Some(found) = measured.statistics {
-                parts.push(format!("{} ± {}", number(found.mean), valued(found.sd, unit)));
+                parts.push(format!(
+                    "{} ± {}",
+                    number(found.mean),
+                    valued(found.sd, unit)
+                ));
                 parts.push(format!("{} to {}", number(found.min), number(found.max)));
             }
             parts.push(areal(measured));

@@ -8,10 +8,7 @@ use healthsync_imaging::{
 };
 use web_sys::{Element, HtmlCanvasElement, HtmlElement, HtmlImageElement};
 
-use crate::{
-    dom,
-    state::State,
-};
+use crate::{dom, state::State};
 
 #[derive(Debug)]
 pub(crate) struct Pane {
@@ -48,7 +45,11 @@ impl Pane {
         dom::set(&stage, "tabindex", "0");
         dom::set(&stage, "role", "group");
         dom::set(&stage, "data-pane", &number.to_string());
-        dom::set(&stage, "data-testid", if number == 0 { "image" } else { "image-second" });
+        dom::set(
+            &stage,
+            "data-testid",
+            if number == 0 { "image" } else { "image-second" },
+        );
         dom::set(
             &stage,
             "aria-label",
@@ -168,7 +169,8 @@ impl Pane {
             canvas.remove();
         }
         if self.photo.is_none() {
-            let photo = dom::element("img", "stage__pixels").and_then(|e| e.dyn_into::<HtmlImageElement>().ok());
+            let photo = dom::element("img", "stage__pixels")
+                .and_then(|e| e.dyn_into::<HtmlImageElement>().ok());
             if let Some(photo) = &photo {
                 let _ = self.stage.prepend_with_node_1(photo);
                 dom::set(photo, "draggable", "false");
@@ -194,10 +196,17 @@ impl Pane {
 
     pub(crate) fn viewport(&self, state: &State) -> Viewport {
         let size = self.size(state);
-        let spacing = self.shown.as_ref().and_then(|shown| shown.scale).map(|scale| scale.spacing);
+        let spacing = self
+            .shown
+            .as_ref()
+            .and_then(|shown| shown.scale)
+            .map(|scale| scale.spacing);
         Viewport {
             view: self.view,
-            stage: [f64::from(self.stage.client_width()), f64::from(self.stage.client_height())],
+            stage: [
+                f64::from(self.stage.client_width()),
+                f64::from(self.stage.client_height()),
+            ],
             picture: size.map(f64::from),
             aspect: spacing.map_or(1.0, |[across, down]| down / across),
         }

@@ -19,14 +19,20 @@ impl Inner {
                 Some(At {
                     set: stack.set,
                     series: 0,
-                    slice: pane.slice().min(stack.series.as_ref()?.slices.saturating_sub(1)),
+                    slice: pane
+                        .slice()
+                        .min(stack.series.as_ref()?.slices.saturating_sub(1)),
                 })
             })
         };
         let Some(at) = at else { return };
         let viewer = self.clone();
         spawn_local(async move {
-            match viewer.desk.ask(&Ask::Tags { at }, &Array::new(), &Array::new()).await {
+            match viewer
+                .desk
+                .ask(&Ask::Tags { at }, &Array::new(), &Array::new())
+                .await
+            {
                 Answer::Tags { rows } if !viewer.is_closed() => viewer.show_tags(at.slice, &rows),
                 Answer::Failed { what } => viewer.note(what),
                 _ => {}
@@ -43,7 +49,9 @@ impl Inner {
         };
         body.set_text_content(None);
         for row in rows {
-            let Some(line) = dom::element("tr", "") else { continue };
+            let Some(line) = dom::element("tr", "") else {
+                continue;
+            };
             dom::flag(&line, "data-id", row.identifies);
             for (text, class) in [(&row.tag, "mono"), (&row.name, ""), (&row.value, "mono")] {
                 if let Some(cell) = dom::element("td", class) {

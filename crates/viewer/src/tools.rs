@@ -8,11 +8,7 @@ use healthsync_imaging::{
 };
 use web_sys::{Element, HtmlElement, HtmlOptionElement, HtmlSelectElement};
 
-use crate::{
-    dom, label,
-    state::Tool,
-    viewer::Inner,
-};
+use crate::{dom, label, state::Tool, viewer::Inner};
 
 /// One press or key of zooming.
 pub(crate) const STEP: f64 = 1.25;
@@ -35,11 +31,29 @@ impl Inner {
             state.tool
         };
         for button in dom::all(&self.root, "[data-tool]") {
-            let own = button.get_attribute("data-tool").and_then(|name| Tool::named(&name));
+            let own = button
+                .get_attribute("data-tool")
+                .and_then(|name| Tool::named(&name));
             dom::pressed(&button, own == Some(tool));
         }
-        dom::set(&self.root, "data-tool-in-use", if matches!(tool, Tool::Draw(_)) { "draw" } else { "move" });
-        let pressed = self.with_active(|pane, state| (pane.axis, pane.slab, pane.view, pane.inverted, state.following));
+        dom::set(
+            &self.root,
+            "data-tool-in-use",
+            if matches!(tool, Tool::Draw(_)) {
+                "draw"
+            } else {
+                "move"
+            },
+        );
+        let pressed = self.with_active(|pane, state| {
+            (
+                pane.axis,
+                pane.slab,
+                pane.view,
+                pane.inverted,
+                state.following,
+            )
+        });
         if let Some((axis, slab, view, inverted, following)) = pressed {
             for (name, on) in [
                 ("slices", axis == Axis::Slices),
@@ -59,7 +73,8 @@ impl Inner {
         self.show_cine();
         if let Some(series) = series {
             for (index, name) in ["rows", "columns"].into_iter().enumerate() {
-                if let Some(button) = dom::find::<Element>(&self.root, &format!("[data-axis={name}]"))
+                if let Some(button) =
+                    dom::find::<Element>(&self.root, &format!("[data-axis={name}]"))
                     && index < 2
                 {
                     let title = series.volume.as_ref().err().map_or("", String::as_str);
@@ -85,7 +100,8 @@ impl Inner {
     }
 
     fn show_windows(&self, grey: bool) {
-        let Some(select) = dom::find::<HtmlSelectElement>(&self.root, "[data-choose=preset]") else {
+        let Some(select) = dom::find::<HtmlSelectElement>(&self.root, "[data-choose=preset]")
+        else {
             return;
         };
         dom::flag(&select, "hidden", !grey);
@@ -94,24 +110,36 @@ impl Inner {
         };
         let mut choices = vec![("Window of the file".to_owned(), String::new())];
         let named = series.windows.iter().enumerate().map(|(at, named)| {
-            let name = named.name.clone().unwrap_or_else(|| format!("File {}", at + 1));
+            let name = named
+                .name
+                .clone()
+                .unwrap_or_else(|| format!("File {}", at + 1));
             (name, named.window)
         });
-        let known = presets(&series.modality).iter().map(|preset| (preset.name.to_owned(), preset.window));
+        let known = presets(&series.modality)
+            .iter()
+            .map(|preset| (preset.name.to_owned(), preset.window));
         for (name, window) in named.chain(known) {
             choices.push((
-                format!("{name} {} / {}", label::number(window.centre), label::number(window.width)),
+                format!(
+                    "{name} {} / {}",
+                    label::number(window.centre),
+                    label::number(window.width)
+                ),
                 format!("{} {}", window.centre, window.width),
             ));
         }
         fill(&select, &choices);
         let chosen = self.with_active(|pane, _| pane.window).flatten();
-        let value = chosen.map_or(String::new(), |window| format!("{} {}", window.centre, window.width));
+        let value = chosen.map_or(String::new(), |window| {
+            format!("{} {}", window.centre, window.width)
+        });
         select.set_value(&value);
     }
 
     fn show_pictures(&self) {
-        let Some(select) = dom::find::<HtmlSelectElement>(&self.root, "[data-choose=picture]") else {
+        let Some(select) = dom::find::<HtmlSelectElement>(&self.root, "[data-choose=picture]")
+        else {
             return;
         };
         let state = self.state.borrow();
@@ -120,7 +148,12 @@ impl Inner {
             .pictures
             .iter()
             .enumerate()
-            .map(|(at, picture)| (format!("{}. {}", at + 1, picture.facts.title), at.to_string()))
+            .map(|(at, picture)| {
+                (
+                    format!("{}. {}", at + 1, picture.facts.title),
+                    at.to_string(),
+                )
+            })
             .collect();
         fill(&select, &choices);
         if let Some(pane) = self.panes.borrow().get(self.active.get()) {
@@ -227,7 +260,9 @@ impl Inner {
     }
 
     fn toggle_slab(self: &Rc<Self>) {
-        let Some(series) = self.active_series() else { return };
+        let Some(series) = self.active_series() else {
+            return;
+        };
         if let Err(why) = series.volume {
             return self.note(why);
         }
@@ -243,7 +278,11 @@ impl Inner {
                 Axis::Rows => spacing[1],
                 Axis::Columns => spacing[0],
             };
-            pane.slab = if pane.slab > 1 { 1 } else { ((10.0 / mm).round() as u32).max(3) };
+            pane.slab = if pane.slab > 1 {
+                1
+            } else {
+                ((10.0 / mm).round() as u32).max(3)
+            };
         });
         self.show(self.active.get());
     }
@@ -267,7 +306,9 @@ impl Inner {
                 pane.stage.remove();
             }
         } else {
-            let picture = self.with_active(|pane, _| (pane.picture, pane.slice())).unwrap_or_default();
+            let picture = self
+                .with_active(|pane, _| (pane.picture, pane.slice()))
+                .unwrap_or_default();
             self.open_pane(picture.0);
             let state = self.state.borrow();
             if let Some(pane) = self.panes.borrow_mut().last_mut() {
@@ -293,7 +334,11 @@ impl Inner {
         let found = {
             let mut state = self.state.borrow_mut();
             let Some(made) = state.made.pop() else { return };
-            let found = state.marks.iter().find(|mark| same(mark, &made)).map(|mark| mark.id.clone());
+            let found = state
+                .marks
+                .iter()
+                .find(|mark| same(mark, &made))
+                .map(|mark| mark.id.clone());
             state.undone.push(made);
             found
         };
@@ -325,11 +370,17 @@ impl Inner {
     fn jump(self: &Rc<Self>, id: &str) {
         let found = {
             let mut state = self.state.borrow_mut();
-            let found = state.marks.iter().find(|mark| mark.id == id).map(|mark| (mark.picture, mark.slice));
+            let found = state
+                .marks
+                .iter()
+                .find(|mark| mark.id == id)
+                .map(|mark| (mark.picture, mark.slice));
             state.selected = Some(id.to_owned());
             found
         };
-        let Some((picture, slice)) = found else { return };
+        let Some((picture, slice)) = found else {
+            return;
+        };
         let here = self.with_active(|pane, _| {
             pane.axis = Axis::Slices;
             pane.slab = 1;
@@ -351,7 +402,9 @@ use crate::state::State;
 /// Two marks that were drawn as one.
 fn same(a: &Mark, b: &Mark) -> bool {
     a.own == b.own && (a.picture, a.slice, a.shape) == (b.picture, b.slice, b.shape) && {
-        let near = |(a, b): (&[f64; 2], &[f64; 2])| (a[0] - b[0]).abs() < 0.02 && (a[1] - b[1]).abs() < 0.02;
+        let near = |(a, b): (&[f64; 2], &[f64; 2])| {
+            (a[0] - b[0]).abs() < 0.02 && (a[1] - b[1]).abs() < 0.02
+        };
         a.points.len() == b.points.len() && a.points.iter().zip(&b.points).all(near)
     }
 }
@@ -360,7 +413,12 @@ fn same(a: &Mark, b: &Mark) -> bool {
 fn fill(select: &HtmlSelectElement, choices: &[(String, String)]) {
     let there: Vec<(String, String)> = dom::all(select, "option")
         .into_iter()
-        .map(|option| (option.text_content().unwrap_or_default(), option.get_attribute("value").unwrap_or_default()))
+        .map(|option| {
+            (
+                option.text_content().unwrap_or_default(),
+                option.get_attribute("value").unwrap_or_default(),
+            )
+        })
         .collect();
     if there == choices {
         return;

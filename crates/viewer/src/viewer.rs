@@ -29,8 +29,17 @@ pub(crate) type Handle = Rc<Inner>;
 
 /// Events that the root listens to, for everything inside it.
 const EVENTS: [&str; 11] = [
-    "click", "input", "change", "keydown", "wheel", "pointerdown", "pointermove", "pointerup", "pointercancel",
-    "pointerleave", "dblclick",
+    "click",
+    "input",
+    "change",
+    "keydown",
+    "wheel",
+    "pointerdown",
+    "pointermove",
+    "pointerup",
+    "pointercancel",
+    "pointerleave",
+    "dblclick",
 ];
 
 pub(crate) struct Inner {
@@ -119,7 +128,11 @@ impl Inner {
             let callback: &Function = events.as_ref().unchecked_ref();
             // `pointerleave` does not bubble; a wheel must be able to keep the page still.
             let options = js_sys::Object::new();
-            let _ = js_sys::Reflect::set(&options, &"capture".into(), &JsValue::from(name == "pointerleave"));
+            let _ = js_sys::Reflect::set(
+                &options,
+                &"capture".into(),
+                &JsValue::from(name == "pointerleave"),
+            );
             let _ = js_sys::Reflect::set(&options, &"passive".into(), &JsValue::FALSE);
             let add = dom::get(target, "addEventListener").unchecked_into::<Function>();
             let _ = add.call3(target, &name.into(), callback, &options);
@@ -148,8 +161,10 @@ impl Inner {
             listeners.observer.disconnect();
             for name in EVENTS {
                 let target: &web_sys::EventTarget = &self.root;
-                let _ = target
-                    .remove_event_listener_with_callback(name, listeners.events.as_ref().unchecked_ref());
+                let _ = target.remove_event_listener_with_callback(
+                    name,
+                    listeners.events.as_ref().unchecked_ref(),
+                );
             }
         }
         self.root.set_inner_html("");
@@ -192,7 +207,8 @@ impl Inner {
             Tell::Pictures { pictures, chosen } => self.take_pictures(pictures, chosen),
             Tell::Files { picture, expected } => self.take_files(picture, expected, parts),
             Tell::Marks { marks } => {
-                let fresh = marks.iter().any(|mark| mark.own) && self.state.borrow().marks.is_empty();
+                let fresh =
+                    marks.iter().any(|mark| mark.own) && self.state.borrow().marks.is_empty();
                 self.state.borrow_mut().marks = marks;
                 self.measure_marks();
                 self.show_foot(fresh);
@@ -206,10 +222,18 @@ impl Inner {
         }
     }
 
-    fn take_pictures(self: &Rc<Self>, pictures: Vec<healthsync_imaging::stage::PictureFacts>, chosen: usize) {
+    fn take_pictures(
+        self: &Rc<Self>,
+        pictures: Vec<healthsync_imaging::stage::PictureFacts>,
+        chosen: usize,
+    ) {
         {
             let mut state = self.state.borrow_mut();
-            let mut before: Vec<Option<Stack>> = state.pictures.drain(..).map(|picture| picture.stack).collect();
+            let mut before: Vec<Option<Stack>> = state
+                .pictures
+                .drain(..)
+                .map(|picture| picture.stack)
+                .collect();
             before.resize_with(pictures.len(), || None);
             state.pictures = pictures
                 .into_iter()
@@ -263,17 +287,30 @@ impl Inner {
         let generation = self.desk.generation();
         let (set, parts, names) = {
             let mut state = self.state.borrow_mut();
-            let Some(stack) = state.pictures.get_mut(picture).and_then(|picture| picture.stack.as_mut()) else {
+            let Some(stack) = state
+                .pictures
+                .get_mut(picture)
+                .and_then(|picture| picture.stack.as_mut())
+            else {
                 return;
             };
-            let from = if stack.given.0 == generation { stack.given.1 } else { 0 };
+            let from = if stack.given.0 == generation {
+                stack.given.1
+            } else {
+                0
+            };
             if from >= stack.blobs.len() {
                 return;
             }
             stack.given = (generation, stack.blobs.len());
             let fresh = stack.blobs.iter().skip(from);
-            let names = (from..stack.blobs.len()).map(|at| format!("File {} of this series", at + 1));
-            (stack.set, fresh.cloned().collect::<Array>(), names.collect::<Vec<_>>())
+            let names =
+                (from..stack.blobs.len()).map(|at| format!("File {} of this series", at + 1));
+            (
+                stack.set,
+                fresh.cloned().collect::<Array>(),
+                names.collect::<Vec<_>>(),
+            )
         };
         let viewer = self.clone();
         spawn_local(async move {
@@ -292,7 +329,11 @@ impl Inner {
     fn added(self: &Rc<Self>, picture: usize, answer: Answer) {
         let first = {
             let mut state = self.state.borrow_mut();
-            let Some(stack) = state.pictures.get_mut(picture).and_then(|picture| picture.stack.as_mut()) else {
+            let Some(stack) = state
+                .pictures
+                .get_mut(picture)
+                .and_then(|picture| picture.stack.as_mut())
+            else {
                 return;
             };
             let first = stack.series.is_none();
@@ -320,7 +361,8 @@ impl Inner {
     }
 
     pub(crate) fn show_all(self: &Rc<Self>) {
-        for at in 0..self.panes.borrow().len() {
+        let count = self.panes.borrow().len();
+        for at in 0..count {
             self.show(at);
         }
         self.show_foot(false);
@@ -332,10 +374,16 @@ impl Inner {
         {
             let state = self.state.borrow();
             let mut panes = self.panes.borrow_mut();
-            let Some(pane) = panes.get_mut(at) else { return };
+            let Some(pane) = panes.get_mut(at) else {
+                return;
+            };
             let picture = state.pictures.get(pane.picture);
             if let Some(url) = picture.and_then(|picture| picture.facts.url.clone()) {
-                let alt = format!("Image {} of {} of this case", pane.picture + 1, state.pictures.len());
+                let alt = format!(
+                    "Image {} of {} of this case",
+                    pane.picture + 1,
+                    state.pictures.len()
+                );
                 pane.show_photo(&url, &alt);
                 return;
             }
@@ -365,9 +413,15 @@ impl Inner {
         let generation = self.desk.generation();
         let (view, picture, canvas, ask) = {
             let mut panes = self.panes.borrow_mut();
-            let Some(pane) = panes.get_mut(at) else { return };
+            let Some(pane) = panes.get_mut(at) else {
+                return;
+            };
             let state = self.state.borrow();
-            let Some(stack) = state.pictures.get(pane.picture).and_then(|picture| picture.stack.as_ref()) else {
+            let Some(stack) = state
+                .pictures
+                .get(pane.picture)
+                .and_then(|picture| picture.stack.as_ref())
+            else {
                 return;
             };
             let set = stack.set;
@@ -386,7 +440,8 @@ impl Inner {
             (pane.number, pane.picture, fresh.then_some(canvas), ask)
         };
         self.give(picture);
-        if let Some(canvas) = canvas.and_then(|canvas| canvas.transfer_control_to_offscreen().ok()) {
+        if let Some(canvas) = canvas.and_then(|canvas| canvas.transfer_control_to_offscreen().ok())
+        {
             let ask = Ask::Canvas {
                 view,
                 gpu: gpu_wanted(),
@@ -436,8 +491,14 @@ impl Inner {
                     let size = state.pictures[mark.picture].facts.size;
                     let measured = measure(mark.shape, &mark.points, None, size, |_, _| None);
                     state.measured.insert(mark.id, measured);
-                } else if let Some(stack) = state.pictures.get(mark.picture).and_then(|picture| picture.stack.as_ref())
-                    && stack.series.as_ref().is_some_and(|series| mark.slice < series.slices)
+                } else if let Some(stack) = state
+                    .pictures
+                    .get(mark.picture)
+                    .and_then(|picture| picture.stack.as_ref())
+                    && stack
+                        .series
+                        .as_ref()
+                        .is_some_and(|series| mark.slice < series.slices)
                 {
                     later.push((stack.set, mark));
                 }
@@ -458,7 +519,9 @@ impl Inner {
                     shape: mark.shape,
                     points: mark.points,
                 };
-                if let Answer::Measured { measured } = viewer.desk.ask(&ask, &Array::new(), &Array::new()).await {
+                if let Answer::Measured { measured } =
+                    viewer.desk.ask(&ask, &Array::new(), &Array::new()).await
+                {
                     viewer.state.borrow_mut().measured.insert(mark.id, measured);
                 }
                 if !viewer.is_closed() {
@@ -488,7 +551,9 @@ impl Inner {
     pub(crate) fn with_active<T>(&self, change: impl FnOnce(&mut Pane, &State) -> T) -> Option<T> {
         let state = self.state.borrow();
         let mut panes = self.panes.borrow_mut();
-        panes.get_mut(self.active.get()).map(|pane| change(pane, &state))
+        panes
+            .get_mut(self.active.get())
+            .map(|pane| change(pane, &state))
     }
 
     /// Another slice, and with it the linked pane when it shows the same kind of planes.

@@ -6,6 +6,7 @@
 mod chain;
 mod files;
 mod http;
+mod looking;
 mod network;
 mod platform;
 mod rooms;
@@ -160,6 +161,7 @@ impl Runtime {
             Intent::CancelUpload => self.cancel_upload(),
             Intent::Unlock { case } => self.unlock(case),
             Intent::CancelUnlock { case } => self.cancel_unlock(case),
+            Intent::Look { case, say } => self.look(case, say),
             Intent::Ask {
                 case,
                 question,

@@ -116,18 +116,6 @@ pub(crate) fn focus_nth(within: &web_sys::Element, selector: &str, at: usize) {
     }
 }
 
-/// Where an element is in the window: its centre, its width and its height, in CSS pixels.
-pub(crate) fn area(of: &web_sys::Element) -> [f64; 4] {
-    let rect = of.get_bounding_client_rect();
-    let (width, height) = (rect.width(), rect.height());
-    [
-        rect.left() + width / 2.0,
-        rect.top() + height / 2.0,
-        width,
-        height,
-    ]
-}
-
 /// Says on `<html>` that the page reacts now.
 pub(crate) fn mark_live() {
     if let Some(root) = document().document_element() {

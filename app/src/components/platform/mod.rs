@@ -4,7 +4,11 @@
 #[cfg(feature = "hydrate")]
 mod browser;
 #[cfg(feature = "hydrate")]
+mod workspace;
+#[cfg(feature = "hydrate")]
 pub(crate) use browser::*;
+#[cfg(feature = "hydrate")]
+pub(crate) use workspace::Workspace;
 
 #[cfg(not(feature = "hydrate"))]
 mod server;

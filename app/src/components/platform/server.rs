@@ -1,10 +1,11 @@
 //! The server's side: no window, no clock of the reader, no files.
 
 use healthsync_core::Millis;
+use healthsync_imaging::stage::{Say, Tell};
 use leptos::{ev, prelude::*, web_sys};
 
 use super::Theme;
-use crate::client::model::{Bootstrap, Files};
+use crate::client::model::{Blobs, Bootstrap, Files};
 
 /// From the context, where the shell has put it.
 pub(crate) fn bootstrap() -> Option<Bootstrap> {
@@ -51,11 +52,6 @@ pub(crate) fn is_composing(_event: &ev::KeyboardEvent) -> bool {
 /// Focus for the nth element inside `within` that the selector finds.
 pub(crate) fn focus_nth(_within: &web_sys::Element, _selector: &str, _at: usize) {}
 
-/// Where an element is in the window: its centre, its width and its height, in CSS pixels.
-pub(crate) fn area(_of: &web_sys::Element) -> [f64; 4] {
-    [0.0; 4]
-}
-
 /// The part of the address after `#`, without it.
 pub(crate) fn hash() -> String {
     String::new()
@@ -84,3 +80,21 @@ pub(crate) fn not_found_status() {
 
 #[cfg(not(feature = "ssr"))]
 pub(crate) fn not_found_status() {}
+
+/// Pictures are shown in browsers only.
+#[derive(Debug)]
+pub(crate) struct Workspace;
+
+impl Workspace {
+    pub(crate) fn open(
+        _root: &web_sys::HtmlElement,
+        _host: impl Fn(Say) + 'static,
+        _fault: impl Fn(String) + 'static,
+    ) -> Self {
+        Self
+    }
+
+    pub(crate) fn tell(&self, _tell: &Tell, _files: &Blobs) {}
+
+    pub(crate) fn close(self) {}
+}

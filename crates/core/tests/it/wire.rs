@@ -242,7 +242,8 @@ fn room_state() {
               "closed": null,
               "open_options": true
             }
-          ]
+          ],
+          "measurements": []
         }
       ],
       "pins": [],

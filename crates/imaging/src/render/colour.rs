@@ -30,7 +30,8 @@ pub fn paint_values(
 /// RGB with 8 bits, interleaved by pixel.
 pub fn paint_rgb(samples: &[u8], inverted: bool, rgba: &mut [u8]) {
     for (rgb, pixel) in samples.chunks_exact(3).zip(rgba.chunks_exact_mut(4)) {
-        let [r, g, b] = [rgb[0], rgb[1], rgb[2]].map(|level| if inverted { 255 - level } else { level });
+        let [r, g, b] =
+            [rgb[0], rgb[1], rgb[2]].map(|level| if inverted { 255 - level } else { level });
         pixel.copy_from_slice(&[r, g, b, 255]);
     }
 }
@@ -73,7 +74,13 @@ mod tests {
         let values = [-300_i16, 0, 7, 101, 230, 4000];
         let (mut by_table, mut by_value) = ([0; 24], [0; 24]);
         paint_grey(values.map(|value| value as u16), &table, &mut by_table);
-        paint_values(values.map(f64::from), &modality, &FULL, false, &mut by_value);
+        paint_values(
+            values.map(f64::from),
+            &modality,
+            &FULL,
+            false,
+            &mut by_value,
+        );
         assert_eq!(by_table, by_value);
     }
 

@@ -107,7 +107,11 @@ impl Volume {
         Ok(Self {
             first,
             step: step.abs(),
-            along: if step < 0.0 { along.map(|part| -part) } else { along },
+            along: if step < 0.0 {
+                along.map(|part| -part)
+            } else {
+                along
+            },
             count: planes.len(),
             values: vec![0; voxels(planes)],
         })

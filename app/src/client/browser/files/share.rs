@@ -13,7 +13,7 @@ use crate::client::{
         rooms::{OpenRoom, key::NEEDED, write::limit_trouble},
         runtime::{Runtime, trouble},
     },
-    model::{ImageLock, Stage, Trouble},
+    model::{Blobs, ImageLock, Stage, Trouble},
 };
 
 impl Runtime {
@@ -82,6 +82,7 @@ impl Runtime {
                     if let Some(url) = attached.preview.clone() {
                         let open = ImageLock::Open {
                             url,
+                            files: Blobs::default(),
                             wrong_nodes: Vec::new(),
                         };
                         room.locks.borrow_mut().insert(cid, open);
@@ -214,6 +215,7 @@ impl Runtime {
             size: picture.bytes.len() as u64,
             width: picture.width,
             height: picture.height,
+            series: None,
         })
     }
 

@@ -21,7 +21,7 @@ use crate::client::{
         },
         runtime::{Runtime, trouble},
     },
-    model::{ImageLock, Trouble},
+    model::{Blobs, ImageLock, Trouble},
 };
 
 /// A transfer in which nothing comes for so long has stalled.
@@ -116,7 +116,11 @@ impl Runtime {
 
     async fn unlock_one(self: &Rc<Self>, room: &Rc<OpenRoom>, image: &ImageRef, person: Person) {
         let lock = match self.open_image(room, image).await {
-            Ok((url, wrong_nodes)) => ImageLock::Open { url, wrong_nodes },
+            Ok((url, wrong_nodes)) => ImageLock::Open {
+                url,
+                files: Blobs::default(),
+                wrong_nodes,
+            },
             Err(Closed::Denied) => ImageLock::Denied { person },
             Err(Closed::Failed(trouble)) => ImageLock::Failed(trouble),
         };

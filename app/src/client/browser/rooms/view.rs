@@ -10,7 +10,7 @@ use super::OpenRoom;
 use crate::{
     api::ChainRole,
     client::{
-        browser::{files::attach::Attached, runtime::Runtime},
+        browser::{files::attach::Attached, looking, runtime::Runtime},
         model::{
             CaseRow, Delivery, ImageLock, ImageRow, MemberRow, MessageRow, OptionRow, PollRow,
             Role, RoomPhase, RoomView,
@@ -157,6 +157,7 @@ fn case_row(
         size: image.size,
         width: image.width,
         height: image.height,
+        series: image.series.clone(),
         lock: lock(&image.cid),
     };
     CaseRow {
@@ -171,6 +172,12 @@ fn case_row(
             .iter()
             .map(|poll| poll_row(poll, me, delivery))
             .collect(),
+        marks: Arc::new(
+            case.measurements
+                .iter()
+                .map(|view| looking::mark(view, me))
+                .collect(),
+        ),
         delivery: delivery(&case.id),
     }
 }

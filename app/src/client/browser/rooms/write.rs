@@ -117,7 +117,7 @@ impl Runtime {
     }
 
     /// Anything else that is said at the press of a button.
-    fn say_or_toast(self: &Rc<Self>, kinds: Vec<Kind>) {
+    pub(crate) fn say_or_toast(self: &Rc<Self>, kinds: Vec<Kind>) {
         let Some(room) = self.open_room() else { return };
         let runtime = self.clone();
         spawn_local(async move {
