@@ -21,6 +21,9 @@ const LIBRARIES: [(&str, &str); 4] = [
 /// weighs today and a little more, so that it can only shrink. Lower it whenever it does.
 const PAGE_BUDGET: u64 = 920_000;
 
+/// What comes with the first picture, likewise: viewer and decoders.
+const IMAGING_BUDGET: u64 = 2_500_000;
+
 /// One suite's surroundings.
 #[derive(Debug)]
 pub(crate) struct Tools<'a> {
@@ -125,6 +128,17 @@ fn clippy(tools: &Tools<'_>) -> Result<Tally, Failure> {
     ]);
     browser.args(strict);
     tally += tools.check("lints of the browser's build", browser)?;
+    let mut imaging = tools.cargo(&[
+        "clippy",
+        "-p",
+        "healthsync-viewer",
+        "-p",
+        "healthsync-imaging-worker",
+        "--target",
+        "wasm32-unknown-unknown",
+    ]);
+    imaging.args(strict);
+    tally += tools.check("lints of the viewer and the imaging worker", imaging)?;
     let mut own = tools.cargo(&[
         "clippy",
         "-p",
@@ -289,6 +303,15 @@ fn site_build(tools: &Tools<'_>) -> Result<Tally, Failure> {
         "{}the page weighs {} bytes in brotli (WebAssembly {wasm}, glue {js}) of {PAGE_BUDGET} allowed; the stylesheet {css}",
         if kept { "" } else { "FAILED: " },
         wasm + js
+    ));
+    tally += Tally::of(kept);
+    let module = |name: &str| size(&manifest.imaging.with_file_name(name));
+    let (viewer, decoder) = (module("viewer_bg.wasm")?, module("decoder_bg.wasm")?);
+    let kept = viewer + decoder <= IMAGING_BUDGET;
+    say(format!(
+        "{}the first picture brings {} bytes in brotli (viewer {viewer}, decoders {decoder}) of {IMAGING_BUDGET} allowed",
+        if kept { "" } else { "FAILED: " },
+        viewer + decoder
     ));
     tally += Tally::of(kept);
     Ok(tally)

@@ -20,9 +20,9 @@ mod webp;
 mod codec;
 #[cfg(feature = "decode")]
 pub mod decode;
+pub mod desk;
 #[cfg(feature = "dicom")]
 pub mod dicom;
-pub mod desk;
 pub mod measure;
 pub mod render;
 pub mod stage;
