@@ -101,7 +101,7 @@ impl Canvases {
                     )
                     .map_err(|_| "The browser has no memory for the picture.".to_owned())?;
                     context
-                        .put_image_data(&image, 0, 0)
+                        .put_image_data(&image, 0.0, 0.0)
                         .map_err(|_| "The browser could not draw the picture.".to_owned())?;
                 }
             }

@@ -11,12 +11,14 @@ use web_sys::Element;
 
 use crate::{dom, viewer::Inner};
 
+type Step = Closure<dyn FnMut(f64)>;
+
 #[derive(Debug, Default)]
 pub(crate) struct Cine {
     running: Cell<bool>,
     /// Where and when it began.
     began: Cell<(u32, f64)>,
-    step: RefCell<Option<Closure<dyn FnMut(f64)>>>,
+    step: RefCell<Option<Step>>,
 }
 
 impl Cine {

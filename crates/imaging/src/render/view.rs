@@ -46,7 +46,7 @@ impl Viewport {
     fn fit(&self) -> [f64; 2] {
         let [columns, rows] = self.picture;
         let (width, height) = (columns.max(1.0), (rows * self.aspect).max(1.0));
-        let (across, down) = if self.view.turns % 2 == 0 {
+        let (across, down) = if self.view.turns.is_multiple_of(2) {
             (width, height)
         } else {
             (height, width)
