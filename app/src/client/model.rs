@@ -553,27 +553,27 @@ impl Default for Blobs {
 
 #[cfg(feature = "hydrate")]
 impl Blobs {
-    pub fn new(blobs: Vec<web_sys::Blob>) -> Self {
+    pub(crate) fn new(blobs: Vec<web_sys::Blob>) -> Self {
         Self(Arc::new(send_wrapper::SendWrapper::new(blobs)))
     }
 
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.0.len()
     }
 
     /// Without the first ones.
-    pub fn after(&self, first: usize) -> Self {
+    pub(crate) fn after(&self, first: usize) -> Self {
         Self::new(self.0.iter().skip(first).cloned().collect())
     }
 }
 
 #[cfg(not(feature = "hydrate"))]
 impl Blobs {
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         0
     }
 
-    pub fn after(&self, _first: usize) -> Self {
+    pub(crate) fn after(&self, _first: usize) -> Self {
         Self::default()
     }
 }
