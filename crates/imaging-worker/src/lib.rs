@@ -5,6 +5,7 @@
 
 mod cache;
 mod canvas;
+mod clean;
 mod facts;
 mod frames;
 mod gpu;
@@ -51,6 +52,15 @@ impl Desk {
 
 impl Desk {
     fn answer(&mut self, ask: Ask, parts: &Array) -> (Answer, Array) {
+        if let Ask::Clean {
+            set,
+            series,
+            masks,
+            reviewed,
+        } = ask
+        {
+            return self.sets.clean(set, series, masks, reviewed);
+        }
         let answer = match ask {
             Ask::Add {
                 set,
@@ -78,6 +88,7 @@ impl Desk {
                 .sets
                 .measure(at, shape, &points)
                 .map(|measured| Answer::Measured { measured }),
+            Ask::Clean { .. } => Ok(Answer::Done),
             Ask::Tags { at } => self.sets.tags(at).map(|rows| Answer::Tags { rows }),
         };
         (answer.unwrap_or_else(failed), Array::new())

@@ -5,7 +5,9 @@ use std::{collections::HashMap, rc::Rc};
 
 use healthsync_imaging::{
     desk::{Answer, At, FRAME_BYTES, Look, PARSED_BYTES, Refused, TagRow},
-    dicom::{Frame, Instance, InstanceHead, Samples, Slice, sort_into_series},
+    archive,
+    deid::StudyKey,
+    dicom::{Frame, Instance, InstanceHead, Samples, Slice, looks_like_dicom, sort_into_series},
     measure::{Measured, Shape, measure},
     render::{Axis, Modality, Volume},
 };
@@ -15,6 +17,7 @@ use web_sys::{Blob, FileReaderSync};
 
 use crate::{
     cache::Cache,
+    clean,
     facts::{Row, plane, row, scale},
     frames::{Grey, Picture, Pixels, number},
     tags,
@@ -48,12 +51,14 @@ struct Set {
     /// As the files; `None` for those that were refused.
     heads: Vec<Option<InstanceHead>>,
     rows: Vec<Row>,
+    /// Drawn when the first series is cleaned: files of one study keep belonging together.
+    key: Option<StudyKey>,
 }
 
 #[derive(Debug)]
-struct File {
-    name: String,
-    blob: Blob,
+pub(crate) struct File {
+    pub(crate) name: String,
+    pub(crate) blob: Blob,
 }
 
 /// A volume, and what its values mean: stored ones less `offset`.
@@ -72,12 +77,18 @@ impl Sets {
         blobs: &Array,
         in_order: bool,
     ) -> Result<Answer, String> {
-        let set = self.sets.entry(id).or_default();
         let mut refused = Vec::new();
+        let mut given = Vec::with_capacity(names.len());
         for (blob, name) in blobs.iter().zip(names) {
             let blob: Blob = blob
                 .dyn_into()
                 .map_err(|_| "The page sent no file.".to_owned())?;
+            if let Err(why) = unpack(&File { name: name.clone(), blob }, &mut given) {
+                refused.push(Refused { name, why });
+            }
+        }
+        let set = self.sets.entry(id).or_default();
+        for File { name, blob } in given {
             let at = set.files.len();
             let head = match parse(&blob, &name) {
                 Ok(instance) => {
@@ -306,6 +317,33 @@ impl Sets {
         ))
     }
 
+    /// De-identifies a series.
+    pub(crate) fn clean(
+        &mut self,
+        id: u32,
+        series: u32,
+        masks: Vec<[u32; 4]>,
+        reviewed: bool,
+    ) -> (Answer, Array) {
+        let failed = |what: &str| (Answer::Failed { what: what.into() }, Array::new());
+        let Some(set) = self.sets.get_mut(&id) else {
+            return failed("This series is not open any more.");
+        };
+        if set.key.is_none() {
+            set.key = clean::fresh_key();
+        }
+        let (Some(key), Some(row)) = (set.key.clone(), set.rows.get(series as usize)) else {
+            return failed("The browser gives no random numbers, so nothing can be cleaned.");
+        };
+        let files: Vec<&File> = row
+            .facts
+            .files
+            .iter()
+            .filter_map(|file| set.files.get(*file as usize))
+            .collect();
+        clean::clean(&files, key, masks, reviewed)
+    }
+
     pub(crate) fn tags(&mut self, at: At) -> Result<Vec<TagRow>, String> {
         let slice = self.slice(at)?;
         let instance = self.instance(at.set, slice.instance)?;
@@ -347,12 +385,47 @@ impl Set {
     }
 }
 
-fn parse(blob: &Blob, name: &str) -> Result<Instance, String> {
+/// The whole file.
+pub(crate) fn bytes_of(blob: &Blob, name: &str) -> Result<Vec<u8>, String> {
     let gone =
         || format!("The browser could not read {name}; it may have been moved. Choose it again.");
     let reader = FileReaderSync::new().map_err(|_| gone())?;
     let buffer = reader.read_as_array_buffer(blob).map_err(|_| gone())?;
-    Instance::parse(Uint8Array::new(&buffer).to_vec()).map_err(|error| error.to_string())
+    Ok(Uint8Array::new(&buffer).to_vec())
+}
+
+fn parse(blob: &Blob, name: &str) -> Result<Instance, String> {
+    Instance::parse(bytes_of(blob, name)?).map_err(|error| error.to_string())
+}
+
+/// Adds a file, or the files of an archive, to those given.
+fn unpack(file: &File, given: &mut Vec<File>) -> Result<(), String> {
+    let start = file
+        .blob
+        .slice_with_i32_and_i32(0, 4)
+        .map_err(|_| "The browser could not read it.".to_owned())?;
+    if !archive::looks_like_zip(&bytes_of(&start, &file.name)?) {
+        given.push(File {
+            name: file.name.clone(),
+            blob: file.blob.clone(),
+        });
+        return Ok(());
+    }
+    let whole = bytes_of(&file.blob, &file.name)?;
+    for entry in archive::entries(&whole).map_err(|error| error.to_string())? {
+        let bytes = entry
+            .bytes(&whole)
+            .map_err(|error| format!("{}: {error}", entry.name))?;
+        // Notes and viewers of a medium lie beside its images and are no loss.
+        if looks_like_dicom(&bytes) {
+            let blob = clean::blob(&bytes).ok_or("There is no memory to unpack it.")?;
+            given.push(File {
+                name: entry.name,
+                blob,
+            });
+        }
+    }
+    Ok(())
 }
 
 /// Puts samples where they belong in the volume, each by `scaled`.

@@ -98,6 +98,17 @@ pub enum Ask {
         /// Pixel coordinates.
         points: Vec<[f64; 2]>,
     },
+    /// De-identify a series; its cleaned files come back as buffers, in the series' order.
+    Clean {
+        /// The set.
+        set: u32,
+        /// The series in it.
+        series: u32,
+        /// Boxes to paint over in every frame: left, top, right, bottom, the last two exclusive.
+        masks: Vec<[u32; 4]>,
+        /// A person has looked at the pixels.
+        reviewed: bool,
+    },
     /// All elements of the file.
     Tags {
         /// Of the slice.
@@ -129,6 +140,24 @@ pub enum Answer {
     Measured {
         /// `None` for points that make no shape.
         measured: Option<Measured>,
+    },
+    /// All files of the series are clean.
+    Cleaned {
+        /// How many values were removed or replaced.
+        removed: u32,
+        /// Of how many different elements.
+        kinds: u32,
+        /// What a person should know.
+        warnings: Vec<String>,
+        /// The receipt, JSON.
+        receipt: String,
+    },
+    /// Not cleaned: somebody has to look at the pixels first.
+    Look {
+        /// Why, one for each rule.
+        reasons: Vec<String>,
+        /// Boxes that are painted over anyhow.
+        boxes: Vec<[u32; 4]>,
     },
     /// The elements.
     Tags {

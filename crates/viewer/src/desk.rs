@@ -52,8 +52,18 @@ impl Desk {
 
     /// Asks, with blobs or a canvas beside it; `moved` of them change hands.
     pub(crate) async fn ask(&self, ask: &Ask, parts: &Array, moved: &Array) -> Answer {
+        self.ask_all(ask, parts, moved).await.0
+    }
+
+    /// Asks for something that comes with buffers.
+    pub(crate) async fn ask_for_buffers(&self, ask: &Ask) -> (Answer, Array) {
+        self.ask_all(ask, &Array::new(), &Array::new()).await
+    }
+
+    async fn ask_all(&self, ask: &Ask, parts: &Array, moved: &Array) -> (Answer, Array) {
+        let none = |what: &str| (failed(what), Array::new());
         let Ok(json) = serde_json::to_string(ask) else {
-            return failed("The question to the imaging worker could not be written.");
+            return none("The question to the imaging worker could not be written.");
         };
         let id = self.next.get();
         self.next.set(id.wrapping_add(1));
@@ -66,7 +76,7 @@ impl Desk {
             let _ = Reflect::set(&message, &name.into(), &value);
         }
         let Some(worker) = self.worker() else {
-            return failed("The imaging worker could not be started. Reload the page.");
+            return none("The imaging worker could not be started. Reload the page.");
         };
         let waiting = self.waiting.clone();
         let promise = Promise::new(&mut |resolve, _| {
@@ -74,18 +84,21 @@ impl Desk {
         });
         if worker.post_message_with_transfer(&message, moved).is_err() {
             self.waiting.borrow_mut().remove(&id);
-            return failed("The browser could not hand the picture to the imaging worker.");
+            return none("The browser could not hand the picture to the imaging worker.");
         }
         let answer = JsFuture::from(promise).await.unwrap_or_default();
         if let Some(crash) = dom::get(&answer, "crashed").as_string() {
             self.end();
-            return failed(&format!(
+            return none(&format!(
                 "A file made the imaging worker stop ({crash}). It was started anew; the other files still open."
             ));
         }
         let text = dom::get(&answer, "answer").as_string().unwrap_or_default();
-        serde_json::from_str(&text)
-            .unwrap_or_else(|_| failed("The imaging worker's answer could not be read."))
+        let buffers = dom::get(&answer, "buffers").dyn_into().unwrap_or_default();
+        match serde_json::from_str(&text) {
+            Ok(answer) => (answer, buffers),
+            Err(_) => none("The imaging worker's answer could not be read."),
+        }
     }
 
     fn worker(&self) -> Option<Worker> {

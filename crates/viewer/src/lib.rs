@@ -14,6 +14,7 @@ mod input;
 mod label;
 mod pane;
 mod state;
+mod study;
 mod tags;
 mod tools;
 mod viewer;
