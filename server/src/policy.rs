@@ -186,6 +186,13 @@ impl Policy for RoomPolicy {
                 RefusalCode::TooLarge,
                 crate::storage::sentence(&why),
             )),
+            Err(StoreError::Full) => {
+                tracing::error!("the disk of the mailbox is full");
+                Err(Refusal::new(
+                    RefusalCode::Unavailable,
+                    "The server's disk is full. What you wrote is kept in this browser and sent again.",
+                ))
+            }
             Err(StoreError::Database(error)) => Err(unavailable(error)),
         }
     }

@@ -12,6 +12,7 @@ use tokio::task::JoinHandle;
 
 use crate::chain::watcher::{ChainStatus, Watcher};
 use crate::chain::{Chain, ChainError, NamedChain, RegistryIndex};
+use crate::database::OpenError;
 use crate::http::metrics::Counters;
 use crate::http::rpc::RpcLimits;
 use crate::http::security::Guard;
@@ -41,6 +42,7 @@ pub struct Services {
     pub bootstrap: Bootstrap,
     relay_task: JoinHandle<()>,
     watcher_task: JoinHandle<()>,
+    forgetting_task: Option<JoinHandle<()>>,
 }
 
 /// The services as handlers get them.
@@ -57,7 +59,7 @@ pub enum StartError {
     #[error(transparent)]
     Identity(#[from] IdentityError),
     #[error("the database {file} cannot be opened: {error}")]
-    Database { file: String, error: sqlx::Error },
+    Database { file: String, error: OpenError },
     #[error("the folder for files cannot be used: {0}")]
     Blobs(#[from] BlobError),
     #[error(
@@ -97,9 +99,22 @@ impl Services {
             let file = file.display().to_string();
             move |error| StartError::Database { file, error }
         };
-        let mailbox = Mailbox::open(&settings.database())
-            .await
-            .map_err(database(&settings.database()))?;
+        let file = settings.database();
+        let mailbox = match &settings.database_url {
+            Some(settings::Database::Postgres(url)) => {
+                let opened = Mailbox::postgres(url.expose(), &file).await;
+                opened.map_err(|error| StartError::Database {
+                    file: url.to_string(),
+                    error,
+                })?
+            }
+            Some(settings::Database::Sqlite(_)) | None => {
+                Mailbox::open(&file).await.map_err(database(&file))?
+            }
+        };
+        let forgetting_task = settings
+            .retention_days
+            .map(|days| tokio::spawn(mailbox.clone().forget_regularly(days)));
         let index = RegistryIndex::new(mailbox.database().clone());
         let chain = Arc::new(connect(&settings, &http).await?);
         let chain_status = Arc::new(ChainStatus::default());
@@ -112,6 +127,7 @@ impl Services {
                 };
                 KeyNodes::embedded(data, reader, config)
                     .await
+                    .map_err(OpenError::from)
                     .map_err(database(&data.join("key-node-1.db")))?
             }
             settings::KeyNodes::Remote(urls) => KeyNodes::elsewhere(urls.clone(), http.clone()),
@@ -172,6 +188,7 @@ impl Services {
             bootstrap,
             relay_task,
             watcher_task,
+            forgetting_task,
         }))
     }
 
@@ -183,6 +200,9 @@ impl Services {
     /// Ends connections and closes files.
     pub async fn stop(&self) {
         self.watcher_task.abort();
+        if let Some(task) = &self.forgetting_task {
+            task.abort();
+        }
         self.relay.stop().await;
         let relay_ended = async {
             while self.relay_runs() {
@@ -191,7 +211,7 @@ impl Services {
         };
         let _ = tokio::time::timeout(Duration::from_secs(3), relay_ended).await;
         self.key_nodes.close().await;
-        self.mailbox.database().close().await;
+        self.mailbox.close().await;
     }
 }
 

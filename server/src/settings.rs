@@ -1,6 +1,7 @@
 //! What an operator can set: flags, or `HEALTHSYNC_*` in the environment. A value that cannot work is refused at
 //! start with its name, the value and what would be right; nothing falls back silently.
 
+use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
@@ -27,9 +28,14 @@ pub struct Settings {
     #[arg(long, env = "HEALTHSYNC_DATA_DIR", default_value = "data")]
     pub data_dir: PathBuf,
 
-    /// Database of mailbox and index, as `sqlite:FILE`. Default: healthsync.db in the data folder.
-    #[arg(long, env = "HEALTHSYNC_DATABASE_URL", value_parser = database)]
+    /// Database of the mailbox: `sqlite:FILE`, or `postgres://…` for a PostgreSQL server. Default: healthsync.db in the
+    /// data folder, where the index of rooms always is.
+    #[arg(long, env = "HEALTHSYNC_DATABASE_URL", value_parser = database, hide_env_values = true)]
     pub database_url: Option<Database>,
+
+    /// Forget the events of rooms in which nothing was said for so many days. Default: keep all.
+    #[arg(long, env = "HEALTHSYNC_RETENTION_DAYS", value_parser = retention_days)]
+    pub retention_days: Option<u64>,
 
     /// Storage service with the Lighthouse API, as an https URL. Empty: the data folder of this server.
     #[arg(long, env = "HEALTHSYNC_STORAGE_URL", default_value = "", value_parser = storage)]
@@ -87,10 +93,35 @@ pub struct Settings {
     pub log: String,
 }
 
-/// Where mailbox and index are kept.
+/// Where the mailbox is kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Database {
     Sqlite(PathBuf),
+    Postgres(PostgresUrl),
+}
+
+/// A URL that may hold a password: shown without it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct PostgresUrl(Url);
+
+impl PostgresUrl {
+    /// With the password, to connect with.
+    pub fn expose(&self) -> &str {
+        self.0.as_str()
+    }
+}
+
+impl fmt::Display for PostgresUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let host = self.0.host_str().unwrap_or("this machine");
+        write!(f, "postgres://{host}{}", self.0.path())
+    }
+}
+
+impl fmt::Debug for PostgresUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "PostgresUrl({self})")
+    }
 }
 
 /// Who keeps the encrypted files.
@@ -148,11 +179,11 @@ impl Settings {
         }
     }
 
-    /// File of the mailbox.
+    /// The embedded database: index and uploads, and the mailbox unless it is elsewhere.
     pub fn database(&self) -> PathBuf {
         match &self.database_url {
             Some(Database::Sqlite(path)) => path.clone(),
-            None => self.data_dir.join("healthsync.db"),
+            Some(Database::Postgres(_)) | None => self.data_dir.join("healthsync.db"),
         }
     }
 
@@ -179,8 +210,12 @@ fn addr(text: &str) -> Result<SocketAddr, String> {
 }
 
 fn database(text: &str) -> Result<Database, String> {
-    let right = "HEALTHSYNC_DATABASE_URL takes sqlite:FILE, such as sqlite:/var/lib/healthsync/mailbox.db; \
-                 this version speaks no other database";
+    let right = "HEALTHSYNC_DATABASE_URL takes sqlite:FILE, such as sqlite:/var/lib/healthsync/mailbox.db, or \
+                 postgres://USER:PASSWORD@HOST/DATABASE";
+    if text.starts_with("postgres://") || text.starts_with("postgresql://") {
+        let url = Url::parse(text).map_err(|_| right)?;
+        return Ok(Database::Postgres(PostgresUrl(url)));
+    }
     let path = text
         .strip_prefix("sqlite://")
         .or_else(|| text.strip_prefix("sqlite:"))
@@ -189,6 +224,12 @@ fn database(text: &str) -> Result<Database, String> {
         return Err(right.into());
     }
     Ok(Database::Sqlite(path.into()))
+}
+
+fn retention_days(text: &str) -> Result<u64, String> {
+    text.parse().ok().filter(|days| (1..=36_500).contains(days)).ok_or_else(|| {
+        "HEALTHSYNC_RETENTION_DAYS takes a number of days from 1 to 36500, or is left out to keep all".into()
+    })
 }
 
 fn http_url(text: &str) -> Option<Url> {
@@ -334,7 +375,7 @@ mod tests {
             ("--addr", "localhost", "HEALTHSYNC_ADDR", "127.0.0.1:3000"),
             (
                 "--database-url",
-                "postgres://db/hs",
+                "mysql://db/hs",
                 "HEALTHSYNC_DATABASE_URL",
                 "sqlite:FILE",
             ),

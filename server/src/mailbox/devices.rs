@@ -30,22 +30,22 @@ impl Mailbox {
             return Ok(());
         }
         sqlx::query(
-            "INSERT INTO devices (device, person, expires_at) VALUES (?, ?, ?) \
-             ON CONFLICT DO UPDATE SET person = excluded.person, expires_at = excluded.expires_at",
+            "INSERT INTO devices (device, person, expires_at) VALUES ($1, $2, $3) \
+             ON CONFLICT (device) DO UPDATE SET person = excluded.person, expires_at = excluded.expires_at",
         )
         .bind(&device.0[..])
         .bind(&known.person.0[..])
         .bind(number(known.expires_at))
-        .execute(&self.database.write)
+        .execute(&self.pools.write)
         .await?;
         Ok(())
     }
 
     /// Whose a device is, if it has proved it here.
     pub async fn device(&self, device: DeviceKey) -> Result<Option<KnownDevice>, sqlx::Error> {
-        let row = sqlx::query("SELECT person, expires_at FROM devices WHERE device = ?")
+        let row = sqlx::query("SELECT person, expires_at FROM devices WHERE device = $1")
             .bind(&device.0[..])
-            .fetch_optional(&self.database.read)
+            .fetch_optional(&self.pools.read)
             .await?;
         row.map(|row| {
             Ok(KnownDevice {
