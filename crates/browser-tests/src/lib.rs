@@ -7,6 +7,7 @@
 #![cfg(all(target_arch = "wasm32", target_os = "unknown"))]
 #![allow(clippy::unwrap_used, reason = "everything here is a test")]
 
+pub mod gossip;
 pub mod imaging;
 pub mod lighthouse;
 pub mod net;

@@ -29,7 +29,7 @@ async fn offline_after(path: &str) -> (NodeHandle, Status) {
         match events.next().await.unwrap() {
             NetEvent::Status(status) if status.state == State::Offline => return (handle, status),
             NetEvent::Status(status) => assert_ne!(status.state, State::Connected),
-            NetEvent::Gossip { .. } => panic!("gossip from nobody"),
+            NetEvent::Gossip { .. } | NetEvent::Missed => panic!("gossip from nobody"),
         }
     }
 }

@@ -12,12 +12,7 @@ use libp2p::{
     swarm::NetworkBehaviour,
 };
 
-use crate::{
-    client::MOST_DIRECT,
-    gossip::{self, Gossip},
-    relay_only::RelayOnly,
-    sync,
-};
+use crate::{client::MOST_DIRECT, gossip, relay_only::RelayOnly, sync};
 
 /// How often each side asks the other whether it is there.
 pub(crate) const PING_INTERVAL: Duration = Duration::from_secs(4);
@@ -35,7 +30,7 @@ pub(crate) struct Behaviour {
     pub(crate) limits: connection_limits::Behaviour,
     pub(crate) ping: ping::Behaviour,
     pub(crate) identify: identify::Behaviour,
-    pub(crate) gossip: RelayOnly<Gossip>,
+    pub(crate) gossip: RelayOnly,
     pub(crate) sync: sync::History,
     pub(crate) streams: libp2p_stream::Behaviour,
 }

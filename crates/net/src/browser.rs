@@ -12,9 +12,10 @@ use std::sync::Arc;
 
 use futures::channel::mpsc;
 use libp2p::{
-    Transport as _,
+    PeerId, Transport as _,
     core::{
         muxing::{StreamMuxerBox, SubstreamBox},
+        transport::Boxed,
         upgrade::Version,
     },
     identity::Keypair,
@@ -27,6 +28,13 @@ use crate::{
     client::{self, NetEvent, NodeConfig, NodeHandle},
 };
 use overlap::Overlap;
+
+/// WebRTC-direct as a browser dials it, versions 1 and 2: a transport for any libp2p node on a page's main thread.
+pub fn webrtc(keypair: Keypair) -> Boxed<(PeerId, StreamMuxerBox)> {
+    webrtc::WebRtcTransport::new(keypair)
+        .map(|(peer, connection), _| (peer, StreamMuxerBox::new(connection)))
+        .boxed()
+}
 
 /// The browser's node. See [`Node::start`].
 #[derive(Debug)]
@@ -52,11 +60,8 @@ impl Node {
             .multiplex(yamux)
             .map(|(peer, muxer), _| (peer, StreamMuxerBox::new(muxer)))
             .boxed();
-        let webrtc = webrtc::WebRtcTransport::new(keypair.clone())
-            .map(|(peer, connection), _| (peer, StreamMuxerBox::new(connection)))
-            .boxed();
         let parts = client::Parts {
-            transport: Overlap::new(webrtc, websocket).boxed(),
+            transport: Overlap::new(webrtc(keypair.clone()), websocket).boxed(),
             finish: webrtc::direct::finish(stun),
             swarm: libp2p::swarm::Config::with_wasm_executor(),
             shelf,

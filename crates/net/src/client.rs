@@ -56,6 +56,9 @@ pub enum NetEvent {
         /// The sealed bytes.
         bytes: Vec<u8>,
     },
+    /// A better connection has replaced the one in use. Gossip that was under way on the old one may be
+    /// lost: pull.
+    Missed,
 }
 
 /// How the connection is.

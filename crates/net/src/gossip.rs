@@ -16,7 +16,7 @@ use libp2p::{
 use sha2::{Digest, Sha256};
 
 /// Gossipsub with a bound on how many topics a peer may name.
-pub(crate) type Gossip =
+pub type Gossip =
     gossipsub::Behaviour<IdentityTransform, MaxCountSubscriptionFilter<AllowAllSubscriptionFilter>>;
 
 /// Topics one side may announce. Gossipsub puts all of them into one hello message, so this and
@@ -84,7 +84,7 @@ pub(crate) fn message_id(data: &[u8]) -> MessageId {
 /// into a room), so that every message goes to every member at once. The mesh would not do: with its
 /// defaults everyone beyond the twelfth member gets messages a second late, and at any size a
 /// message that arrives between SUBSCRIBE and GRAFT is never passed on.
-pub(crate) fn behaviour(keypair: &Keypair) -> Gossip {
+pub fn behaviour(keypair: &Keypair) -> Gossip {
     let config = gossipsub::ConfigBuilder::default()
         .validation_mode(ValidationMode::Strict)
         .validate_messages()

@@ -14,12 +14,14 @@ mod behaviour;
 pub mod blob;
 pub mod circuit;
 pub mod client;
+mod eager;
 mod framing;
 pub mod gossip;
 pub mod protobuf;
 mod relay_only;
 pub mod signal;
 pub mod sync;
+pub mod webrtc;
 
 #[cfg(target_arch = "wasm32")]
 pub mod browser;

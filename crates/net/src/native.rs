@@ -4,12 +4,11 @@
 //! Incoming connections are WebSockets that axum has upgraded ([`RelayHandle::upgrade`]) and, when
 //! an address is configured, WebRTC-direct over UDP.
 
-mod pieces;
 mod policy;
 mod relay;
+pub mod webrtc;
 mod websocket;
 
-pub use pieces::{PieceStream, Pieces};
 pub use policy::{Admission, Outcome, Page, PeerIdBytes, Policy, Refusal};
 pub use relay::{
     Overloaded, Relay, RelayConfig, RelayError, RelayHandle, RelayMetrics, new_certificate,

@@ -10,20 +10,23 @@ use std::{
 use libp2p::{
     Multiaddr, PeerId,
     core::{Endpoint, transport::PortUse},
+    gossipsub,
     swarm::{
         ConnectionDenied, ConnectionId, FromSwarm, NetworkBehaviour, THandler, THandlerInEvent,
         THandlerOutEvent, ToSwarm, derive_prelude::Either, dummy,
     },
 };
 
-/// A behaviour that sees connections to one peer; with `None`, to all.
-pub(crate) struct RelayOnly<B> {
-    inner: B,
+use crate::{eager::Eager, gossip::Gossip};
+
+/// Gossipsub that sees connections to one peer; with `None`, to all.
+pub(crate) struct RelayOnly {
+    inner: Gossip,
     relay: Option<PeerId>,
 }
 
-impl<B> RelayOnly<B> {
-    pub(crate) fn new(inner: B, relay: Option<PeerId>) -> Self {
+impl RelayOnly {
+    pub(crate) fn new(inner: Gossip, relay: Option<PeerId>) -> Self {
         Self { inner, relay }
     }
 
@@ -32,23 +35,23 @@ impl<B> RelayOnly<B> {
     }
 }
 
-impl<B> Deref for RelayOnly<B> {
-    type Target = B;
+impl Deref for RelayOnly {
+    type Target = Gossip;
 
-    fn deref(&self) -> &B {
+    fn deref(&self) -> &Gossip {
         &self.inner
     }
 }
 
-impl<B> DerefMut for RelayOnly<B> {
-    fn deref_mut(&mut self) -> &mut B {
+impl DerefMut for RelayOnly {
+    fn deref_mut(&mut self) -> &mut Gossip {
         &mut self.inner
     }
 }
 
-impl<B: NetworkBehaviour> NetworkBehaviour for RelayOnly<B> {
-    type ConnectionHandler = Either<THandler<B>, dummy::ConnectionHandler>;
-    type ToSwarm = B::ToSwarm;
+impl NetworkBehaviour for RelayOnly {
+    type ConnectionHandler = Either<Eager, dummy::ConnectionHandler>;
+    type ToSwarm = gossipsub::Event;
 
     fn handle_established_inbound_connection(
         &mut self,
@@ -62,7 +65,7 @@ impl<B: NetworkBehaviour> NetworkBehaviour for RelayOnly<B> {
         }
         self.inner
             .handle_established_inbound_connection(id, peer, local, remote)
-            .map(Either::Left)
+            .map(|handler| Either::Left(Eager::new(handler)))
     }
 
     fn handle_established_outbound_connection(
@@ -78,7 +81,7 @@ impl<B: NetworkBehaviour> NetworkBehaviour for RelayOnly<B> {
         }
         self.inner
             .handle_established_outbound_connection(id, peer, address, role, port)
-            .map(Either::Left)
+            .map(|handler| Either::Left(Eager::new(handler)))
     }
 
     fn on_swarm_event(&mut self, event: FromSwarm) {

@@ -4,8 +4,14 @@
 use healthsync_net::{
     blob::wire::{Answer, Ask},
     circuit::{HopMessage, StopMessage},
+    native::webrtc::stun::Request,
     protobuf::{self, Reader},
     signal::{Exchange, Message, Role},
+    webrtc::{
+        credentials::parse_username,
+        frame::{Decoder, MAX_FRAME},
+        sdp,
+    },
 };
 use libfuzzer_sys::fuzz_target;
 
@@ -13,6 +19,19 @@ fuzz_target!(|bytes: &[u8]| {
     let _ = protobuf::varint(bytes);
     let mut reader = Reader::new(bytes);
     while let Ok(Some(_)) = reader.field() {}
+    let mut frames = Decoder::default();
+    frames.push(bytes);
+    while let Ok(Some(frame)) = frames.frame() {
+        assert!(frame.payload.len() < MAX_FRAME);
+    }
+    if let Ok(request) = Request::parse(bytes) {
+        assert!(parse_username(request.username).is_ok());
+        assert!(request.answer(([127, 0, 0, 1], 1).into()).len() <= bytes.len() + 12);
+    }
+    if let Ok(text) = std::str::from_utf8(bytes) {
+        let _ = parse_username(text);
+        let _ = (sdp::password(text), sdp::fingerprint(text));
+    }
     if let Ok(message) = HopMessage::decode(bytes) {
         assert_eq!(HopMessage::decode(&message.encode()), Ok(message));
     }

@@ -115,6 +115,11 @@ impl<P: Ord + Copy> Fetch<P> {
         }
     }
 
+    /// The room whose members are asked.
+    pub fn room(&self) -> RoomId {
+        self.room
+    }
+
     /// Whether this peer is worth a stream.
     pub fn wants(&self, peer: &P) -> bool {
         !self.is_done() && !self.peers.contains_key(peer) && !self.gone.contains(peer)
@@ -140,6 +145,11 @@ impl<P: Ord + Copy> Fetch<P> {
     pub fn left(&mut self, peer: P, now: Instant) -> Vec<Effect<P>> {
         self.peers.remove(&peer);
         self.ask(now)
+    }
+
+    /// All streams are gone; what was proved stays, and the same peers may be asked again.
+    pub fn left_all(&mut self) {
+        self.peers.clear();
     }
 
     /// This peer has sent something that cannot be read.
@@ -245,12 +255,11 @@ impl<P: Ord + Copy> Fetch<P> {
             .try_for_each(|(index, chunk)| self.keep(index, chunk))
     }
 
-    /// The content, once done.
-    pub fn into_bytes(self) -> Option<(Layout, Vec<u8>)> {
-        let done = self.is_done();
-        self.layout
-            .filter(|_| done)
-            .map(|layout| (layout, self.bytes))
+    /// The content, once done; afterwards nothing is here any more.
+    pub fn take_bytes(&mut self) -> Option<(Layout, Vec<u8>)> {
+        let layout = self.layout.take_if(|_| self.missing == 0)?;
+        self.have.clear();
+        Some((layout, std::mem::take(&mut self.bytes)))
     }
 
     fn adopt(&mut self, layout: Layout) -> Result<(), Fault> {

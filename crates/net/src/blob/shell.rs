@@ -99,12 +99,14 @@ enum Said {
 }
 
 /// Runs `fetch` against the peers that `peers` names, now and later, until it is done or hopeless:
-/// nobody has it, or whoever gave some of it has been away for a while. What was proved by then stays
-/// in `fetch`. Dropping the future stops everything.
+/// nobody has it, or whoever gave some of it has been away for a while. With a `patience`, it also ends
+/// when nobody has answered for so long: a link whose far end has vanished looks alive for ten seconds
+/// and more. What was proved by then stays in `fetch`. Dropping the future stops everything.
 pub(crate) async fn run(
     fetch: &mut Fetch<PeerId>,
     control: Control,
     mut peers: impl FnMut() -> BoxFuture<'static, Vec<PeerId>>,
+    patience: Option<Duration>,
     mut progress: impl FnMut(u64, u64),
 ) {
     let (told, mut heard) = mpsc::channel::<Said>(8);
@@ -112,6 +114,7 @@ pub(crate) async fn run(
     let mut asking: Vec<(PeerId, mpsc::Sender<Ask>)> = Vec::new();
     let mut opening: HashSet<PeerId> = HashSet::new();
     let mut came: Option<Instant> = None;
+    let mut answered = Instant::now();
     let mut looked = false;
     let mut look = Delay::new(Duration::ZERO).fuse();
     loop {
@@ -134,6 +137,7 @@ pub(crate) async fn run(
                     fetch.joined(peer, now)
                 }
                 Said::Answer(peer, answer) => {
+                    answered = now;
                     let before = fetch.progress();
                     let effects = fetch.received(peer, answer, now);
                     let after = fetch.progress();
@@ -169,7 +173,9 @@ pub(crate) async fn run(
         }
         let nobody = looked && opening.is_empty() && !fetch.has_peers();
         let may_return = came.is_some_and(|at| now.saturating_duration_since(at) < HOPELESS);
-        if fetch.is_done() || (nobody && !may_return) {
+        let tired = patience.is_some_and(|most| now.saturating_duration_since(answered) >= most);
+        if fetch.is_done() || tired || (nobody && !may_return) {
+            fetch.left_all();
             return;
         }
     }

@@ -173,10 +173,10 @@ proptest! {
         others.insert(place.index(others.len() + 1), Manner::Honest);
         // Everybody gets a turn now and then.
         let order: Vec<u8> = order.into_iter().chain(0..others.len() as u8).collect();
-        let (fetch, bytes, faults) = play(size, &others, &order);
+        let (mut fetch, bytes, faults) = play(size, &others, &order);
         prop_assert!(fetch.is_done());
         prop_assert_eq!(fetch.progress(), (size as u64, size as u64));
-        prop_assert_eq!(fetch.into_bytes().unwrap().1, bytes);
+        prop_assert_eq!(fetch.take_bytes().unwrap().1, bytes);
         for (peer, fault) in faults {
             let deserved = match others[peer] {
                 Manner::Honest | Manner::LacksOdd | Manner::Breaks(_) => fault == Fault::Silent,
@@ -287,7 +287,7 @@ fn what_is_proved_outlives_the_peers_and_gaps_can_be_filled_from_elsewhere() {
         let part = &bytes[gap.start as usize..gap.end as usize];
         assert_eq!(fetch.fill(gap.start, part), Ok(()));
     }
-    assert_eq!(fetch.into_bytes().unwrap().1, bytes);
+    assert_eq!(fetch.take_bytes().unwrap().1, bytes);
 }
 
 #[test]

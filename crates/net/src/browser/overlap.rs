@@ -25,13 +25,16 @@ use libp2p::{
 };
 use web_time::Instant;
 
-use crate::address;
+use crate::{address, circuit::client::within};
 
 /// How much earlier WebRTC starts. In Chromium it is usable after 0.2 to 0.35 s and a WebSocket after
 /// 0.05 to 0.25 s, so that a shorter start would leave the choice to chance.
 const HEAD_START: Duration = Duration::from_millis(350);
 /// Dials that belong together are asked for in one go.
 const TOGETHER: Duration = Duration::from_millis(50);
+
+/// What WebRTC has not brought about by then comes to nothing; a path that swallows everything says no more.
+const LIMIT: Duration = Duration::from_secs(12);
 
 type Secured = (PeerId, StreamMuxerBox);
 
@@ -94,7 +97,9 @@ impl Transport for Overlap {
                 let (attempt, ended) = oneshot::channel();
                 self.attempt = Some((Instant::now(), ended));
                 Ok(async move {
-                    let outcome = dial.await;
+                    let outcome = within(LIMIT, dial.boxed())
+                        .await
+                        .and_then(|dialled| dialled);
                     drop(attempt);
                     outcome
                 }

@@ -1,14 +1,11 @@
-//! WebRTC for browsers: WebRTC-direct (version 1 of the libp2p specification) as the dialling side, and
-//! links between two browsers (`direct`), which agree through a circuit.
+//! WebRTC for browsers: WebRTC-direct, versions 1 and 2, as the dialling side, and links between two
+//! browsers (`direct`), which agree through a circuit.
 //!
-//! Written here because the published browser transport loses data (measured): it attaches the
-//! handlers of an inbound channel only when somebody polls it, resets a stream when 16 KiB wait to be
-//! read, and sends larger messages than the other side takes. Here a channel has its handlers before
-//! its first byte can arrive, a large bounded inbox, writes of at most 8 KiB that respect the
+//! Written here because the published browser transport loses data (measured): it attaches the handlers of
+//! an inbound channel only when somebody polls it, resets a stream when 16 KiB wait to be read, and sends
+//! larger messages than the other side takes. Here a channel has its handlers before its first byte can
+//! arrive, a large bounded inbox, messages of a length that the other side takes, writes that respect the
 //! browser's buffer, and handlers that are detached before their closures go.
-//!
-//! Rewriting `ice-ufrag` in our own offer may be forbidden by browsers one day (Chromium has a field
-//! trial); then `setLocalDescription` fails at once and the WebSocket takes over.
 
 mod channel;
 mod connection;
@@ -30,10 +27,10 @@ use libp2p::{
     },
     identity::Keypair,
 };
-use libp2p_webrtc_utils::parse_webrtc_dial_addr;
 use send_wrapper::SendWrapper;
 use wasm_bindgen::{JsCast, JsValue};
 
+use crate::webrtc::parse_address;
 use connection::Connection;
 
 /// Dials `/ip4/…/udp/…/webrtc-direct/certhash/…`.
@@ -71,8 +68,8 @@ impl Transport for WebRtcTransport {
         address: Multiaddr,
         _: DialOpts,
     ) -> Result<Self::Dial, TransportError<io::Error>> {
-        let (server, fingerprint) = parse_webrtc_dial_addr(&address)
-            .ok_or(TransportError::MultiaddrNotSupported(address))?;
+        let (server, fingerprint) =
+            parse_address(&address).ok_or(TransportError::MultiaddrNotSupported(address))?;
         let keypair = self.keypair.clone();
         Ok(SendWrapper::new(handshake::dial(server, fingerprint, keypair)).boxed())
     }

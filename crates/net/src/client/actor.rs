@@ -29,7 +29,7 @@ use super::{
     direct::Direct,
     handle::{Command, Reply},
     lines::Seen,
-    link::{Dial, Link, Order},
+    link::{Closed, Dial, Link, Order},
 };
 use crate::{
     Transport,
@@ -218,6 +218,7 @@ impl Actor {
                 self.carry_out(order);
             }
             self.settle(now);
+            self.retire();
             timer = Delay::new(self.next_tick(now)).fuse();
         }
         self.link.close();
@@ -247,6 +248,10 @@ impl Actor {
     fn carry_out(&mut self, order: Order) {
         match order {
             Order::Dial(dial) => self.dial(dial),
+            Order::Upgrade => self.dial(Dial {
+                webrtc: true,
+                websocket: false,
+            }),
             Order::Hangup => self.hang_up(),
         }
     }
@@ -269,6 +274,17 @@ impl Actor {
         // Ends pending dials as well; Err means that nothing was there.
         let _ = self.swarm.disconnect_peer_id(self.config.relay);
         self.offline();
+    }
+
+    /// Closes the connection that another has replaced, when no request and no join is under way on it.
+    fn retire(&mut self) {
+        if self.ready
+            && self.requests.is_empty()
+            && self.settling.is_empty()
+            && let Some(id) = self.link.retire()
+        {
+            self.swarm.close_connection(id);
+        }
     }
 
     /// Forgets everything that belonged to the connection. The topics have to go before the next
@@ -420,10 +436,15 @@ impl Actor {
                     .flatten()
                     .find(|(address, _)| Transport::of(address) == Some(Transport::WebRtc))
                     .map(|(_, error)| innermost(&error));
-                let gossip = &mut self.swarm.behaviour_mut().gossip;
-                gossip.add_explicit_peer(&self.config.relay);
-                self.link
+                let wanted = self
+                    .link
                     .established(connection_id, transport, webrtc_failed, now);
+                if wanted {
+                    let gossip = &mut self.swarm.behaviour_mut().gossip;
+                    gossip.add_explicit_peer(&self.config.relay);
+                } else {
+                    self.swarm.close_connection(connection_id);
+                }
             }
             SwarmEvent::ConnectionClosed {
                 connection_id,
@@ -431,8 +452,10 @@ impl Actor {
                 ..
             } => {
                 tracing::debug!(?cause, "the connection closed");
-                if self.link.closed(connection_id, now, jitter()) {
-                    self.offline();
+                match self.link.closed(connection_id, now, jitter()) {
+                    Closed::Ours => self.hang_up(),
+                    Closed::Replaced => self.emit(NetEvent::Missed),
+                    Closed::Other => {}
                 }
             }
             SwarmEvent::OutgoingConnectionError { error, .. } => {
@@ -441,10 +464,11 @@ impl Actor {
             SwarmEvent::Behaviour(BehaviourEvent::Ping(event)) => {
                 if let Ok(rtt) = event.result {
                     let rtt = u32::try_from(rtt.as_millis()).unwrap_or(u32::MAX);
-                    if self.rtt_ms.is_none_or(|old| old.abs_diff(rtt) >= RTT_STEP) {
+                    let usable = self.link.pinged(event.connection, now);
+                    let step = |old: u32| old.abs_diff(rtt) >= RTT_STEP;
+                    if self.link.is_in_use(event.connection) && self.rtt_ms.is_none_or(step) {
                         self.rtt_ms = Some(rtt);
                     }
-                    let usable = self.link.pinged(event.connection, now);
                     self.join_again(usable);
                 }
             }

@@ -1,5 +1,7 @@
 //! What the rest of the page holds: typed requests to the actor, each with its own answer.
 
+use std::time::Duration;
+
 use futures::{
     SinkExt,
     channel::{mpsc, oneshot},
@@ -14,7 +16,7 @@ use libp2p_stream::Control;
 use super::{Joined, NetError, Page, Stored};
 use crate::{
     GossipKind,
-    blob::{self, ContentId, Proof, fetch::Fetch},
+    blob::{self, fetch::Fetch},
     gossip,
 };
 
@@ -163,25 +165,22 @@ impl NodeHandle {
         answer.await.unwrap_or_default()
     }
 
-    /// Fetches content of `room` from members with a direct link, several at once, at most `limit`
-    /// bytes. Returns when it is there or when nobody (any more) has it; what is proved by then is in
-    /// the answer, and [`Fetch::gaps`] says what is missing. `progress` hears bytes proved and bytes in
-    /// all. Dropping the future stops it.
+    /// Fetches content of a room from members with a direct link, several at once. Returns when it is
+    /// there, when nobody (any more) has it, or when nobody has answered for as long as `patience`
+    /// says; what is proved by then is in `fetch`, and [`Fetch::gaps`] says what is missing. It can be
+    /// called again. `progress` hears bytes proved and bytes in all. Dropping the future stops it.
     pub async fn fetch(
         &self,
-        room: RoomId,
-        content: ContentId,
-        limit: u64,
-        proof: Proof,
+        fetch: &mut Fetch<PeerId>,
+        patience: Option<Duration>,
         progress: impl FnMut(u64, u64),
-    ) -> Fetch<PeerId> {
-        let mut fetch = Fetch::new(room, content, limit, proof);
+    ) {
+        let room = fetch.room();
         let peers = || {
             let node = self.clone();
             Box::pin(async move { node.linked(room).await }) as _
         };
-        blob::shell::run(&mut fetch, self.streams.clone(), peers, progress).await;
-        fetch
+        blob::shell::run(fetch, self.streams.clone(), peers, patience, progress).await;
     }
 
     /// Tries to connect at once, or makes sure that the connection still lives: for when the

@@ -2,7 +2,11 @@
 //! as usable, when it counts as dead. Events and time in, orders out; no I/O.
 //!
 //! A transport's "connected" is not enough: the connection has to carry data both ways, a ping that
-//! we asked and a question that the relay asked. Only then is it usable.
+//! we asked and a question that the relay asked. Only then is it usable. While it goes by WebSocket though
+//! WebRTC would be preferred, WebRTC is tried again beside it and takes over when it has proved the same
+//! (`upgrade`).
+
+mod upgrade;
 
 use std::time::Duration;
 
@@ -10,6 +14,7 @@ use libp2p::swarm::ConnectionId;
 use web_time::Instant;
 
 use crate::{Prefer, Transport, behaviour::PING_INTERVAL};
+use upgrade::{Trial, Upgrade};
 
 const FIRST_BACKOFF: Duration = Duration::from_millis(250);
 const LONGEST_BACKOFF: Duration = Duration::from_secs(15);
@@ -34,6 +39,8 @@ const YOUNG: Duration = Duration::from_secs(20);
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Order {
     Dial(Dial),
+    /// Dial WebRTC beside the WebSocket in use.
+    Upgrade,
     /// Close whatever is there, pending or open.
     Hangup,
 }
@@ -57,8 +64,7 @@ enum Phase {
     Verifying {
         up: Up,
         deadline: Instant,
-        pinged: bool,
-        asked: bool,
+        proof: Proof,
     },
     Usable {
         up: Up,
@@ -71,6 +77,30 @@ enum Phase {
 struct Up {
     id: ConnectionId,
     transport: Transport,
+}
+
+/// What a connection has carried.
+#[derive(Debug, Clone, Copy, Default)]
+struct Proof {
+    pinged: bool,
+    asked: bool,
+}
+
+impl Proof {
+    fn complete(self) -> bool {
+        self.pinged && self.asked
+    }
+}
+
+/// Which connection has closed.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Closed {
+    /// The one in use; or one on its trial, with which something may be lost. Everything begins anew.
+    Ours,
+    /// The one that another has replaced. What was under way on it may be lost.
+    Replaced,
+    /// None that matters.
+    Other,
 }
 
 #[derive(Debug)]
@@ -86,6 +116,9 @@ pub(super) struct Link {
     /// WebRTC connections in a row that died young.
     short_lived: u32,
     reason: Option<String>,
+    upgrade: Upgrade,
+    /// The connection that was replaced, and whether it has been told to close.
+    replaced: Option<(ConnectionId, bool)>,
 }
 
 impl Link {
@@ -100,6 +133,8 @@ impl Link {
             webrtc_ban: None,
             short_lived: 0,
             reason: None,
+            upgrade: Upgrade::default(),
+            replaced: None,
         }
     }
 
@@ -114,6 +149,17 @@ impl Link {
             Phase::Usable { up, .. } => Some(up.transport),
             _ => None,
         }
+    }
+
+    /// Whether this is the connection in use.
+    pub(super) fn is_in_use(&self, id: ConnectionId) -> bool {
+        matches!(&self.phase, Phase::Usable { up, .. } if up.id == id)
+    }
+
+    /// The connection that was replaced, once: it is to be closed when nothing is under way on it.
+    pub(super) fn retire(&mut self) -> Option<ConnectionId> {
+        let (id, told) = self.replaced.as_mut()?;
+        (!std::mem::replace(told, true)).then_some(*id)
     }
 
     /// Whether attempts fail, so that a person should be told.
@@ -159,11 +205,17 @@ impl Link {
                     let grace = now.checked_sub(SILENCE - PING_INTERVAL).unwrap_or(now);
                     self.heard = self.heard.max(grace);
                 }
-                if now.saturating_duration_since(self.heard) <= SILENCE {
-                    return None;
+                if now.saturating_duration_since(self.heard) > SILENCE {
+                    self.lost("The relay has stopped answering.".to_owned(), now, jitter);
+                    return Some(Order::Hangup);
                 }
-                self.lost("The relay has stopped answering.".to_owned(), now, jitter);
-                Some(Order::Hangup)
+                match self.upgrade.tick(now, jitter)? {
+                    Trial::Dial => Some(Order::Upgrade),
+                    Trial::Dead => {
+                        self.trial_failed(now, jitter);
+                        Some(Order::Hangup)
+                    }
+                }
             }
             _ => None,
         }
@@ -188,16 +240,16 @@ impl Link {
     }
 
     /// A connection is encrypted and its peer proved. `webrtc_failed` is what WebRTC said when it
-    /// had failed by then.
+    /// had failed by then. Returns whether it is wanted.
     pub(super) fn established(
         &mut self,
         id: ConnectionId,
         transport: Transport,
         webrtc_failed: Option<String>,
         now: Instant,
-    ) {
+    ) -> bool {
         let Phase::Dialing { dial, .. } = &self.phase else {
-            return;
+            return transport == Transport::WebRtc && self.upgrade.established(id, now);
         };
         if transport == Transport::WebRtc {
             self.reason = None;
@@ -218,49 +270,63 @@ impl Link {
         self.phase = Phase::Verifying {
             up: Up { id, transport },
             deadline: now + limit,
-            pinged: false,
-            asked: false,
+            proof: Proof::default(),
         };
+        true
     }
 
-    /// Our ping came back. Returns true when the connection has become usable by that.
+    /// Our ping came back. Returns true when a first connection has become usable by that.
     pub(super) fn pinged(&mut self, id: ConnectionId, now: Instant) -> bool {
         self.heard(id, now);
-        if let Phase::Verifying { up, pinged, .. } = &mut self.phase
-            && up.id == id
-        {
-            *pinged = true;
+        if let Some(proof) = self.proof(id) {
+            proof.pinged = true;
         }
         self.verified(now)
     }
 
-    /// The relay has asked us something and got its answer. Returns true when the connection has
+    /// The relay has asked us something and got its answer. Returns true when a first connection has
     /// become usable by that.
     pub(super) fn asked(&mut self, id: ConnectionId, now: Instant) -> bool {
         self.heard(id, now);
-        if let Phase::Verifying { up, asked, .. } = &mut self.phase
-            && up.id == id
-        {
-            *asked = true;
+        if let Some(proof) = self.proof(id) {
+            proof.asked = true;
         }
         self.verified(now)
     }
 
+    fn proof(&mut self, id: ConnectionId) -> Option<&mut Proof> {
+        match &mut self.phase {
+            Phase::Verifying { up, proof, .. } if up.id == id => Some(proof),
+            Phase::Usable { .. } => self.upgrade.proof(id),
+            _ => None,
+        }
+    }
+
     fn verified(&mut self, now: Instant) -> bool {
-        let Phase::Verifying {
-            up,
-            pinged: true,
-            asked: true,
-            ..
-        } = &self.phase
-        else {
-            return false;
-        };
-        self.phase = Phase::Usable {
-            up: *up,
-            since: now,
-        };
-        true
+        match &mut self.phase {
+            Phase::Verifying { up, proof, .. } if proof.complete() => {
+                let up = *up;
+                let better = self.prefer == Prefer::Auto && self.has_webrtc;
+                if better && up.transport == Transport::WebSocket {
+                    self.upgrade.begin();
+                }
+                self.phase = Phase::Usable { up, since: now };
+                true
+            }
+            Phase::Usable { up, since } => {
+                if let Some(id) = self.upgrade.take_proved() {
+                    let transport = Transport::WebRtc;
+                    let old = std::mem::replace(up, Up { id, transport });
+                    *since = now;
+                    self.replaced = Some((old.id, false));
+                    self.heard = now;
+                    self.reason = None;
+                    self.webrtc_ban = None;
+                }
+                false
+            }
+            _ => false,
+        }
     }
 
     /// Something came over the connection.
@@ -278,8 +344,11 @@ impl Link {
         self.failures = 0;
     }
 
-    /// The connection has closed. Returns whether it was ours.
-    pub(super) fn closed(&mut self, id: ConnectionId, now: Instant, jitter: u32) -> bool {
+    /// A connection has closed.
+    pub(super) fn closed(&mut self, id: ConnectionId, now: Instant, jitter: u32) -> Closed {
+        if self.replaced.take_if(|(old, _)| *old == id).is_some() {
+            return Closed::Replaced;
+        }
         match &self.phase {
             Phase::Usable { up, .. } if up.id == id => {
                 self.lost(
@@ -287,7 +356,11 @@ impl Link {
                     now,
                     jitter,
                 );
-                true
+                Closed::Ours
+            }
+            Phase::Usable { .. } if self.upgrade.proof(id).is_some() => {
+                self.trial_failed(now, jitter);
+                Closed::Ours
             }
             Phase::Verifying { up, .. } if up.id == id => {
                 let reason = match up.transport {
@@ -295,16 +368,17 @@ impl Link {
                     Transport::WebSocket => "The relay closed the connection at once.".to_owned(),
                 };
                 self.failed(reason, now, jitter);
-                true
+                Closed::Ours
             }
-            _ => false,
+            _ => Closed::Other,
         }
     }
 
     /// No address led to the relay.
     pub(super) fn dial_failed(&mut self, why: String, now: Instant, jitter: u32) {
-        if matches!(self.phase, Phase::Dialing { .. }) {
-            self.failed(why, now, jitter);
+        match self.phase {
+            Phase::Dialing { .. } => self.failed(why, now, jitter),
+            _ => self.upgrade.dial_failed(now, jitter),
         }
     }
 
@@ -318,6 +392,7 @@ impl Link {
             Phase::Usable { .. } => {
                 let strict = now.checked_sub(SILENCE - SILENCE_AFTER_WAKE).unwrap_or(now);
                 self.heard = self.heard.min(strict);
+                self.upgrade.wake(now);
             }
             _ => {}
         }
@@ -336,9 +411,18 @@ impl Link {
             // Once may be a restart of the relay; twice is a path that does not hold.
             if self.short_lived >= 2 {
                 self.short_lived = 0;
+                self.upgrade.discourage();
                 self.ban_webrtc("WebRTC did not last.", now);
             }
         }
+        self.failed(reason, now, jitter);
+    }
+
+    /// Both connections go: a message may have taken the way of the one that carried nothing, and what
+    /// was said once (who listens to which topic) would never be said again.
+    fn trial_failed(&mut self, now: Instant, jitter: u32) {
+        self.upgrade.discourage();
+        let reason = self.ban_webrtc("WebRTC connected but carried no data.", now);
         self.failed(reason, now, jitter);
     }
 
@@ -352,15 +436,20 @@ impl Link {
     }
 
     fn failed(&mut self, reason: String, now: Instant, jitter: u32) {
-        let longest = FIRST_BACKOFF
-            .saturating_mul(1 << self.failures.min(8))
-            .min(LONGEST_BACKOFF);
-        // Between half and all of it, so that a room does not return in step after a restart.
-        let wait = longest / 2 + (longest / 2).mul_f64(f64::from(jitter) / f64::from(u32::MAX));
+        let wait = backoff(FIRST_BACKOFF, LONGEST_BACKOFF, self.failures, jitter);
         self.failures = self.failures.saturating_add(1);
         self.reason = Some(reason);
+        self.upgrade.stop();
+        self.replaced = None;
         self.phase = Phase::Waiting { until: now + wait };
     }
+}
+
+/// How long to wait after so many failures: between half and all of what doubles with each, so that a room
+/// does not return in step after a restart.
+fn backoff(first: Duration, longest: Duration, failures: u32, jitter: u32) -> Duration {
+    let most = first.saturating_mul(1 << failures.min(8)).min(longest);
+    most / 2 + (most / 2).mul_f64(f64::from(jitter) / f64::from(u32::MAX))
 }
 
 #[cfg(test)]

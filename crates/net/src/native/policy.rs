@@ -22,14 +22,33 @@ pub trait Policy: Send + Sync + 'static {
         device_signature: &[u8; 64],
     ) -> Result<Admission, Refusal>;
 
-    /// Verifies and keeps one encoded envelope; returns only once it is durable. The relay has
-    /// checked its size and that it names this room.
+    /// Verifies one encoded envelope, with everything but the place in its device's history. The relay
+    /// has checked its size. What passes goes to the room before it is on disk, so this should not wait
+    /// for one.
+    async fn check(
+        &self,
+        admitted: (Person, DeviceKey),
+        room: RoomId,
+        envelope: &[u8],
+    ) -> Result<(), Refusal>;
+
+    /// Keeps an envelope that has passed [`Policy::check`]; returns only once it is durable.
+    async fn keep(
+        &self,
+        admitted: (Person, DeviceKey),
+        envelope: Vec<u8>,
+    ) -> Result<Outcome, Refusal>;
+
+    /// Both.
     async fn store(
         &self,
         admitted: (Person, DeviceKey),
         room: RoomId,
         envelope: Vec<u8>,
-    ) -> Result<Outcome, Refusal>;
+    ) -> Result<Outcome, Refusal> {
+        self.check(admitted, room, &envelope).await?;
+        self.keep(admitted, envelope).await
+    }
 
     /// The newest sequence number of each device in the mailbox of `room`.
     async fn heads(&self, room: RoomId) -> Result<VersionVector, Refusal>;

@@ -29,12 +29,11 @@ use libp2p::{
     multiaddr::Protocol,
     noise, yamux,
 };
-use libp2p_webrtc::tokio::Certificate;
 use tokio::{sync::oneshot, task::JoinHandle};
 
 use super::{
     Policy,
-    pieces::Pieces,
+    webrtc::{SetupError, WebRtcListener, generate_certificate},
     websocket::{HandedOver, MAX_WEBSOCKET_MESSAGE},
 };
 use crate::{
@@ -66,8 +65,8 @@ pub struct RelayConfig {
 #[derive(Debug, thiserror::Error)]
 pub enum RelayError {
     /// The certificate is not what [`new_certificate`] writes.
-    #[error("the WebRTC certificate cannot be read: {0}")]
-    Certificate(String),
+    #[error(transparent)]
+    Certificate(#[from] SetupError),
     /// WebRTC needs to know which address browsers reach.
     #[error("WebRTC needs a concrete address to listen on, not {0}")]
     Unspecified(SocketAddr),
@@ -86,9 +85,7 @@ pub enum RelayError {
 
 /// A fresh certificate with its private key as PEM, for [`RelayConfig::webrtc`].
 pub fn new_certificate() -> Result<String, RelayError> {
-    Certificate::generate(&mut rand::rng())
-        .map(|certificate| certificate.serialize_pem())
-        .map_err(|error| RelayError::Certificate(error.to_string()))
+    Ok(generate_certificate().map_err(SetupError::Certificate)?)
 }
 
 /// The relay is full; the socket was dropped.
@@ -303,14 +300,10 @@ fn swarm(
         .multiplex(yamux)
         .map(|(peer, muxer), _| (peer, StreamMuxerBox::new(muxer)));
     let webrtc = match certificate {
-        Some(pem) => {
-            let certificate =
-                Certificate::from_pem(pem).map_err(|e| RelayError::Certificate(e.to_string()))?;
-            OptionalTransport::some(
-                libp2p_webrtc::tokio::Transport::new(keypair.clone(), certificate)
-                    .map(|(peer, connection), _| (peer, StreamMuxerBox::new(Pieces(connection)))),
-            )
-        }
+        Some(pem) => OptionalTransport::some(
+            WebRtcListener::new(keypair.clone(), pem)?
+                .map(|(peer, connection), _| (peer, StreamMuxerBox::new(connection))),
+        ),
         None => OptionalTransport::none(),
     };
     let transport = TransportTimeout::new(websocket.or_transport(webrtc), HANDSHAKE)

@@ -6,6 +6,7 @@
 
 use std::{
     io,
+    net::Ipv6Addr,
     pin::Pin,
     task::{Context, Poll, ready},
 };
@@ -139,10 +140,14 @@ impl HandedOver {
         Self::numbered(1)
     }
 
+    /// In the range that leads nowhere (RFC 6666). Identify tells the other side this as its own address, and
+    /// js-libp2p does not identify a peer that names an address of a kind which it does not know, such as
+    /// `/memory`.
     fn numbered(n: u64) -> Multiaddr {
-        Multiaddr::empty()
-            .with(Protocol::Memory(n))
-            .with(Protocol::Ws("/p2p".into()))
+        const DISCARD: u128 = 0x0100 << 112;
+        Multiaddr::from(Ipv6Addr::from(DISCARD | u128::from(n)))
+            .with(Protocol::Tcp(0))
+            .with(Protocol::Ws("/".into()))
     }
 }
 

@@ -3,7 +3,10 @@
 use std::{
     collections::{BTreeMap, HashSet},
     net::SocketAddr,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -54,6 +57,8 @@ type Kept = BTreeMap<(DeviceKey, u64), Vec<u8>>;
 pub(crate) struct Mailbox {
     allowed: Mutex<HashSet<(RoomId, Person)>>,
     rooms: Mutex<BTreeMap<RoomId, Kept>>,
+    /// Nothing more can be kept.
+    pub(crate) disk_is_full: AtomicBool,
 }
 
 impl Mailbox {
@@ -113,17 +118,26 @@ impl Policy for Mailbox {
         })
     }
 
-    async fn store(
+    async fn check(
         &self,
         _: (Person, DeviceKey),
-        room: RoomId,
-        envelope: Vec<u8>,
-    ) -> Result<Outcome, Refusal> {
-        let decoded = Envelope::decode(&envelope)
-            .map_err(|error| Refusal::new(RefusalCode::BadDelegation, error.to_string()))?;
+        _: RoomId,
+        envelope: &[u8],
+    ) -> Result<(), Refusal> {
+        Envelope::decode(envelope)
+            .map(drop)
+            .map_err(|error| Refusal::new(RefusalCode::BadDelegation, error.to_string()))
+    }
+
+    async fn keep(&self, _: (Person, DeviceKey), envelope: Vec<u8>) -> Result<Outcome, Refusal> {
+        if self.disk_is_full.load(Ordering::Relaxed) {
+            let text = "The disk is full.";
+            return Err(Refusal::new(RefusalCode::Unavailable, text));
+        }
+        let decoded = Envelope::decode_unverified(&envelope).expect("it was checked");
         let mut rooms = self.rooms.lock().unwrap();
         let kept = rooms
-            .entry(room)
+            .entry(decoded.room)
             .or_default()
             .insert((decoded.device, decoded.seq), envelope);
         Ok(match kept {

@@ -1,6 +1,6 @@
 //! Members with direct links: live traffic and content between them, with and without the relay.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use healthsync_core::RoomId;
 use healthsync_net::{
@@ -13,6 +13,9 @@ use crate::{
     clinic::{Clinic, ROOM, Visitor, websocket_transport},
     links::{Memory, Switchboard, proves},
 };
+
+/// More than any content here.
+const LIMIT: u64 = 64 * 1024 * 1024;
 
 /// A member whose node can have direct links, and what it can give away.
 struct Colleague {
@@ -57,11 +60,9 @@ impl Colleague {
     }
 
     async fn fetch(&self, content: [u8; 36]) -> Fetch<PeerId> {
-        let limit = 64 * 1024 * 1024;
-        self.visitor
-            .node
-            .fetch(ROOM, content, limit, proves, |_, _| {})
-            .await
+        let mut fetch = Fetch::new(ROOM, content, LIMIT, proves);
+        self.visitor.node.fetch(&mut fetch, None, |_, _| {}).await;
+        fetch
     }
 }
 
@@ -171,12 +172,10 @@ async fn a_study_of_fifty_megabytes_crosses_from_two_members_at_once() {
     assert_eq!(ben.shelf.put(ROOM, bytes.clone()), content);
     let mut told = Vec::new();
     let node = eve.visitor.node.clone();
-    let fetch = node
-        .fetch(ROOM, content, 64 * 1024 * 1024, proves, |have, all| {
-            told.push((have, all))
-        })
+    let mut fetch = Fetch::new(ROOM, content, LIMIT, proves);
+    node.fetch(&mut fetch, None, |have, all| told.push((have, all)))
         .await;
-    let (layout, fetched) = fetch.into_bytes().expect("everything came");
+    let (layout, fetched) = fetch.take_bytes().expect("everything came");
     assert!(fetched == bytes, "the bytes are the same");
     assert_eq!(layout.size, 50_000_000);
     assert!(told.is_sorted() && told.last() == Some(&(50_000_000, 50_000_000)));
@@ -228,4 +227,36 @@ async fn nobody_is_called_by_a_stranger() {
     assert_eq!(ada.visitor.node.linked(ROOM).await, [ben.id()]);
     ada.visitor.node.close();
     ben.linked(0).await;
+}
+
+#[tokio::test]
+async fn a_member_that_says_nothing_keeps_only_the_patient_waiting() {
+    let clinic = Clinic::open().await;
+    let board = Switchboard::default();
+    let (ada, ben) = pair(&clinic, &board).await;
+    let bytes = study(3 * CHUNK);
+    let content = ada.shelf.put(ROOM, bytes.clone());
+    let release = ada.shelf.hold();
+
+    let mut hurried = Fetch::new(ROOM, content, LIMIT, proves);
+    let node = &ben.visitor.node;
+    let patient = ben.fetch(content);
+    let hurry = node.fetch(&mut hurried, Some(Duration::from_millis(200)), |_, _| {});
+    tokio::select! {
+        biased;
+        _ = patient => panic!("nothing was given yet"),
+        () = hurry => {}
+    }
+    let all = 0..3 * CHUNK as u64;
+    assert_eq!(hurried.gaps(), Some(vec![all]), "how it is cut is known");
+
+    // What another had is kept; the same member gives the rest when asked again.
+    hurried.fill(0, &bytes[..CHUNK]).unwrap();
+    release.send_replace(false);
+    node.fetch(&mut hurried, None, |_, _| {}).await;
+    assert!(
+        hurried
+            .take_bytes()
+            .is_some_and(|(_, fetched)| fetched == bytes)
+    );
 }

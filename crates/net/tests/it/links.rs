@@ -23,7 +23,7 @@ use libp2p::{
     yamux,
 };
 use sha2::{Digest, Sha256};
-use tokio::{io::DuplexStream, task::AbortHandle};
+use tokio::{io::DuplexStream, sync::watch, task::AbortHandle};
 use tokio_util::compat::TokioAsyncReadCompatExt;
 
 /// What a pipe holds before its writer has to wait.
@@ -115,9 +115,19 @@ type Content = (RoomId, Layout, Vec<u8>);
 
 /// Contents in memory, with a content id of the tests' own.
 #[derive(Default)]
-pub(crate) struct Memory(Mutex<HashMap<ContentId, Content>>);
+pub(crate) struct Memory {
+    contents: Mutex<HashMap<ContentId, Content>>,
+    /// Whether chunks are kept back.
+    held: watch::Sender<bool>,
+}
 
 impl Memory {
+    /// Gives no chunk until the sender says `false`.
+    pub(crate) fn hold(&self) -> watch::Sender<bool> {
+        self.held.send_replace(true);
+        self.held.clone()
+    }
+
     pub(crate) fn put(&self, room: RoomId, bytes: Vec<u8>) -> ContentId {
         let layout = Layout {
             size: bytes.len() as u64,
@@ -127,7 +137,10 @@ impl Memory {
                 .collect(),
         };
         let id = id_of(&layout);
-        self.0.lock().unwrap().insert(id, (room, layout, bytes));
+        self.contents
+            .lock()
+            .unwrap()
+            .insert(id, (room, layout, bytes));
         id
     }
 }
@@ -144,17 +157,22 @@ pub(crate) fn proves(id: &ContentId, layout: &Layout) -> bool {
 
 impl Shelf for Memory {
     fn layout(&self, room: &RoomId, content: &ContentId) -> Option<Layout> {
-        let shelf = self.0.lock().unwrap();
+        let shelf = self.contents.lock().unwrap();
         let (of, layout, _) = shelf.get(content)?;
         (of == room).then(|| layout.clone())
     }
 
     fn chunk(&self, content: &ContentId, index: u32) -> BoxFuture<'static, Option<Vec<u8>>> {
-        let shelf = self.0.lock().unwrap();
+        let shelf = self.contents.lock().unwrap();
         let chunk = shelf
             .get(content)
             .and_then(|(_, _, bytes)| bytes.chunks(CHUNK).nth(index as usize))
             .map(<[u8]>::to_vec);
-        std::future::ready(chunk).boxed()
+        let mut held = self.held.subscribe();
+        async move {
+            held.wait_for(|held| !held).await.ok()?;
+            chunk
+        }
+        .boxed()
     }
 }

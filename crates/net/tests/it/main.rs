@@ -6,6 +6,7 @@
 mod clinic;
 mod direct;
 mod links;
+mod pieces;
 mod reconnect;
 mod room;
 mod strangers;

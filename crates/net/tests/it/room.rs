@@ -1,6 +1,6 @@
 //! What members of a room do.
 
-use std::collections::HashSet;
+use std::{collections::HashSet, sync::atomic::Ordering};
 
 use futures::StreamExt;
 use healthsync_core::{RefusalCode, RoomId, VersionVector, limits};
@@ -56,6 +56,44 @@ async fn two_members_talk_live_and_the_mailbox_keeps_it() {
         (2, 2, 1)
     );
     assert_eq!((metrics.admissions, metrics.gossip_rejected), (2, 0));
+}
+
+#[tokio::test]
+async fn what_is_said_is_heard_before_it_is_kept_and_stored_only_after() {
+    let clinic = Clinic::open().await;
+    let mut ada = clinic.member(1).await;
+    let mut ben = clinic.member(2).await;
+    ada.enter(ROOM).await;
+    ben.enter(ROOM).await;
+    clinic.mailbox.disk_is_full.store(true, Ordering::Relaxed);
+    let said = ada.say(ROOM, "Is anybody there?");
+    ada.node.publish(ROOM, GossipKind::Envelope, &said).unwrap();
+    assert_eq!(ben.hears().await, said);
+    let refused = ada.node.push(ROOM, vec![said.clone()]).await.unwrap_err();
+    assert!(
+        matches!(
+            refused,
+            NetError::Refused {
+                code: RefusalCode::Unavailable,
+                ..
+            }
+        ),
+        "{refused:?}"
+    );
+    // What does not hold is heard by nobody, disk or not.
+    let mut forged = ada.say(ROOM, "from somebody else");
+    *forged.last_mut().expect("not empty") ^= 1;
+    ada.node
+        .publish(ROOM, GossipKind::Envelope, &forged)
+        .unwrap();
+    clinic.mailbox.disk_is_full.store(false, Ordering::Relaxed);
+    let stored = ada.node.push(ROOM, vec![said]).await.unwrap();
+    assert_eq!(stored.have.get(&ada.device.public()), 1);
+    clinic
+        .relay
+        .publish(ROOM, GossipKind::Ephemeral, b"after that")
+        .await;
+    assert_eq!(ben.hears().await, b"after that", "heard twice, or forged");
 }
 
 #[tokio::test]

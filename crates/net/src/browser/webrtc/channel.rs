@@ -1,23 +1,24 @@
-//! One data channel as a byte stream; message boundaries do not matter to libp2p's framing.
+//! One data channel of the browser, as [`stream`](crate::webrtc::stream) wants it.
 
 use std::{
     cell::RefCell,
+    collections::VecDeque,
     io,
-    pin::Pin,
     rc::Rc,
     sync::Arc,
     task::{Context, Poll, Waker},
 };
 
-use bytes::{Buf, BytesMut};
-use futures::{AsyncRead, AsyncWrite};
+use bytes::Bytes;
 use send_wrapper::SendWrapper;
 use wasm_bindgen::{JsCast, closure::Closure};
 use web_sys::{MessageEvent, RtcDataChannel, RtcDataChannelState, RtcDataChannelType};
 
-/// Longest message, framing included: the relay reads with a buffer of this size, and a longer
-/// message breaks its stream.
-const MAX_WRITE: usize = 8 * 1024;
+use crate::webrtc::{
+    frame::MAX_FRAME,
+    stream::{self, Next},
+};
+
 /// What may wait in the browser to be sent before writing stops …
 const HIGH_WATER: u32 = 256 * 1024;
 /// … and how far it has to drain before writing goes on.
@@ -32,6 +33,7 @@ pub(in crate::browser) struct Channel(Arc<SendWrapper<Inner>>);
 
 struct Inner {
     channel: RtcDataChannel,
+    max_frame: usize,
     inbox: Rc<RefCell<Inbox>>,
     // Kept alive for as long as the channel may call them; `Drop` detaches them first.
     _on_message: Closure<dyn FnMut(MessageEvent)>,
@@ -40,7 +42,8 @@ struct Inner {
 
 #[derive(Default)]
 struct Inbox {
-    unread: BytesMut,
+    messages: VecDeque<Bytes>,
+    unread: usize,
     overrun: bool,
     reader: Option<Waker>,
     writer: Option<Waker>,
@@ -49,8 +52,9 @@ struct Inbox {
 
 impl Channel {
     /// Takes a channel over. For an inbound channel this has to happen inside the event that
-    /// announces it: whatever comes before there is a handler is lost.
-    pub(super) fn new(channel: RtcDataChannel) -> Self {
+    /// announces it: whatever comes before there is a handler is lost. `max_frame` is the longest message
+    /// that the other side takes.
+    pub(super) fn new(channel: RtcDataChannel, max_frame: usize) -> Self {
         channel.set_binary_type(RtcDataChannelType::Arraybuffer);
         channel.set_buffered_amount_low_threshold(LOW_WATER);
         let inbox = Rc::new(RefCell::new(Inbox::default()));
@@ -62,13 +66,12 @@ impl Channel {
                 };
                 let bytes = js_sys::Uint8Array::new(&buffer);
                 let mut inbox = inbox.borrow_mut();
-                let start = inbox.unread.len();
-                let end = start + bytes.length() as usize;
-                if end > MAX_UNREAD {
+                let unread = inbox.unread + bytes.length() as usize;
+                if unread > MAX_UNREAD {
                     inbox.overrun = true;
                 } else if !inbox.overrun {
-                    inbox.unread.resize(end, 0);
-                    bytes.copy_to(&mut inbox.unread[start..]);
+                    inbox.unread = unread;
+                    inbox.messages.push_back(bytes.to_vec().into());
                 }
                 if let Some(waker) = inbox.reader.take() {
                     waker.wake();
@@ -96,6 +99,7 @@ impl Channel {
         channel.set_onclose(changed);
         Self(Arc::new(SendWrapper::new(Inner {
             channel,
+            max_frame,
             inbox,
             _on_message: on_message,
             _on_change: on_change,
@@ -126,46 +130,33 @@ impl Channel {
     }
 }
 
-impl AsyncRead for Channel {
-    fn poll_read(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &mut [u8],
-    ) -> Poll<io::Result<usize>> {
+impl stream::Channel for Channel {
+    fn next(&self, waker: Option<&Waker>) -> Next {
         let mut inbox = self.0.inbox.borrow_mut();
-        if !inbox.unread.is_empty() {
-            let n = buf.len().min(inbox.unread.len());
-            inbox.unread.copy_to_slice(&mut buf[..n]);
-            return Poll::Ready(Ok(n));
+        if let Some(message) = inbox.messages.pop_front() {
+            inbox.unread -= message.len();
+            return Next::Message(message);
         }
         if inbox.overrun {
             let text = "more arrived than was read";
-            return Poll::Ready(Err(io::Error::new(io::ErrorKind::OutOfMemory, text)));
+            return Next::Failed(io::Error::new(io::ErrorKind::OutOfMemory, text));
         }
         match self.0.channel.ready_state() {
             RtcDataChannelState::Open | RtcDataChannelState::Connecting => {
-                inbox.reader = Some(cx.waker().clone());
-                Poll::Pending
+                if let Some(waker) = waker {
+                    inbox.reader = Some(waker.clone());
+                }
+                Next::Nothing
             }
-            _ => Poll::Ready(Ok(0)),
+            _ => Next::Closed,
         }
     }
-}
 
-impl AsyncWrite for Channel {
-    fn poll_write(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &[u8],
-    ) -> Poll<io::Result<usize>> {
+    fn poll_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let channel = &self.0.channel;
         match channel.ready_state() {
             RtcDataChannelState::Open if channel.buffered_amount() < HIGH_WATER => {
-                let n = buf.len().min(MAX_WRITE);
-                channel
-                    .send_with_u8_array(&buf[..n])
-                    .map_err(|error| super::thrown("a data channel does not send", &error))?;
-                Poll::Ready(Ok(n))
+                Poll::Ready(Ok(()))
             }
             RtcDataChannelState::Open | RtcDataChannelState::Connecting => {
                 self.0.inbox.borrow_mut().writer = Some(cx.waker().clone());
@@ -175,15 +166,36 @@ impl AsyncWrite for Channel {
         }
     }
 
-    /// What was written is the browser's to send; there is nothing to wait for.
-    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(Ok(()))
+    fn send(&self, message: &[u8]) -> io::Result<()> {
+        if self.0.channel.ready_state() != RtcDataChannelState::Open {
+            return Err(io::ErrorKind::BrokenPipe.into());
+        }
+        self.0
+            .channel
+            .send_with_u8_array(message)
+            .map_err(|error| super::thrown("a data channel does not send", &error))
     }
 
-    fn poll_close(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+    fn close(&self) {
+        // What is still in the browser's buffer is sent before the channel closes.
         self.0.channel.close();
-        Poll::Ready(Ok(()))
     }
+
+    fn max_frame(&self) -> usize {
+        self.0.max_frame
+    }
+
+    /// We dial, and a listener waits for us. Between two browsers both do it, which browsers take well.
+    fn closes_first(&self) -> bool {
+        true
+    }
+
+    /// Who speaks version 2 knows it, and other pages do.
+    fn knows_fin_ack(&self) -> bool {
+        self.0.max_frame == MAX_FRAME
+    }
+
+    fn learn_fin_ack(&self) {}
 }
 
 impl Drop for Inner {

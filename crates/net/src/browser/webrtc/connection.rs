@@ -11,15 +11,15 @@ use std::{
 
 use futures::{StreamExt, stream::FuturesUnordered};
 use libp2p::core::muxing::{StreamMuxer, StreamMuxerEvent};
-use libp2p_webrtc_utils::{DropListener, Stream};
 use send_wrapper::SendWrapper;
 use wasm_bindgen::{JsCast, JsValue, closure::Closure};
 use web_sys::{
-    RtcConfiguration, RtcDataChannelEvent, RtcIceServer, RtcPeerConnection,
+    RtcConfiguration, RtcDataChannelEvent, RtcIceConnectionState, RtcIceServer, RtcPeerConnection,
     RtcPeerConnectionIceEvent, RtcPeerConnectionState,
 };
 
 use super::{channel::Channel, thrown};
+use crate::webrtc::stream::{self, Keeper, Stream};
 
 /// Channels of the other side that may wait to be taken; it opens a handful at the start.
 const MAX_WAITING: usize = 64;
@@ -32,6 +32,7 @@ pub(super) const INIT: &str = "init";
 /// dropped.
 pub(super) struct Peer {
     pub(super) connection: RtcPeerConnection,
+    max_frame: usize,
     events: Rc<RefCell<Events>>,
     // Kept alive for as long as the connection may call them; `Drop` detaches them first.
     _on_channel: Closure<dyn FnMut(RtcDataChannelEvent)>,
@@ -51,8 +52,9 @@ struct Events {
 }
 
 impl Peer {
-    /// `stun` are URLs of servers that tell a browser its outside address.
-    pub(super) fn new(stun: &[String]) -> io::Result<Self> {
+    /// `stun` are URLs of servers that tell a browser its outside address; `max_frame` is the longest
+    /// message that the other side takes.
+    pub(super) fn new(stun: &[String], max_frame: usize) -> io::Result<Self> {
         let configuration = RtcConfiguration::new();
         let servers = js_sys::Array::new();
         for url in stun {
@@ -69,7 +71,7 @@ impl Peer {
             move |event: RtcDataChannelEvent| {
                 // Its handlers are attached here and now: the first bytes follow right behind.
                 let label = event.channel().label();
-                let channel = Channel::new(event.channel());
+                let channel = Channel::new(event.channel(), max_frame);
                 let mut events = events.borrow_mut();
                 if label == INIT {
                     events.init = Some(channel);
@@ -119,6 +121,7 @@ impl Peer {
         connection.set_onconnectionstatechange(Some(on_state.as_ref().unchecked_ref()));
         Ok(Self {
             connection,
+            max_frame,
             events,
             _on_channel: on_channel,
             _on_state: on_state,
@@ -149,10 +152,17 @@ impl Peer {
     /// Ready once the connection is beyond repair.
     pub(super) fn poll_failed(&self, cx: &mut Context<'_>) -> Poll<io::Error> {
         match self.connection.connection_state() {
-            RtcPeerConnectionState::Failed => Poll::Ready(io::Error::new(
-                io::ErrorKind::NotConnected,
-                "no UDP path to the other side",
-            )),
+            RtcPeerConnectionState::Failed => {
+                // Where there is a path, only DTLS can have failed, and we check nothing but this.
+                let (kind, text) = match self.connection.ice_connection_state() {
+                    RtcIceConnectionState::Connected | RtcIceConnectionState::Completed => (
+                        io::ErrorKind::InvalidData,
+                        "the other side's certificate is not the one that was named",
+                    ),
+                    _ => (io::ErrorKind::NotConnected, "no UDP path to the other side"),
+                };
+                Poll::Ready(io::Error::new(kind, text))
+            }
             RtcPeerConnectionState::Closed => {
                 Poll::Ready(io::Error::from(io::ErrorKind::ConnectionAborted))
             }
@@ -177,8 +187,8 @@ impl Drop for Peer {
 pub(in crate::browser) struct Connection {
     // Dropped in this order: the channels first, so that their handlers go before the connection.
     opening: Option<Channel>,
-    streams: FuturesUnordered<DropListener<Channel>>,
-    no_streams: Option<Waker>,
+    keepers: FuturesUnordered<Keeper<Channel>>,
+    idle: Option<Waker>,
     /// The channel of the handshake, if it was ours to open. It stays open: closing it can block later
     /// ones (rust-libp2p issue 5986), and when the other side closes, it is the first to tell.
     handshake: Option<Channel>,
@@ -186,20 +196,28 @@ pub(in crate::browser) struct Connection {
 }
 
 impl Connection {
+    /// A connection whose other side was proved in another way.
     pub(super) fn new(peer: Peer, handshake: Option<Channel>) -> Self {
         Self {
             opening: None,
-            streams: FuturesUnordered::new(),
-            no_streams: None,
+            keepers: FuturesUnordered::new(),
+            idle: None,
             handshake,
             peer: SendWrapper::new(peer),
         }
     }
 
+    /// A connection after noise on channel 0, which `keeper` looks after.
+    pub(super) fn proved(peer: Peer, handshake: Channel, keeper: Keeper<Channel>) -> Self {
+        let connection = Self::new(peer, Some(handshake));
+        connection.keepers.push(keeper.keep_open());
+        connection
+    }
+
     fn stream(&mut self, channel: Channel) -> Stream<Channel> {
-        let (stream, dropped) = Stream::new(channel);
-        self.streams.push(dropped);
-        if let Some(waker) = self.no_streams.take() {
+        let (stream, keeper) = stream::open(channel);
+        self.keepers.push(keeper);
+        if let Some(waker) = self.idle.take() {
             waker.wake();
         }
         stream
@@ -237,7 +255,10 @@ impl StreamMuxer for Connection {
             None if self.peer.connection.connection_state() == RtcPeerConnectionState::Closed => {
                 return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));
             }
-            None => Channel::new(self.peer.connection.create_data_channel("")),
+            None => {
+                let channel = self.peer.connection.create_data_channel("");
+                Channel::new(channel, self.peer.max_frame)
+            }
         };
         match channel.poll_open(cx) {
             Poll::Pending => {
@@ -264,11 +285,11 @@ impl StreamMuxer for Connection {
             return Poll::Ready(Err(io::Error::new(io::ErrorKind::ConnectionReset, text)));
         }
         loop {
-            match ready!(self.streams.poll_next_unpin(cx)) {
+            match ready!(self.keepers.poll_next_unpin(cx)) {
                 Some(Ok(())) => {}
                 Some(Err(error)) => tracing::debug!(%error, "a stream did not end in order"),
                 None => {
-                    self.no_streams = Some(cx.waker().clone());
+                    self.idle = Some(cx.waker().clone());
                     return Poll::Pending;
                 }
             }

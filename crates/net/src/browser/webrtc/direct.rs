@@ -25,6 +25,7 @@ use crate::{
     },
     framing::{invalid, read_varint_frame, write_varint_frame},
     signal::{self, Action, Exchange, MESSAGE_BYTES, Message, Role},
+    webrtc::frame::MAX_FRAME,
 };
 
 /// From the first message to a connection.
@@ -43,9 +44,9 @@ pub(in crate::browser) fn finish(stun: Vec<String>) -> Finish {
 async fn link((remote, mut circuit): Secured, role: Role, stun: &[String]) -> io::Result<Linked> {
     let caller = role == Role::Caller;
     let signals = client::signalling(&mut circuit, signal::PROTOCOL, caller).await?;
-    let peer = Peer::new(stun)?;
+    let peer = Peer::new(stun, MAX_FRAME)?;
     // Without a channel a browser describes no data session.
-    let init = caller.then(|| Channel::new(peer.connection.create_data_channel(INIT)));
+    let init = caller.then(|| Channel::new(peer.connection.create_data_channel(INIT), MAX_FRAME));
     client::drive(&mut circuit, agree(signals, role, &peer)).await??;
     let connection = Connection::new(peer, init);
     Ok((remote, StreamMuxerBox::new(connection)))

@@ -1,11 +1,17 @@
-//! From an address to a proved peer: an offer with our own ICE credentials, an answer made up from
-//! the relay's address, and noise over channel 0, bound to both certificates.
+//! From an address to a proved peer (libp2p/specs, webrtc/webrtc-direct.md): an offer, an answer made up from
+//! the server's address, and noise over channel 0, bound to both certificates.
+//!
+//! Version 2 leaves the browser's offer as it is. A server that speaks only version 1 does not answer it;
+//! that shows in nothing but silence, so after [`SILENCE`] version 1 is tried beside it, and whichever is
+//! connected first is taken. A browser that forbids to rewrite the offer fails version 1 at once, which
+//! costs nothing.
 
-use std::{future::poll_fn, io, net::SocketAddr, task::Poll};
+use std::{future::poll_fn, io, net::SocketAddr, pin::pin, task::Poll, time::Duration};
 
+use futures::future::{Either, select};
+use futures_timer::Delay;
 use js_sys::Reflect;
 use libp2p::{PeerId, identity::Keypair};
-use libp2p_webrtc_utils::{Fingerprint, Stream, noise, sdp};
 use wasm_bindgen::JsValue;
 use wasm_bindgen_futures::JsFuture;
 use web_sys::{
@@ -18,32 +24,56 @@ use super::{
     connection::{Connection, Peer},
     thrown,
 };
+use crate::{
+    framing::invalid,
+    webrtc::{
+        Fingerprint, Side,
+        credentials::{self, Version},
+        prove, sdp, stream,
+    },
+};
+
+/// A server that speaks version 2 has connected by then, on all but the slowest paths.
+const SILENCE: Duration = Duration::from_millis(1_500);
 
 pub(super) async fn dial(
     server: SocketAddr,
-    server_fingerprint: Fingerprint,
+    certificate: Fingerprint,
     keypair: Keypair,
 ) -> io::Result<(PeerId, Connection)> {
-    let peer = Peer::new(&[])?;
+    let second = pin!(attempt(Version::V2, server, certificate, &keypair));
+    let first = pin!(async {
+        Delay::new(SILENCE).await;
+        attempt(Version::V1, server, certificate, &keypair).await
+    });
+    match select(second, first).await {
+        // It has answered, or it is somebody else: that will not change.
+        Either::Left((Err(error), first)) if error.kind() != io::ErrorKind::InvalidData => {
+            first.await.map_err(|_| error)
+        }
+        Either::Left((outcome, _)) => outcome,
+        Either::Right((Ok(connected), _)) => Ok(connected),
+        Either::Right((Err(_), second)) => second.await,
+    }
+}
+
+async fn attempt(
+    version: Version,
+    server: SocketAddr,
+    certificate: Fingerprint,
+    keypair: &Keypair,
+) -> io::Result<(PeerId, Connection)> {
+    let peer = Peer::new(&[], version.max_frame())?;
     let init = RtcDataChannelInit::new();
     init.set_negotiated(true);
     init.set_id(0);
-    let handshake = Channel::new(
-        peer.connection
-            .create_data_channel_with_data_channel_dict("", &init),
-    );
-
-    let ufrag = sdp::random_ufrag();
-    let offer = with_ice_credentials(&create_offer(&peer.connection).await?, &ufrag);
-    describe(&peer.connection, Whose::Ours, RtcSdpType::Offer, &offer).await?;
-    let client_fingerprint = peer
+    let channel = peer
         .connection
-        .local_description()
-        .as_ref()
-        .map(RtcSessionDescription::sdp)
-        .and_then(|sdp| fingerprint(&sdp))
-        .ok_or_else(|| io::Error::other("the browser names no SHA-256 certificate"))?;
-    let answer = sdp::answer(server, server_fingerprint, &ufrag);
+        .create_data_channel_with_data_channel_dict("", &init);
+    let handshake = Channel::new(channel, version.max_frame());
+
+    let (credentials, ours) = offer(version, &peer.connection).await?;
+    let answer = sdp::answer(server, certificate, &credentials);
     describe(&peer.connection, Whose::Theirs, RtcSdpType::Answer, &answer).await?;
 
     poll_fn(|cx| match peer.poll_failed(cx) {
@@ -51,12 +81,43 @@ pub(super) async fn dial(
         Poll::Pending => handshake.poll_open(cx),
     })
     .await?;
-    let (stream, dropped) = Stream::new(handshake.clone());
-    drop(dropped);
-    let proved = noise::outbound(keypair, stream, server_fingerprint, client_fingerprint)
-        .await
-        .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
-    Ok((proved, Connection::new(peer, Some(handshake))))
+    let (stream, keeper) = stream::open(handshake.clone());
+    let proved = prove(keypair, stream, Side::Client, ours, certificate).await?;
+    Ok((proved, Connection::proved(peer, handshake, keeper)))
+}
+
+/// Describes our side. Gives the server's credentials and the fingerprint of our certificate.
+async fn offer(
+    version: Version,
+    connection: &RtcPeerConnection,
+) -> io::Result<(String, Fingerprint)> {
+    let mut offer = create_offer(connection).await?;
+    let mut shared = None;
+    if version == Version::V1 {
+        let mut random = [0; 32];
+        getrandom::fill(&mut random).map_err(io::Error::other)?;
+        let credentials = credentials::of_both(random);
+        offer = sdp::with_credentials(&offer, &credentials);
+        shared = Some(credentials);
+    }
+    describe(connection, Whose::Ours, RtcSdpType::Offer, &offer).await?;
+    // What the browser really uses, not what was asked for.
+    let ours = connection
+        .local_description()
+        .as_ref()
+        .map(RtcSessionDescription::sdp)
+        .ok_or_else(|| io::Error::other("the browser has no description of its own"))?;
+    let certificate = sdp::fingerprint(&ours)
+        .ok_or_else(|| io::Error::other("the browser names no SHA-256 certificate"))?;
+    let credentials = match shared {
+        Some(credentials) => credentials,
+        None => {
+            let password = sdp::password(&ours)
+                .ok_or_else(|| io::Error::other("the browser names no ICE password"))?;
+            credentials::server_of(password).map_err(invalid)?
+        }
+    };
+    Ok((credentials, certificate))
 }
 
 async fn create_offer(connection: &RtcPeerConnection) -> io::Result<String> {
@@ -103,39 +164,4 @@ pub(super) async fn describe(
         .await
         .map(drop)
         .map_err(|error| thrown(what, &error))
-}
-
-/// The offer with user fragment and password replaced, as the specification wants it: the server
-/// learns both from the first STUN message.
-fn with_ice_credentials(offer: &str, ufrag: &str) -> String {
-    let mut sdp = String::with_capacity(offer.len() + 2 * ufrag.len());
-    for line in offer.lines() {
-        match line {
-            _ if line.starts_with("a=ice-ufrag:") => {
-                sdp.push_str("a=ice-ufrag:");
-                sdp.push_str(ufrag);
-            }
-            _ if line.starts_with("a=ice-pwd:") => {
-                sdp.push_str("a=ice-pwd:");
-                sdp.push_str(ufrag);
-            }
-            line => sdp.push_str(line),
-        }
-        sdp.push_str("\r\n");
-    }
-    sdp
-}
-
-/// The SHA-256 fingerprint of our own certificate.
-fn fingerprint(sdp: &str) -> Option<Fingerprint> {
-    let hex = sdp.lines().find_map(|line| {
-        let (algorithm, hex) = line.strip_prefix("a=fingerprint:")?.split_once(' ')?;
-        algorithm.eq_ignore_ascii_case("sha-256").then_some(hex)
-    })?;
-    let mut digest = [0; 32];
-    let mut bytes = hex.trim().split(':');
-    for byte in &mut digest {
-        *byte = u8::from_str_radix(bytes.next()?, 16).ok()?;
-    }
-    bytes.next().is_none().then(|| Fingerprint::raw(digest))
 }

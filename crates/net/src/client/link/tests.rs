@@ -66,7 +66,7 @@ fn webrtc_that_carries_nothing_is_replaced_and_said_so() {
     );
     // Ten minutes later it gets another chance.
     let later = at(start, 11 * 60_000);
-    assert!(link.closed(id(2), later, 0));
+    assert_eq!(link.closed(id(2), later, 0), Closed::Ours);
     assert!(matches!(
         link.tick(at(start, 12 * 60_000), 0),
         Some(Order::Dial(Dial { webrtc: true, .. }))
@@ -147,7 +147,7 @@ fn one_short_life_is_a_restart_two_are_a_bad_path() {
             Some(Order::Dial(Dial { webrtc: true, .. }))
         ));
         usable(&mut link, 1, Transport::WebRtc, now);
-        assert!(link.closed(id(1), at(now, 5_000), 0));
+        assert_eq!(link.closed(id(1), at(now, 5_000), 0), Closed::Ours);
     }
     assert!(matches!(
         link.tick(at(start, 30_000), 0),
@@ -171,4 +171,120 @@ fn a_choice_of_webrtc_without_an_address_says_what_is_used() {
         link.reason(),
         Some("The relay offers no WebRTC; WebSocket is used.")
     );
+}
+
+/// A link that fell back to WebSocket, with connection 1, at `start`.
+fn fallen_back(start: Instant) -> Link {
+    let mut link = auto(start);
+    link.tick(start, 0);
+    let failed = Some("no path".to_owned());
+    assert!(link.established(id(1), Transport::WebSocket, failed, start));
+    link.pinged(id(1), start);
+    assert!(link.asked(id(1), start));
+    link.settled();
+    link
+}
+
+/// Lets time pass second by second, with a relay that answers on connection 1, until there is an order.
+fn next_order(link: &mut Link, start: Instant) -> (u64, Order) {
+    (0..1_000)
+        .find_map(|s| {
+            let now = at(start, s * 1_000);
+            link.heard(id(1), now);
+            link.tick(now, MAX_JITTER).map(|order| (s, order))
+        })
+        .unwrap()
+}
+
+#[test]
+fn webrtc_is_tried_again_and_takes_over_when_it_has_carried_data_both_ways() {
+    let start = Instant::now();
+    let mut link = fallen_back(start);
+    let (waited, order) = next_order(&mut link, start);
+    assert_eq!((waited, order), (20, Order::Upgrade));
+    let now = at(start, 20_500);
+    assert!(!link.established(id(2), Transport::WebSocket, None, now));
+    assert!(link.established(id(3), Transport::WebRtc, None, now));
+    assert!(!link.established(id(4), Transport::WebRtc, None, now));
+    assert!(!link.pinged(id(3), now));
+    assert_eq!(link.usable(), Some(Transport::WebSocket));
+    assert_eq!(link.retire(), None);
+    assert!(!link.asked(id(3), now), "the rooms are joined already");
+    assert_eq!(link.usable(), Some(Transport::WebRtc));
+    assert_eq!(link.reason(), None);
+    assert!(link.is_in_use(id(3)));
+    assert_eq!(link.retire(), Some(id(1)));
+    assert_eq!(link.retire(), None, "once");
+    assert_eq!(link.closed(id(1), now, 0), Closed::Replaced);
+    // From here on it is a link as any other.
+    assert_eq!(link.tick(at(now, 9_000), 0), None);
+    assert_eq!(link.closed(id(3), at(now, 9_500), 0), Closed::Ours);
+    assert_eq!(link.usable(), None);
+}
+
+#[test]
+fn failed_trials_wait_longer_each_time_and_a_changed_network_ends_the_wait() {
+    let start = Instant::now();
+    let mut link = fallen_back(start);
+    let mut now = start;
+    let mut waits = Vec::new();
+    for _ in 0..6 {
+        let (waited, order) = next_order(&mut link, now);
+        assert_eq!(order, Order::Upgrade);
+        waits.push(waited);
+        now = at(now, waited * 1_000);
+        link.dial_failed("no path".into(), now, MAX_JITTER);
+        assert_eq!(link.usable(), Some(Transport::WebSocket));
+        assert_eq!(
+            link.reason(),
+            Some("WebRTC failed (no path); WebSocket is used.")
+        );
+    }
+    assert_eq!(waits, [20, 40, 80, 160, 300, 300]);
+    link.wake(now);
+    assert_eq!(link.tick(now, 0), Some(Order::Upgrade));
+}
+
+#[test]
+fn a_trial_that_carries_nothing_ends_both_and_is_not_soon_repeated() {
+    for cut in [true, false] {
+        let start = Instant::now();
+        let mut link = fallen_back(start);
+        let (waited, _) = next_order(&mut link, start);
+        let now = at(start, waited * 1_000);
+        assert!(link.established(id(2), Transport::WebRtc, None, now));
+        let end = at(now, 4_000);
+        link.heard(id(1), end);
+        if cut {
+            assert_eq!(link.closed(id(2), end, 0), Closed::Ours);
+        } else {
+            assert_eq!(link.tick(end, 0), Some(Order::Hangup));
+        }
+        let again = at(end, 1_000);
+        let websocket_only = Dial {
+            webrtc: false,
+            websocket: true,
+        };
+        assert_eq!(link.tick(again, 0), Some(Order::Dial(websocket_only)));
+        usable(&mut link, 1, Transport::WebSocket, again);
+        assert_eq!(
+            link.reason(),
+            Some("WebRTC connected but carried no data. WebSocket is used.")
+        );
+        assert_eq!(next_order(&mut link, again), (300, Order::Upgrade));
+    }
+}
+
+#[test]
+fn who_chose_a_transport_keeps_it() {
+    let start = Instant::now();
+    for (prefer, has_webrtc) in [(Prefer::WebSocket, true), (Prefer::WebRtc, false)] {
+        let mut link = Link::new(prefer, has_webrtc, start);
+        link.tick(start, 0);
+        usable(&mut link, 1, Transport::WebSocket, start);
+        for s in 1..1_000 {
+            link.heard(id(1), at(start, s * 1_000));
+            assert_eq!(link.tick(at(start, s * 1_000), 0), None);
+        }
+    }
 }

@@ -24,13 +24,13 @@ use super::{
     jobs::{Done, Job, names_room, refused},
     lock,
     rate::Bucket,
-    rooms::Rooms,
+    rooms::{Admitted, Rooms},
 };
 use crate::{
     GossipKind, Transport,
     behaviour::{Behaviour, BehaviourEvent},
     gossip,
-    native::{Outcome, Policy, Refusal},
+    native::{Policy, Refusal},
 };
 
 /// A connection that has not answered for this long is closed.
@@ -545,7 +545,8 @@ impl Actor {
                 self.count_rooms();
                 self.answer(Response::Left, channel);
             }
-            Done::Gossip { message, result } => self.stored(peer, &message, result),
+            Done::Gossip { message, result } => self.checked(peer, &message, result),
+            Done::Kept => {}
         }
         if let Some(entry) = self.peers.get_mut(&peer) {
             entry.busy = false;
@@ -600,19 +601,29 @@ impl Actor {
         self.answer(response, channel);
     }
 
-    fn stored(&mut self, from: PeerId, id: &MessageId, result: Result<Outcome, Refusal>) {
+    /// What holds goes to the room at once, and to disk after it: the sender counts it as stored only
+    /// when the push of the same envelope is answered.
+    fn checked(
+        &mut self,
+        from: PeerId,
+        id: &MessageId,
+        result: Result<(Admitted, Vec<u8>), Refusal>,
+    ) {
         // Not there any more: a push of the same envelope was quicker and has passed it on.
         if self.undecided.remove(id).is_none() {
             return;
         }
         match result {
-            Ok(Outcome::New) => self.decide(id, from, MessageAcceptance::Accept),
-            Ok(Outcome::Known) => self.decide(id, from, MessageAcceptance::Ignore),
+            Ok((admitted, envelope)) => {
+                self.decide(id, from, MessageAcceptance::Accept);
+                self.enqueue(from, Job::Keep { admitted, envelope });
+            }
             Err(refusal) => match refusal.code {
                 RefusalCode::Unavailable
                 | RefusalCode::RateLimited
                 | RefusalCode::NotJoined
                 | RefusalCode::NotAllowed
+                | RefusalCode::Revoked
                 | RefusalCode::NoSuchRoom => self.decide(id, from, MessageAcceptance::Ignore),
                 RefusalCode::BadDelegation | RefusalCode::TooLarge => {
                     self.blame(id, from, "sent an envelope that does not hold");

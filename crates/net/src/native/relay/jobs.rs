@@ -42,9 +42,15 @@ pub(super) enum Job {
         room: RoomId,
         channel: ResponseChannel<Response>,
     },
+    /// Decides whether it is passed on.
     Gossip {
         room: RoomId,
         message: MessageId,
+        envelope: Vec<u8>,
+    },
+    /// Follows a gossip message that was passed on.
+    Keep {
+        admitted: Admitted,
         envelope: Vec<u8>,
     },
 }
@@ -72,17 +78,19 @@ pub(super) enum Done {
         room: RoomId,
         channel: ResponseChannel<Response>,
     },
+    /// `Ok` is what has to be kept now.
     Gossip {
         message: MessageId,
-        result: Result<Outcome, Refusal>,
+        result: Result<(Admitted, Vec<u8>), Refusal>,
     },
+    Kept,
 }
 
 impl Job {
     /// Whether the job needs an admission, and to which room.
     pub(super) fn needs_admission(&self) -> Option<RoomId> {
         match self {
-            Self::Join { .. } | Self::Leave { .. } => None,
+            Self::Join { .. } | Self::Leave { .. } | Self::Keep { .. } => None,
             Self::Push { room, .. } | Self::Pull { room, .. } | Self::Gossip { room, .. } => {
                 Some(*room)
             }
@@ -100,6 +108,7 @@ impl Job {
                 message,
                 result: Err(refusal),
             },
+            Self::Keep { .. } => Done::Kept,
             Self::Join { channel, .. }
             | Self::Push { channel, .. }
             | Self::Pull { channel, .. }
@@ -180,8 +189,18 @@ impl Job {
                 Some(admitted),
             ) => Done::Gossip {
                 message,
-                result: policy.store(admitted, room, envelope).await,
+                result: policy
+                    .check(admitted, room, &envelope)
+                    .await
+                    .map(|()| (admitted, envelope)),
             },
+            (Self::Keep { admitted, envelope }, _) => {
+                // Who wrote it hears of a failure from the push that follows, and pushes until it is kept.
+                if let Err(refusal) = policy.keep(admitted, envelope).await {
+                    tracing::debug!(%refusal, "an envelope was passed on and could not be kept");
+                }
+                Done::Kept
+            }
             (job, None) => job.not_joined(),
         }
     }
@@ -237,7 +256,7 @@ async fn push(
 /// Whether a refusal concerns one envelope only, so that the others of a push go on.
 fn is_about_the_envelope(code: RefusalCode) -> bool {
     match code {
-        RefusalCode::BadDelegation | RefusalCode::TooLarge => true,
+        RefusalCode::BadDelegation | RefusalCode::TooLarge | RefusalCode::Revoked => true,
         RefusalCode::NotAllowed
         | RefusalCode::NoSuchRoom
         | RefusalCode::NotJoined
