@@ -2,15 +2,18 @@
 //!
 //!     keys generate                    a key and its five shares, as JSON
 //!     keys recover                     the key of the shares on standard input
-//!     keys encrypt|decrypt KEY IN OUT  a file
+//!     keys encrypt|decrypt KEY IN OUT  a file, of any length
 //!     keys rotate KEY IN OUT           a file under a new key; that key and its shares, as JSON
 //!     keys cid FILE                    its content id
 //!     keys bench                       how long each takes, as JSON, in milliseconds
 
+use std::fs::File;
 use std::io::Read;
+use std::ops::ControlFlow;
 use std::time::Instant;
 
 use futures::executor::block_on;
+use healthsync_lighthouse::cipher::stream::{decrypt_stream, encrypt_stream};
 use healthsync_lighthouse::{
     MasterKey, Share, cid_v1, decrypt, encrypt, generate, recover, rotate,
 };
@@ -21,6 +24,7 @@ type Outcome = Result<(), Box<dyn std::error::Error>>;
 fn main() -> Outcome {
     let words: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    let mut on = |_| ControlFlow::Continue(());
     match words[..] {
         ["generate"] => {
             let (key, shares) = generate(3, 5, |bytes| *bytes = random())?;
@@ -37,12 +41,13 @@ fn main() -> Outcome {
         }
         ["encrypt", key, from, to] => {
             let key = MasterKey::from_hex(key)?;
-            let plain = std::fs::read(from)?;
-            std::fs::write(to, block_on(encrypt(plain, &key, random(), random()))?)?;
+            let (from, to) = (File::open(from)?, File::create(to)?);
+            encrypt_stream(from, to, &key, random(), random(), &mut on)?;
         }
         ["decrypt", key, from, to] => {
             let key = MasterKey::from_hex(key)?;
-            std::fs::write(to, block_on(decrypt(&std::fs::read(from)?, &key))?)?;
+            let (from, to) = (File::open(from)?, File::create(to)?);
+            decrypt_stream(from, to, &key, &mut on)?;
         }
         ["rotate", key, from, to] => {
             let old = MasterKey::from_hex(key)?;

@@ -1,7 +1,11 @@
 //! The encrypted file as Lighthouse writes it: `salt(16) ‖ iv(12) ‖ AES-256-GCM ciphertext ‖ tag(16)`.
 //!
 //! The AES key is PBKDF2-HMAC-SHA-256 (250,000 rounds) of the key's 64 lower-case hexadecimal digits as text. The
-//! whole file is in memory; there is no header, no name and no type in it, so whoever needs those puts them inside.
+//! whole file is in memory, or on native builds goes through in pieces (`stream`); there is no header, no name and no
+//! type in it, so whoever needs those puts them inside.
+
+#[cfg(not(all(target_arch = "wasm32", target_os = "unknown")))]
+pub mod stream;
 
 use crate::platform;
 use crate::shares::MasterKey;

@@ -64,6 +64,14 @@ impl Answer {
         }
     }
 
+    /// A good token of a device whose right was ended.
+    pub(super) fn ended() -> Self {
+        Self {
+            status: 401,
+            body: json!({ "message": "This device may not act for this address any more", "code": "device_ended" }),
+        }
+    }
+
     /// Not allowed, in the form of save, share, conditions and transfer.
     pub(super) fn denied() -> Self {
         Self {

@@ -4,7 +4,7 @@
 use std::fmt;
 use std::sync::{Mutex, PoisonError};
 
-use healthsync_core::{DeviceKey, DeviceToken, Millis, Person, Scope};
+use healthsync_core::{DeviceKey, DeviceToken, Millis, Person, Scope, SignedRevocation};
 use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
@@ -161,20 +161,38 @@ impl Authority {
     }
 
     /// Proves that the caller is the person that the body claims, for this call, and that she has not called too
-    /// often.
-    pub(super) fn prove(&self, claim: &Claim<'_>) -> Result<Person, Answer> {
-        self.prove_person(claim)?;
-        if lock(&self.budget).take(claim.node, claim.person, claim.now) {
-            Ok(claim.person)
+    /// often. Gives the device that acts for her, if one does.
+    pub(super) fn prove(&self, claim: &Claim<'_>) -> Result<Option<DeviceKey>, Answer> {
+        let device = self.prove_person(claim)?;
+        self.count(claim.node, claim.person, claim.now)?;
+        Ok(device)
+    }
+
+    /// A wallet's word that a device acts for its person no more.
+    pub(super) fn prove_end(
+        &self,
+        signed: &SignedRevocation,
+        node: u8,
+        now: Millis,
+    ) -> Result<(), Answer> {
+        signed
+            .verify(self.chain_id)
+            .map_err(|_| Answer::invalid_signature())?;
+        self.count(node, signed.revocation.person, now)
+    }
+
+    fn count(&self, node: u8, person: Person, now: Millis) -> Result<(), Answer> {
+        if lock(&self.budget).take(node, person, now) {
+            Ok(())
         } else {
             Err(Answer::busy())
         }
     }
 
-    fn prove_person(&self, claim: &Claim<'_>) -> Result<(), Answer> {
+    fn prove_person(&self, claim: &Claim<'_>) -> Result<Option<DeviceKey>, Answer> {
         let bearer = bearer(claim.authorization).ok_or_else(Answer::invalid_signature)?;
         if bearer.starts_with("device:") {
-            return self.prove_device(bearer, claim);
+            return self.prove_device(bearer, claim).map(Some);
         }
         let proved = if bearer.starts_with("jwt:") {
             let valid = jwt::read(&self.jwt_key, Use::Access, bearer, claim.now);
@@ -196,14 +214,14 @@ impl Authority {
             bearer.starts_with("0x") && bearer.parse().is_ok_and(accept)
         };
         if proved {
-            Ok(())
+            Ok(None)
         } else {
             Err(Answer::invalid_signature())
         }
     }
 
     /// A token that a device signed for exactly this wish. Each node takes it once.
-    fn prove_device(&self, bearer: &str, claim: &Claim<'_>) -> Result<(), Answer> {
+    fn prove_device(&self, bearer: &str, claim: &Claim<'_>) -> Result<DeviceKey, Answer> {
         let token = DeviceToken::from_bearer(bearer).map_err(|_| Answer::invalid_signature())?;
         let fits = match (&token.scope, claim.wish) {
             (Scope::SaveKey { cid, node }, Wish::Save) => {
@@ -224,9 +242,10 @@ impl Authority {
         if person != claim.person {
             return Err(Answer::invalid_signature());
         }
-        let used = (claim.node, token.delegation.delegation.device, token.nonce);
+        let device = token.delegation.delegation.device;
+        let used = (claim.node, device, token.nonce);
         match lock(&self.tokens).mark(used, Millis(claim.now.0 + TOKEN_MEMORY), claim.now) {
-            Marked::New => Ok(()),
+            Marked::New => Ok(device),
             Marked::Again => Err(Answer::invalid_signature()),
             Marked::Full => Err(Answer::busy()),
         }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
-use healthsync_core::{Millis, Person};
+use healthsync_core::{Millis, Person, Revocation, SignedRevocation};
 use serde_json::json;
 
 use super::MAX_BODY;
@@ -159,7 +159,7 @@ impl KeyNode {
             | Change::Transfer { .. }
             | Change::DelegateAll(_) => Wish::Other,
         };
-        let caller = self.authority.prove(&Claim {
+        let device = self.authority.prove(&Claim {
             authorization: request.authorization,
             person,
             operation: call.operation(),
@@ -168,6 +168,12 @@ impl KeyNode {
             node: self.number,
             now: request.now,
         })?;
+        if let Some(device) = device
+            && self.store.is_ended(device, person).await?
+        {
+            return Err(Answer::ended());
+        }
+        let caller = person;
         match &change {
             Change::Retrieve(wanted) => self.retrieve(&cid, caller, wanted, &request).await,
             Change::ReadLog => self.read_log(&cid, caller).await,
@@ -177,6 +183,26 @@ impl KeyNode {
             }
             change => self.write(&cid, caller, change, request.now).await,
         }
+    }
+
+    /// `POST /api/endDevice/N`, ours: a wallet ends a device's right to act for it. The body is the signed revocation;
+    /// whoever passes it on.
+    pub async fn end_device(&self, body: &[u8], now: Millis) -> Answer {
+        let ended = async {
+            let signed: SignedRevocation = Some(body)
+                .filter(|body| body.len() <= MAX_BODY)
+                .and_then(|body| serde_json::from_slice(body).ok())
+                .ok_or_else(|| Answer::bad_request("The body is not a signed revocation"))?;
+            self.authority.prove_end(&signed, self.number, now)?;
+            let Revocation { device, person, .. } = signed.revocation;
+            if self.store.end_device(device, person).await? {
+                Ok(Answer::success())
+            } else {
+                let most = "This address has ended too many devices";
+                Err(Answer::refused("too_many", most))
+            }
+        };
+        ended.await.unwrap_or_else(|refusal: Answer| refusal)
     }
 
     /// `GET /api/fileAccessConditions/get/{cid}`: readable by anybody, as at Lighthouse.

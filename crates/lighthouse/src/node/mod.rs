@@ -21,7 +21,8 @@ pub use answer::Answer;
 pub use authority::{Authority, AuthorityConfig};
 pub use call::{KeyCall, KeyNode, Request};
 pub use store::{
-    Action, Entry, LOG_SPAN, Logged, MAX_LOG, MemoryStore, Record, ShareStore, StoreError,
+    Action, Entry, LOG_SPAN, Logged, MAX_ENDED, MAX_LOG, MemoryStore, Record, ShareStore,
+    StoreError,
 };
 
 /// Longest body of a call, in bytes.

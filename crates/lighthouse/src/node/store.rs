@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
-use healthsync_core::{Millis, Person};
+use healthsync_core::{DeviceKey, Millis, Person};
 use serde::{Deserialize, Serialize};
 
 use crate::conditions::Rules;
@@ -14,6 +14,8 @@ use crate::shares::Share;
 
 /// Most lines of a key's log that are read at once, newest first.
 pub const MAX_LOG: usize = 1000;
+/// Devices of one person that a node remembers as ended.
+pub const MAX_ENDED: usize = 64;
 /// The same thing by the same person within this time is one line with a count.
 pub const LOG_SPAN: u64 = 60 * 60 * 1000;
 
@@ -157,6 +159,12 @@ pub trait ShareStore: Send + Sync {
         owner: Person,
         delegates: &BTreeSet<Person>,
     ) -> Result<(), StoreError>;
+
+    /// Whether a device's right to act for this person was ended.
+    async fn is_ended(&self, device: DeviceKey, person: Person) -> Result<bool, StoreError>;
+
+    /// Ends it, for good. False when [`MAX_ENDED`] devices of this person are ended already.
+    async fn end_device(&self, device: DeviceKey, person: Person) -> Result<bool, StoreError>;
 }
 
 /// A store that ends with the process: for tests and trials.
@@ -168,6 +176,7 @@ struct Memory {
     records: HashMap<String, (Record, u64)>,
     log: BTreeMap<(String, Person, Action, u64), Logged>,
     delegates: HashMap<Person, BTreeSet<Person>>,
+    ended: HashMap<Person, BTreeSet<DeviceKey>>,
 }
 
 impl Memory {
@@ -251,5 +260,20 @@ impl ShareStore for MemoryStore {
     ) -> Result<(), StoreError> {
         self.memory().delegates.insert(owner, delegates.clone());
         Ok(())
+    }
+
+    async fn is_ended(&self, device: DeviceKey, person: Person) -> Result<bool, StoreError> {
+        let memory = self.memory();
+        let ended = memory.ended.get(&person);
+        Ok(ended.is_some_and(|ended| ended.contains(&device)))
+    }
+
+    async fn end_device(&self, device: DeviceKey, person: Person) -> Result<bool, StoreError> {
+        let mut memory = self.memory();
+        let ended = memory.ended.entry(person).or_default();
+        if ended.len() < MAX_ENDED {
+            ended.insert(device);
+        }
+        Ok(ended.contains(&device))
     }
 }

@@ -11,7 +11,8 @@ use base64::prelude::BASE64_STANDARD;
 use futures::executor::block_on;
 use healthsync_core::eth::{eip191_hash, person_of_secret, sign_hash};
 use healthsync_core::{
-    Delegation, DeviceSecret, DeviceToken, Millis, Person, RoomId, Scope, SignedDelegation,
+    Delegation, DeviceKey, DeviceSecret, DeviceToken, Millis, Person, Revocation, RoomId, Scope,
+    SignedDelegation, SignedRevocation,
 };
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -758,6 +759,66 @@ fn a_retired_key_is_for_its_owner_alone() {
     assert_eq!(get_it(&OWNER).status, 200);
 }
 
+#[test]
+fn a_device_that_its_wallet_has_ended_gets_nothing_from_that_node() {
+    let nodes = Nodes::new();
+    let cid = nodes.save_room_key();
+    nodes.member(&MEMBER, true);
+    let read = |nonce| {
+        let (bearer, body) = (get(&MEMBER, &cid, nonce), sealed(&MEMBER, &cid));
+        nodes.call(1, KeyCall::Retrieve, &bearer, &body)
+    };
+    assert_eq!(read(1).status, 200);
+    let revocation = Revocation {
+        person: person(&MEMBER),
+        device: DeviceSecret::from_bytes([MEMBER[0] + 100; 32]).public(),
+        revoked_at: NOW.0 / 1000,
+        chain_id: CHAIN_ID,
+    };
+    let end = |by: &[u8; 32], revocation: &Revocation| {
+        let signed = SignedRevocation {
+            revocation: revocation.clone(),
+            signature: sign_hash(&revocation.signing_hash(), by).unwrap(),
+        };
+        block_on(nodes.nodes[0].end_device(&serde_json::to_vec(&signed).unwrap(), NOW))
+    };
+    assert_eq!(
+        end(&STRANGER, &revocation).body["code"],
+        "invalid_signature"
+    );
+    let elsewhere = Revocation {
+        chain_id: 1,
+        ..revocation.clone()
+    };
+    assert_eq!(end(&MEMBER, &elsewhere).body["code"], "invalid_signature");
+    let nonsense = block_on(nodes.nodes[0].end_device(b"{}", NOW));
+    assert_eq!(nonsense.body["code"], "bad_request");
+    assert_eq!(read(2).status, 200);
+    for _ in 0..2 {
+        assert_eq!(
+            end(&MEMBER, &revocation).body,
+            json!({ "message": "success" })
+        );
+    }
+    assert_eq!(read(3).body["code"], "device_ended");
+    // The wallet itself may, and so may another device of the same person.
+    let by_wallet = nodes.call(
+        1,
+        KeyCall::Retrieve,
+        &nodes.signature(&MEMBER),
+        &sealed(&MEMBER, &cid),
+    );
+    assert_eq!(by_wallet.status, 200);
+    for n in 0..MAX_ENDED as u8 {
+        let other = Revocation {
+            device: DeviceSecret::from_bytes([n; 32]).public(),
+            ..revocation.clone()
+        };
+        let most = usize::from(n) + 1 == MAX_ENDED;
+        assert_eq!(end(&MEMBER, &other).body["code"] == "too_many", most);
+    }
+}
+
 /// A store that takes the reader off the list right after it was read for the first time.
 struct RevokedMeanwhile(MemoryStore, Mutex<bool>);
 
@@ -806,6 +867,14 @@ impl ShareStore for RevokedMeanwhile {
         delegates: &BTreeSet<Person>,
     ) -> Result<(), StoreError> {
         self.0.set_delegates(owner, delegates).await
+    }
+
+    async fn is_ended(&self, device: DeviceKey, person: Person) -> Result<bool, StoreError> {
+        self.0.is_ended(device, person).await
+    }
+
+    async fn end_device(&self, device: DeviceKey, person: Person) -> Result<bool, StoreError> {
+        self.0.end_device(device, person).await
     }
 }
 

@@ -9,4 +9,4 @@ mod native;
 #[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
 pub(crate) use browser::{decrypt, digests, encrypt};
 #[cfg(not(all(target_arch = "wasm32", target_os = "unknown")))]
-pub(crate) use native::{decrypt, digests, encrypt};
+pub(crate) use native::{decrypt, derive, digests, encrypt};

@@ -51,8 +51,13 @@ pub(crate) async fn digests(bytes: &[u8], size: usize) -> Vec<[u8; 32]> {
         .collect()
 }
 
-fn cipher(password: &[u8], salt: &[u8]) -> Aes256Gcm {
+/// The AES key of a file.
+pub(crate) fn derive(password: &[u8], salt: &[u8]) -> Zeroizing<[u8; 32]> {
     let mut key = Zeroizing::new([0; 32]);
     pbkdf2::pbkdf2_hmac::<Sha256>(password, salt, ITERATIONS, key.as_mut_slice());
-    Aes256Gcm::new(key.as_slice().into())
+    key
+}
+
+fn cipher(password: &[u8], salt: &[u8]) -> Aes256Gcm {
+    Aes256Gcm::new((&*derive(password, salt)).into())
 }
