@@ -22,7 +22,7 @@ pub mod selection;
 
 pub use bundle::{Bundle, BundleError};
 pub use commitment::commitment;
-pub use selection::{contributors, conversation};
+pub use selection::{contributors, conversation, holds_taken_back};
 
 /// The shares of all contributors together, in hundredths of a percent.
 pub const WHOLE: u32 = 10_000;

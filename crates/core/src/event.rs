@@ -15,6 +15,7 @@ use crate::{
     epoch,
     ids::{DeviceKey, EventId, Millis, ParseIdError, Person, RoomId},
     limits::{self, LimitError},
+    measurement::Measurement,
     revocation::SignedRevocation,
 };
 
@@ -135,6 +136,13 @@ pub enum Kind {
         /// At least one.
         images: Vec<ImageRef>,
     },
+    /// Images of a case have new keys, and with them new encrypted files. Only the case's author's counts.
+    NewKey {
+        /// The case's event.
+        case: EventId,
+        /// Those that have one.
+        images: Vec<Renewed>,
+    },
     /// A question on a case.
     Poll {
         /// The case's event.
@@ -199,6 +207,16 @@ pub enum Kind {
         /// `0x` and 64 lower-case hex digits.
         transaction: String,
     },
+    /// A shape on an image, to be seen and measured by everybody.
+    Measure {
+        /// Where and what.
+        measurement: Measurement,
+    },
+    /// Its author takes a measurement back.
+    Unmeasure {
+        /// The measurement's event.
+        measurement: EventId,
+    },
     /// A kind of a later version.
     #[serde(other)]
     Unknown,
@@ -253,6 +271,31 @@ pub struct ImageRef {
     pub width: u32,
     /// Pixels.
     pub height: u32,
+    /// Set when the plain file is not a picture but the list of a series' pieces.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub series: Option<SeriesRef>,
+}
+
+/// An image under a new key.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Renewed {
+    /// CID of the encrypted file before.
+    pub was: String,
+    /// CID of the encrypted file now.
+    pub cid: String,
+    /// Bytes of the plain file: those of a series' list may be others than before.
+    pub size: u64,
+}
+
+/// What to expect of a series before it is unlocked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SeriesRef {
+    /// Slices or frames.
+    pub slices: u32,
+    /// Bytes of all its plain files.
+    pub bytes: u64,
+    /// DICOM's code: `CT`.
+    pub modality: String,
 }
 
 /// A case as it is to be minted. Whoever is asked can compute the commitment from what is in the room.
@@ -437,6 +480,7 @@ impl Kind {
             | Kind::Retract { .. }
             | Kind::Reaction { .. }
             | Kind::Pin { .. }
+            | Kind::Unmeasure { .. }
             | Kind::Unknown => Ok(()),
             Kind::MintProposal(proposal) => proposal.check(),
             Kind::MintConsent { answer, .. } => answer.check(),
@@ -446,6 +490,7 @@ impl Kind {
                     "A transaction is 0x and 64 lower-case hex digits.",
                 )),
             },
+            Kind::Measure { measurement } => measurement.check(),
             Kind::Room { name } => limits::check_name(name),
             Kind::Message { text, mentions, .. } => {
                 limits::check_message(text)?;
@@ -461,6 +506,10 @@ impl Kind {
                 limits::check_caption(caption)?;
                 limits::check_images(images.len())?;
                 images.iter().try_for_each(ImageRef::check)
+            }
+            Kind::NewKey { images, .. } => {
+                limits::check_images(images.len())?;
+                images.iter().try_for_each(Renewed::check)
             }
             Kind::Poll {
                 question, options, ..
@@ -524,20 +573,41 @@ impl MintAnswer {
     }
 }
 
+impl Renewed {
+    fn check(&self) -> Result<(), LimitError> {
+        check_cid(&self.was)?;
+        check_cid(&self.cid)
+    }
+}
+
+fn check_cid(cid: &str) -> Result<(), LimitError> {
+    limits::check_count("The image's CID", "bytes", cid.len(), limits::CID_BYTES)
+}
+
 impl ImageRef {
     fn check(&self) -> Result<(), LimitError> {
-        limits::check_count(
-            "The image's CID",
-            "bytes",
-            self.cid.len(),
-            limits::CID_BYTES,
-        )?;
+        check_cid(&self.cid)?;
         limits::check_chars("The file's name", &self.name, limits::NAME_CHARS)?;
         limits::check_count(
             "The file's type",
             "bytes",
             self.mime.len(),
             limits::MIME_BYTES,
+        )?;
+        let Some(series) = &self.series else {
+            return Ok(());
+        };
+        limits::check_count(
+            "The series",
+            "slices",
+            series.slices as usize,
+            limits::SLICES,
+        )?;
+        limits::check_count(
+            "The series' modality",
+            "bytes",
+            series.modality.len(),
+            limits::MODALITY_BYTES,
         )
     }
 }

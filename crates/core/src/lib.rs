@@ -12,6 +12,7 @@ pub mod ballot;
 pub mod bundle;
 mod bytes;
 pub mod conversation;
+pub mod copy;
 pub mod delegation;
 pub mod device;
 pub mod display;
@@ -20,10 +21,12 @@ pub mod eth;
 pub mod event;
 pub mod ids;
 pub mod limits;
+pub mod measurement;
 pub mod registry;
 pub mod revocation;
 pub mod room;
 pub mod seal;
+pub mod series;
 pub mod sync;
 pub mod token;
 mod typed;
@@ -35,18 +38,21 @@ pub use device::DeviceSecret;
 pub use display::display;
 pub use eth::{Signature65, SignatureError};
 pub use event::{
-    Event, EventError, ImageRef, Kind, MintAnswer, MintProposal, OptionId, Sign, SignedEvent,
+    Event, EventError, ImageRef, Kind, MintAnswer, MintProposal, OptionId, Renewed, SeriesRef,
+    Sign, SignedEvent,
 };
 pub use ids::{DeviceKey, EnvelopeId, EventId, Millis, ParseIdError, Person, RoomId};
 pub use limits::LimitError;
+pub use measurement::{Measurement, Shape};
 pub use revocation::{Revocation, SignedRevocation};
 pub use room::{
-    CaseView, Closed, DeviceView, EpochView, Fork, Gap, Inserted, MessageView, MintView,
-    OptionView, Ordered, PendingView, PersonView, PinView, PollView, ProfileView, Rejected,
-    RoomLog, RoomState, Waits, Wording,
+    CaseView, Closed, DeviceView, EpochView, Fork, Gap, Inserted, MeasurementView, MessageView,
+    MintView, NewKeyView, OptionView, Ordered, PendingView, PersonView, PinView, PollView,
+    ProfileView, Rejected, RoomLog, RoomState, Waits, Wording,
 };
 pub use seal::{
-    Envelope, Ephemeral, EphemeralKind, RoomKey, SealError, open_ephemeral, seal_ephemeral,
+    Envelope, Ephemeral, EphemeralKind, Pointing, RoomKey, SealError, open_ephemeral,
+    seal_ephemeral,
 };
 pub use sync::{RefusalCode, Request, Response, SyncError, VersionVector, join_message};
 pub use token::{DeviceToken, Scope, TokenError};

@@ -15,6 +15,8 @@ pub const OPTION_CHARS: usize = 120;
 pub const CAPTION_CHARS: usize = 2_000;
 /// Characters of each part of a profile: name, role, city.
 pub const PROFILE_CHARS: usize = 60;
+/// People in one transaction with the registry: Filecoin takes messages of 64 KiB, and about 450 fill one of its blocks.
+pub const PEOPLE_AT_ONCE: usize = 200;
 /// People that one message can mention.
 pub const MENTIONS: usize = 32;
 /// People that one new epoch can name as removed.
@@ -24,10 +26,18 @@ pub const REMOVED: usize = 256;
 pub const CLOCK_STEP: u64 = 4_096;
 /// Images in one case.
 pub const IMAGES_PER_CASE: usize = 64;
+/// How often the images of one case get new keys.
+pub const NEW_KEYS: usize = 64;
 /// Bytes of a CID in text.
 pub const CID_BYTES: usize = 128;
 /// Bytes of a MIME type.
 pub const MIME_BYTES: usize = 64;
+/// Slices or frames of one series.
+pub const SLICES: usize = 20_000;
+/// Bytes of a modality's code.
+pub const MODALITY_BYTES: usize = 16;
+/// Points of one measurement.
+pub const MEASUREMENT_POINTS: usize = 256;
 /// Fewest and most options that a poll starts with.
 pub const POLL_OPTIONS: std::ops::RangeInclusive<usize> = 2..=12;
 /// Votes that one close can certify: as many ids as fit in an event.

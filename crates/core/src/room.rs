@@ -27,7 +27,9 @@ use crate::{
 mod clock;
 mod fold;
 mod marks;
+mod measurements;
 mod mint;
+mod new_keys;
 mod ordered;
 mod people;
 pub(crate) mod poll;
@@ -36,8 +38,8 @@ mod state;
 pub use mint::MintView;
 pub use ordered::{Ordered, Placed};
 pub use state::{
-    CaseView, Closed, DeviceView, EpochView, Fork, Gap, MessageView, OptionView, PendingView,
-    PersonView, PinView, PollView, ProfileView, RoomState, Waits, Wording,
+    CaseView, Closed, DeviceView, EpochView, Fork, Gap, MeasurementView, MessageView, NewKeyView,
+    OptionView, PendingView, PersonView, PinView, PollView, ProfileView, RoomState, Waits, Wording,
 };
 
 /// Place in the room's order: Lamport clock, then event id.

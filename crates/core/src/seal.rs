@@ -25,7 +25,7 @@ use crate::{
 
 mod ephemeral;
 
-pub use ephemeral::{Ephemeral, EphemeralKind, open_ephemeral, seal_ephemeral};
+pub use ephemeral::{Ephemeral, EphemeralKind, Pointing, open_ephemeral, seal_ephemeral};
 
 const VERSION: u8 = 1;
 const DOMAIN: &[u8] = b"healthsync/envelope/1\0";

@@ -126,6 +126,8 @@ pub enum RefusalCode {
     RateLimited,
     /// The relay's chain or storage does not answer; try again.
     Unavailable,
+    /// The person's wallet has ended the device's right to speak for it.
+    Revoked,
 }
 
 /// Why bytes are no message of this protocol. Always the other side's fault.

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     delegation::{DelegationError, SignedDelegation},
     device::{self, DeviceSecret},
-    ids::{Millis, Person},
+    ids::{Millis, Person, RoomId},
     limits,
 };
 
@@ -53,6 +53,13 @@ pub enum Scope {
     },
     /// List the rooms that the person is in.
     Rooms,
+    /// Say, as a room's owner, how long its relay keeps what was said there.
+    Retention {
+        /// The room.
+        room: RoomId,
+        /// Days without a word after which all of it goes; `None`: as long as the relay keeps rooms.
+        days: Option<u32>,
+    },
 }
 
 /// A device's signed wish, under its person's delegation.

@@ -6,11 +6,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{
     Key,
     marks::Marks,
+    measurements::Measurements,
     mint::Mints,
+    new_keys::NewKeys,
     poll::Poll,
     state::{
-        CaseView, DeviceView, EpochView, Fork, Gap, MessageView, PendingView, PersonView,
-        ProfileView, RoomState, Waits,
+        CaseView, DeviceView, EpochView, Fork, Gap, MeasurementView, MessageView, PendingView,
+        PersonView, ProfileView, RoomState, Waits,
     },
 };
 use crate::{
@@ -38,6 +40,8 @@ pub(super) struct Fold {
     polls: BTreeMap<EventId, Poll>,
     polls_of: BTreeMap<EventId, BTreeSet<EventId>>,
     mints: Mints,
+    measurements: Measurements,
+    new_keys: NewKeys,
 }
 
 impl Fold {
@@ -55,6 +59,8 @@ impl Fold {
             polls: BTreeMap::new(),
             polls_of: BTreeMap::new(),
             mints: Mints::default(),
+            measurements: Measurements::default(),
+            new_keys: NewKeys::default(),
         }
     }
 
@@ -132,15 +138,22 @@ impl Fold {
                     caption: caption.clone(),
                     edited: None,
                     images: images.clone(),
+                    new_keys: Vec::new(),
                     polls: Vec::new(),
+                    measurements: self.measurements.of(&id),
                 };
                 put(&mut self.state.cases, view, |c| (c.lamport, c.id));
                 self.cases.insert(id, event.lamport);
                 for poll in self.polls_of.get(&id).cloned().unwrap_or_default() {
                     self.show(&poll);
                 }
+                self.renew(&id);
                 self.dress(id);
                 self.refresh_pin(id);
+            }
+            Kind::NewKey { case, images } => {
+                self.new_keys.add(*case, event, key, images);
+                self.renew(case);
             }
             Kind::Poll { case, .. } => {
                 self.polls_of.entry(*case).or_default().insert(id);
@@ -168,6 +181,20 @@ impl Fold {
             } => {
                 let transaction = transaction.clone();
                 (self.mints).minted(&mut self.state.mints, proposal, key, transaction);
+            }
+            Kind::Measure { measurement } => {
+                let view = MeasurementView {
+                    id,
+                    person: event.person,
+                    at: event.at,
+                    measurement: measurement.clone(),
+                };
+                let case = self.measurements.add(key, view);
+                self.remeasure(Some(case));
+            }
+            Kind::Unmeasure { measurement } => {
+                let case = self.measurements.remove(*measurement, event.person, id);
+                self.remeasure(case);
             }
         }
     }
@@ -205,8 +232,13 @@ impl Fold {
             }
             Kind::Case { .. } => {
                 self.cases.remove(&id);
+                self.new_keys.forget(&id);
                 drop_at(&mut self.state.cases, key, |c| (c.lamport, c.id));
                 self.undress(id);
+            }
+            Kind::NewKey { case, .. } => {
+                self.new_keys.drop(*case, event, key);
+                self.renew(case);
             }
             Kind::Poll { case, .. } => {
                 self.hide(&id);
@@ -230,6 +262,14 @@ impl Fold {
             }
             Kind::Minted { proposal, .. } => {
                 self.mints.unminted(&mut self.state.mints, proposal, key);
+            }
+            Kind::Measure { .. } => {
+                let case = self.measurements.drop(key);
+                self.remeasure(case);
+            }
+            Kind::Unmeasure { measurement } => {
+                let case = self.measurements.restore(*measurement, event.person, id);
+                self.remeasure(case);
             }
         }
     }
@@ -347,6 +387,26 @@ impl Fold {
             let polls = &mut self.state.cases[at].polls;
             drop_at(polls, (view.lamport, view.id), |p| (p.lamport, p.id));
             put(polls, view, |p| (p.lamport, p.id));
+        }
+    }
+
+    /// Lists a case's measurements anew, if the case is there.
+    fn remeasure(&mut self, case: Option<EventId>) {
+        let Some(case) = case else { return };
+        let Some(lamport) = self.cases.get(&case) else {
+            return;
+        };
+        if let Ok(at) =
+            (self.state.cases).binary_search_by_key(&(*lamport, case), |c| (c.lamport, c.id))
+        {
+            self.state.cases[at].measurements = self.measurements.of(&case);
+        }
+    }
+
+    /// Puts the encrypted files that stand for a case's images now into it, if it is there.
+    fn renew(&mut self, case: &EventId) {
+        if let Some(at) = self.case_at(case) {
+            self.new_keys.renew(&mut self.state.cases[at]);
         }
     }
 

@@ -12,9 +12,10 @@ use super::{
 };
 use crate::{
     ballot::{Ballot, RegistryAt, Reveal, Signing},
-    event::{ImageRef, OptionId, Sign},
+    event::{ImageRef, OptionId, Renewed, Sign},
     ids::{DeviceKey, EventId, Millis, Person, RoomId},
     limits,
+    measurement::Measurement,
 };
 
 /// The state of a room: a pure function of the set of its events.
@@ -156,10 +157,39 @@ pub struct CaseView {
     pub caption: String,
     /// When its author last changed the caption.
     pub edited: Option<Millis>,
-    /// At least one.
+    /// At least one, each as it is encrypted now.
     pub images: Vec<ImageRef>,
+    /// When they got new keys.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub new_keys: Vec<NewKeyView>,
     /// Questions on this case.
     pub polls: Vec<PollView>,
+    /// Measurements on its images, without those that were taken back.
+    pub measurements: Vec<MeasurementView>,
+}
+
+/// New keys for images of a case.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct NewKeyView {
+    /// The event.
+    pub id: EventId,
+    /// By its author's device's clock.
+    pub at: Millis,
+    /// Which images, as far as it counts.
+    pub images: Vec<Renewed>,
+}
+
+/// A measurement.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct MeasurementView {
+    /// The event.
+    pub id: EventId,
+    /// Who drew it.
+    pub person: Person,
+    /// By the device's clock.
+    pub at: Millis,
+    /// What and where.
+    pub measurement: Measurement,
 }
 
 /// A poll with its count.

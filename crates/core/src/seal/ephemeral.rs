@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::{NONCE, RoomKey, SealError, take};
 use crate::{
     device::{self, DeviceSecret},
-    ids::{DeviceKey, Millis, Person, RoomId},
+    ids::{DeviceKey, EventId, Millis, Person, RoomId},
     limits,
 };
 
@@ -53,6 +53,23 @@ pub enum EphemeralKind {
         /// The node's public key.
         key: [u8; 32],
     },
+    /// Looking at a slice and pointing at a place on it.
+    Pointing(Pointing),
+}
+
+/// Where somebody points, and what they see there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pointing {
+    /// The case's event.
+    pub case: EventId,
+    /// Which of its images, from 0.
+    pub image: u16,
+    /// Which slice or frame, from 0.
+    pub slice: u32,
+    /// Hundredths of a pixel, across and down; `None` when the pointer has left the image.
+    pub at: Option<[i32; 2]>,
+    /// Window centre and width in hundredths, when the person has chosen one.
+    pub window: Option<[i32; 2]>,
 }
 
 impl Ephemeral {

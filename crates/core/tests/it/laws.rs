@@ -9,7 +9,8 @@ use healthsync_core::{
 use proptest::{collection::vec, prelude::*, sample::Index};
 
 use crate::people::{
-    Device, OUTCOME, ROOM, T0, case, log, log_of, message, outcome, poll, revoke, story, vote,
+    Device, OUTCOME, ROOM, T0, case, log, log_of, message, outcome, poll, renewed, revoke, story,
+    vote,
 };
 
 #[derive(Debug, Clone)]
@@ -27,6 +28,7 @@ enum Act {
     Retract,
     React,
     Pin,
+    NewKey,
     Profile,
     Epoch,
     /// Ends the right of another device of the same person.
@@ -55,6 +57,7 @@ fn script() -> impl Strategy<Value = Script> {
         1 => Just(Act::Retract),
         3 => Just(Act::React),
         2 => Just(Act::Pin),
+        3 => Just(Act::NewKey),
         1 => Just(Act::Profile),
         1 => Just(Act::Epoch),
         1 => Just(Act::Revoke),
@@ -116,6 +119,13 @@ fn play(script: Script) -> Vec<SignedEvent> {
                 Some(of) => Kind::Pin {
                     of,
                     on: two.index(3) > 0,
+                },
+                None => continue,
+            },
+            Act::NewKey => match pick(&cases, one) {
+                Some(case) => Kind::NewKey {
+                    case,
+                    images: vec![renewed(two.index(3), one.index(4))],
                 },
                 None => continue,
             },

@@ -3,12 +3,15 @@
 
 mod agreement;
 mod bundles;
+mod copies;
 mod decoders;
 mod epochs;
 mod hostile;
 mod laws;
 mod limits;
+mod measurements;
 mod mints;
+mod new_keys;
 mod people;
 mod polls;
 mod rooms;

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use healthsync_core::{
     Bundle, BundleError, Contributor, EventId, Kind, LimitError, MintAnswer, MintProposal,
     OptionId, Person, SignedEvent, Terms, TokenId,
-    conversation::{commitment, contributors, conversation, pointer},
+    conversation::{commitment, contributors, conversation, holds_taken_back, pointer},
 };
 use proptest::prelude::*;
 
@@ -377,6 +377,60 @@ fn a_conversation_is_a_case_and_what_was_said_about_it() {
         1
     );
     assert_eq!(opened.state().messages.len(), 2);
+    assert!(opened.state().pending.is_empty());
+}
+
+#[test]
+fn what_was_taken_back_is_not_minted_and_what_answers_it_is() {
+    let (mut ana, mut ben) = (Device::new(0, 0), Device::new(1, 0));
+    let mut all = vec![ana.enter(), ben.enter()];
+    let shared = ana.say(case());
+    ben.lamport = ana.lamport;
+    let slip = ben.say(message("Her name is on the film"));
+    let edit = ben.say(Kind::Edit {
+        of: slip.id(),
+        text: "Her initials are on the film".into(),
+    });
+    ana.lamport = ben.lamport;
+    let answer = ana.say(Kind::Message {
+        text: "Please take that back".into(),
+        to: Some(slip.id()),
+        mentions: vec![],
+    });
+    all.extend([shared.clone(), slip.clone(), edit, answer.clone()]);
+    let chosen = |all: &[SignedEvent]| {
+        let log = log_of(all);
+        let events = conversation(&log, &shared.id(), true, &BTreeSet::new());
+        (log, events)
+    };
+    let (_, before) = chosen(&all);
+    let earlier: Vec<EventId> = before.iter().map(SignedEvent::id).collect();
+    assert!(earlier.contains(&slip.id()));
+
+    ben.lamport = ana.lamport;
+    all.push(ben.say(Kind::Retract { of: slip.id() }));
+    let (log, events) = chosen(&all);
+    assert!(holds_taken_back(&log, &earlier), "an earlier proposal");
+    let words: String = events
+        .iter()
+        .map(|event| String::from_utf8_lossy(&event.bytes))
+        .collect();
+    assert!(!words.contains("on the film"), "{words}");
+    let people = contributors(&events);
+    assert_eq!(
+        people,
+        BTreeMap::from([(ana.person, 2)]),
+        "nothing of Ben's"
+    );
+
+    let ids: Vec<EventId> = events.iter().map(SignedEvent::id).collect();
+    assert!(!holds_taken_back(&log, &ids));
+    let origin = (ROOM, ana.person, CHAIN);
+    let bundle = Bundle::new(origin, shared.id(), [4; 32], &events, vec![]);
+    let root = commitment(&[4; 32], &ids, &[BUNDLE.to_owned()]);
+    let (_, opened) = Bundle::open(&bundle.encode(), &root, BUNDLE).unwrap();
+    let said: Vec<_> = opened.state().messages.iter().map(|said| said.id).collect();
+    assert_eq!(said, [answer.id()]);
     assert!(opened.state().pending.is_empty());
 }
 

@@ -147,6 +147,7 @@ pub(crate) fn case() -> Kind {
             size: 1_234_567,
             width: 1024,
             height: 768,
+            series: None,
         }],
     }
 }
@@ -218,3 +219,16 @@ pub(crate) fn outcome(log: &RoomLog) -> String {
 
 pub(crate) const OUTCOME: &str =
     "19 6676d597db75451af6e33fd7a519d1867c66eacc632f7eb12981dc87c85762ad [0, 3]";
+
+/// A step from one content id of [`case`]'s image to another: 0 is the first.
+pub(crate) fn renewed(was: usize, now: usize) -> healthsync_core::Renewed {
+    let cid = |step| match (step, case()) {
+        (0, Kind::Case { images, .. }) => images[0].cid.clone(),
+        _ => format!("bafkrei-step-{step}"),
+    };
+    healthsync_core::Renewed {
+        was: cid(was),
+        cid: cid(now),
+        size: now as u64,
+    }
+}

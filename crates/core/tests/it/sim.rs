@@ -12,7 +12,7 @@ mod world;
 use world::World;
 
 /// Seeds that found something.
-const KEPT: [u64; 0] = [];
+const KEPT: [u64; 7] = [2367, 2806, 3408, 4931, 5413, 6409, 6934];
 
 fn seeds() -> u64 {
     let asked = std::env::var("HEALTHSYNC_SEEDS").ok();

@@ -4,9 +4,10 @@
 use std::collections::BTreeMap;
 
 use healthsync_core::{
-    DeviceKey, DeviceToken, Envelope, Ephemeral, EphemeralKind, EventId, Kind, Millis, OptionId,
-    Person, RefusalCode, RegistryAt, Request, Response, Reveal, RoomKey, Scope, Sign, Signature65,
-    Signing, VersionVector, WalletVote, join_message, seal_ephemeral,
+    DeviceKey, DeviceToken, Envelope, Ephemeral, EphemeralKind, EventId, Kind, Measurement, Millis,
+    OptionId, Person, Pointing, RefusalCode, RegistryAt, Renewed, Request, Response, Reveal,
+    RoomKey, Scope, Shape, Sign, Signature65, Signing, VersionVector, WalletVote, join_message,
+    seal_ephemeral,
 };
 use sha2::{Digest, Sha256};
 
@@ -90,6 +91,22 @@ fn kinds() {
         }),
     };
     insta::assert_snapshot!(kind_json(certified), @r#"{"type":"close","poll":"0xabababababababababababababababababababababababababababababababab","counted":[],"options":["0xabababababababababababababababababababababababababababababababab"],"registry":{"address":"0x0505050505050505050505050505050505050505","block":4812077}}"#);
+    let measurement = Measurement {
+        case: ID,
+        image: 0,
+        slice: 83,
+        shape: Shape::Length,
+        points: vec![[10_050, 20_000], [11_200, 19_975]],
+        text: "Nodule".into(),
+    };
+    insta::assert_snapshot!(kind_json(Kind::Measure { measurement }), @r#"{"type":"measure","measurement":{"case":"0xabababababababababababababababababababababababababababababababab","image":0,"slice":83,"shape":"length","points":[[10050,20000],[11200,19975]],"text":"Nodule"}}"#);
+    insta::assert_snapshot!(kind_json(Kind::Unmeasure { measurement: ID }), @r#"{"type":"unmeasure","measurement":"0xabababababababababababababababababababababababababababababababab"}"#);
+    let images = vec![Renewed {
+        was: "bafkold".into(),
+        cid: "bafknew".into(),
+        size: 7,
+    }];
+    insta::assert_snapshot!(kind_json(Kind::NewKey { case: ID, images }), @r#"{"type":"new_key","case":"0xabababababababababababababababababababababababababababababababab","images":[{"was":"bafkold","cid":"bafknew","size":7}]}"#);
     insta::assert_snapshot!(kind_json(Kind::Unknown), @r#"{"type":"unknown"}"#);
 }
 
@@ -268,7 +285,8 @@ fn room_state() {
               "signing": "device",
               "reveal": "open"
             }
-          ]
+          ],
+          "measurements": []
         }
       ],
       "pins": [],
@@ -324,6 +342,13 @@ fn ephemeral() {
         EphemeralKind::Bye,
         EphemeralKind::MembersChanged,
         EphemeralKind::Reachable { key: [7; 32] },
+        EphemeralKind::Pointing(Pointing {
+            case: ID,
+            image: 0,
+            slice: 83,
+            at: Some([10_050, 20_000]),
+            window: Some([-60_000, 150_000]),
+        }),
     ];
     let sealed: Vec<String> = kinds
         .into_iter()
@@ -338,6 +363,7 @@ fn ephemeral() {
     187 bytes, SHA-256 4891e9d2a7d756ec08a7ea693d34b1e660c8889d8f66e57b4d4f019c32ee0d6b
     187 bytes, SHA-256 ecde0134d783e961468b98d259b1e510cbb0bfd19e2a6fb7e3f4cf085816e7f1
     219 bytes, SHA-256 69edb6f65f2dff5c2cf2aa23ec8f97b32f42af5e1304de1979fcb55060c164da
+    236 bytes, SHA-256 ac873cea69f3686ed13d6ba867b92d4fa2a0b1fdfb487675c74a02bbcd2d6b2a
     "#);
 }
 
@@ -463,9 +489,10 @@ fn responses() {
         RefusalCode::TooLarge,
         RefusalCode::RateLimited,
         RefusalCode::Unavailable,
+        RefusalCode::Revoked,
     ];
     let codes: Vec<_> = codes.map(|code| hex::encode(refused(code))).into();
-    insta::assert_snapshot!(codes.join(" "), @"010400026e6f 010401026e6f 010402026e6f 010403026e6f 010404026e6f 010405026e6f 010406026e6f");
+    insta::assert_snapshot!(codes.join(" "), @"010400026e6f 010401026e6f 010402026e6f 010403026e6f 010404026e6f 010405026e6f 010406026e6f 010407026e6f");
 }
 
 #[test]
