@@ -66,8 +66,14 @@ pub(crate) fn walk(bytes: &[u8]) -> Result<Walk, ImageError> {
                     what,
                 });
             }
-            // DNL only repeats a height that the header must have here; the rest is reserved.
-            _ => walk.remove(kind::OTHER, segment.len()),
+            // DNL only repeats a height that the header must have here.
+            0xDC => walk.remove(kind::OTHER, segment.len()),
+            // Decoders go on in different ways where a marker of no kind stands, so it can neither stay nor go.
+            _ => {
+                return Err(damaged(format!(
+                    "the segment at byte {start} is of no kind that JPEG has"
+                )));
+            }
         }
     }
     let made = application.rebuild(&mut walk);

@@ -24,10 +24,27 @@ mod codec;
 pub mod decode;
 #[cfg(feature = "dicom")]
 pub mod deid;
+pub mod desk;
 #[cfg(feature = "dicom")]
 pub mod dicom;
+pub mod intake;
+pub mod measure;
+#[cfg(feature = "dicom")]
+mod nifti;
+#[cfg(feature = "dicom")]
+mod open;
+#[cfg(feature = "dicom")]
+mod raster;
+pub mod render;
+#[cfg(feature = "dicom")]
+pub mod report;
+pub mod stage;
+#[cfg(feature = "dicom")]
+mod tiff;
 
 pub use error::ImageError;
+#[cfg(feature = "dicom")]
+pub use open::{CleanedImage, Kind, OpenError, clean_image, kind_of, open};
 
 use serde::{Deserialize, Serialize};
 use walk::Walk;
@@ -94,7 +111,7 @@ pub struct Photo {
 }
 
 /// One kind of thing that [`clean`] took out.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Removed {
     /// Its kind in plain words, never its content: "Exif (camera, place, time)".
     pub what: String,

@@ -329,3 +329,18 @@ fn names_in_other_writings_are_found_too() {
     assert!(!bytes.windows(5).any(|window| window == b"\xfcller"));
     assert!(!bytes.windows(6).any(|window| window == b"M\xfcller"));
 }
+
+#[test]
+fn elements_of_the_meta_group_inside_the_data_set_go() {
+    let mut elements = vec![
+        element(8, 8, b"CS", b"ORIGINAL\\PRIMARY"),
+        element(8, 0x60, b"CS", b"MR"),
+    ];
+    elements.extend(image(4, 6, 8));
+    elements.push(element(2, 0x16, b"AE", b"MACHINE7"));
+    elements.push(element(0x7FE0, 0x10, b"OW", &pixels(24)));
+    let (bytes, _) = clean(file(EXPLICIT, &elements), Options::default());
+    assert!(!says(&bytes, "MACHINE7"));
+    let instance = Instance::parse(bytes).expect("an image");
+    assert_eq!(instance.stored_frame(0).expect("decodes"), pixels(24));
+}

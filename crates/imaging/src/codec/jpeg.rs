@@ -60,6 +60,11 @@ pub(crate) fn decode(coded: &[u8], format: &PixelFormat) -> Result<Decoded, Stri
         }
     }
     let image = image.ok_or("it has no frame header of JPEG")?;
+    // Without its last scans a progressive image is whole to see, and another one.
+    let ended = || coded[at..].windows(2).any(|two| two == [0xFF, 0xD9]);
+    if image.progressive && !ended() {
+        return Err("it ends before its end marker".to_owned());
+    }
     if image.components.iter().any(|component| !component.seen) {
         return Err("it ends before all components are there".to_owned());
     }
@@ -290,7 +295,7 @@ impl Image {
                     }
                 }
             }
-            if state.bits.overrun() && !self.progressive {
+            if state.bits.overrun() {
                 return Err(format!(
                     "it ends in row {} of {down} of its blocks",
                     row + 1

@@ -29,7 +29,8 @@ pub(crate) fn decode(coded: &[u8], format: &PixelFormat) -> Result<Decoded, Stri
     {
         return Err("its components are sampled differently".to_owned());
     }
-    let planes = if header.high_throughput {
+    // `openjph-core` leaves streams with a colour transform as they are coded.
+    let planes = if header.high_throughput && !header.transformed {
         high_throughput(codestream(coded), &header)
             .or_else(|first| openjpeg(coded, &header).map_err(|_| first))?
     } else {
@@ -167,6 +168,11 @@ impl Header {
 }
 
 fn high_throughput(stream: &[u8], header: &Header) -> Result<Vec<Vec<i32>>, String> {
+    // The decoder fills what is missing with grey and says nothing.
+    let end = stream.iter().rposition(|byte| *byte != 0).unwrap_or(0);
+    if !stream[..=end].ends_with(&[0xFF, 0xD9]) {
+        return Err("it ends before its end marker".to_owned());
+    }
     let failed = |error: openjph_core::OjphError| error.to_string();
     let mut source = MemInfile::new(stream);
     let mut decoder = Codestream::new();

@@ -1,7 +1,7 @@
 //! JPEG-LS (ITU-T T.87): lossless and near-lossless, 2 to 16 bits, all three interleave modes, restart intervals.
 
 use super::marker::{FrameHeader, Segment, segments, u16_at};
-use super::{Colour, Decoded, check_size, pack};
+use super::{Decoded, check_size, interleave};
 use crate::dicom::PixelFormat;
 
 /// Run lengths, as powers of two (T.87, A.2.1).
@@ -69,22 +69,7 @@ pub(crate) fn decode(coded: &[u8], format: &PixelFormat) -> Result<Decoded, Stri
         }
         at = scan.end;
     }
-    let (pixels, count) = (format.frame_pixels(), planes.len());
-    if planes.iter().any(|plane| plane.len() != pixels) {
-        return Err("it lacks a component".to_owned());
-    }
-    let bytes = if count == 1 {
-        pack(planes[0].iter().map(|sample| i32::from(*sample)), format)
-    } else {
-        pack(
-            (0..pixels * count).map(|index| i32::from(planes[index % count][index / count])),
-            format,
-        )
-    };
-    Ok(Decoded {
-        bytes,
-        colour: Colour::AsStated,
-    })
+    interleave(&planes, format)
 }
 
 fn read_scan(

@@ -2,7 +2,7 @@
 
 use super::huffman::{Bits, Table, read_tables};
 use super::marker::{FrameHeader, Segment, segments, u16_at};
-use super::{Colour, Decoded, check_size, pack};
+use super::{Decoded, check_size, interleave};
 use crate::dicom::PixelFormat;
 
 const SOF3: u8 = 0xC3;
@@ -58,23 +58,7 @@ pub(crate) fn decode(coded: &[u8], format: &PixelFormat) -> Result<Decoded, Stri
         }
         at = scan.end;
     }
-    let pixels = format.frame_pixels();
-    if planes.iter().any(|plane| plane.len() != pixels) {
-        return Err("it lacks a component".to_owned());
-    }
-    let count = planes.len();
-    let bytes = if count == 1 {
-        pack(planes[0].iter().map(|sample| i32::from(*sample)), format)
-    } else {
-        pack(
-            (0..pixels * count).map(|index| i32::from(planes[index % count][index / count])),
-            format,
-        )
-    };
-    Ok(Decoded {
-        bytes,
-        colour: Colour::AsStated,
-    })
+    interleave(&planes, format)
 }
 
 /// Decodes one scan into the planes of its components; how many those are.

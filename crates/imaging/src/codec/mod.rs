@@ -11,6 +11,7 @@ mod jxl;
 mod lossless;
 mod marker;
 mod rle;
+mod smaller;
 mod strip;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -18,6 +19,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use crate::dicom::{Coding, PixelFormat};
 
 pub(crate) use rle::encode as encode_rle;
+pub(crate) use smaller::smaller;
 pub(crate) use strip::strip;
 
 /// Samples as stored: BitsAllocated each (at least a byte), little endian, interleaved by pixel.
@@ -93,6 +95,28 @@ pub(crate) fn pack(samples: impl Iterator<Item = i32>, format: &PixelFormat) -> 
         _ => samples.for_each(|sample| bytes.extend_from_slice(&i64::from(sample).to_le_bytes())),
     }
     bytes
+}
+
+/// Planes of one component each as one frame, interleaved by pixel.
+///
+/// # Errors
+/// When a component was not decoded whole.
+pub(crate) fn interleave(planes: &[Vec<u16>], format: &PixelFormat) -> Result<Decoded, String> {
+    let (pixels, count) = (format.frame_pixels(), planes.len());
+    if planes.iter().any(|plane| plane.len() != pixels) {
+        return Err("it lacks a component".to_owned());
+    }
+    let samples = (0..pixels * count).map(|index| i32::from(planes[index % count][index / count]));
+    let bytes = if count == 1 {
+        // The usual case, without the divisions.
+        pack(planes[0].iter().map(|sample| i32::from(*sample)), format)
+    } else {
+        pack(samples, format)
+    };
+    Ok(Decoded {
+        bytes,
+        colour: Colour::AsStated,
+    })
 }
 
 /// Refuses a stream whose own size differs from the header's before anything is allocated for it.

@@ -8,16 +8,20 @@
 //! group and an empty preamble; comments inside coded pixels; hidden bits above the stored ones; boxes of known devices
 //! and painted ones. Then it searches the written bytes for every value that it took out.
 //!
-//! What it does not: clean free text instead of removing it, read text in pixels, deface. It refuses what it cannot
+//! What it does not: clean free text instead of removing it, read text in pixels (it looks for what could be text, and
+//! then asks a person to look), deface. It refuses what it cannot
 //! judge: reports, encapsulated documents, directories, pixels of kinds that often carry names and were not looked at.
 
+mod cover;
 mod dates;
+mod image;
 mod options;
 mod pixels;
 mod profile;
 mod receipt;
 mod regions;
 mod residual;
+mod text;
 mod uid;
 mod walk;
 
@@ -26,12 +30,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use bytes::Bytes;
 use sha2::{Digest, Sha256};
 
-pub use options::{Dates, Mask, Options, StudyKey};
+pub use options::{Dates, Mask, Options, Outline, StudyKey};
 pub use profile::{Action, EDITION, listed};
-pub use receipt::{Checked, Code, FileReceipt, Receipt, TagAction};
+pub use receipt::{Checked, Code, FileReceipt, Receipt, TagAction, pixels_sha256};
 pub use regions::{Assessment, assess};
+pub use text::{TextLine, find_text};
 
 use crate::dicom::{DataSet, Element, File, ImagingError, Instance, Tag, Vr, read, tags, write};
+use crate::open::{Kind, OpenError, kind_of};
+use cover::Cover;
 use residual::Search;
 use walk::{Record, Walk};
 
@@ -62,6 +69,9 @@ pub enum Refusal {
     /// It is not read.
     #[error("{0}")]
     Unreadable(#[from] ImagingError),
+    /// A TIFF or NIfTI file that is not read.
+    #[error("{0}")]
+    Image(#[from] OpenError),
     /// The pixels must be looked at first.
     #[error("The pixels must be looked at before they leave: {}.", reasons.join("; "))]
     Look {
@@ -76,6 +86,9 @@ pub enum Refusal {
     /// An identifying value is still in the output.
     #[error("After cleaning, values of {} are still in the file: nothing was written.", list(.0))]
     Residue(BTreeSet<Tag>),
+    /// What a field of a TIFF or NIfTI file said is still in the output.
+    #[error("After cleaning, what {} said is still in the file: nothing was written.", .0.join(", "))]
+    Left(Vec<String>),
     /// The cleaned file does not read back.
     #[error("The cleaned file does not read back: {0}.")]
     Broken(String),
@@ -113,6 +126,9 @@ impl Study {
         bytes: impl Into<Bytes>,
     ) -> Result<Option<CleanedFile>, Refusal> {
         let input = bytes.into();
+        if let Some(Kind::Tiff | Kind::Nifti) = kind_of(&input) {
+            return self.clean_image(names, &input).map(Some);
+        }
         let file = read(input.clone())?;
         if class_of(&file) == "1.2.840.10008.1.3.10"
             || file.dataset.get(tags::DIRECTORY_RECORD_SEQUENCE).is_some()
@@ -133,6 +149,20 @@ impl Study {
                 boxes: assessment.boxes,
             });
         }
+        let instance = if has_pixels {
+            Some(Instance::of_file(file.clone())?)
+        } else {
+            None
+        };
+        if let Some(instance) = instance.as_ref().filter(|_| !self.options.reviewed) {
+            let reasons = written(instance)?;
+            if !reasons.is_empty() {
+                return Err(Refusal::Look {
+                    reasons,
+                    boxes: assessment.boxes,
+                });
+            }
+        }
         let mut set = file.dataset.clone();
         let mut walk = Walk {
             options: &self.options,
@@ -149,15 +179,15 @@ impl Study {
         search
             .sweep(&mut set, &mut actions)
             .map_err(Refusal::Broken)?;
-        let pixels = if has_pixels {
-            let instance = Instance::of_file(file.clone())?;
-            let boxes: Vec<Mask> = assessment
-                .boxes
-                .iter()
-                .chain(&self.options.masks)
-                .copied()
-                .collect();
-            Some(pixels::clean(&instance, &mut set, &boxes)?)
+        let pixels = if let Some(instance) = &instance {
+            let boxes = assessment.boxes.iter().chain(&self.options.masks);
+            let cover = Cover::new(boxes, &self.options.outlines, &instance.head.pixels);
+            Some(pixels::clean(
+                instance,
+                &mut set,
+                cover,
+                self.options.compress,
+            )?)
         } else {
             None
         };
@@ -177,6 +207,13 @@ impl Study {
         }
         let output = write(&set, syntax);
         verify(&output, &set)?;
+        if painted && !written(&Instance::parse(output.clone())?)?.is_empty() {
+            self.warnings.insert(STILL_WRITTEN.to_owned());
+        }
+        let cover = pixels
+            .as_ref()
+            .map(|pixels| pixels.painted.clone())
+            .unwrap_or_default();
         let name = format!("image-{:04}.dcm", self.files.len() + 1);
         self.files.push(FileReceipt {
             file: name.clone(),
@@ -187,13 +224,14 @@ impl Study {
             pixels_unchanged: pixels
                 .as_ref()
                 .is_none_or(|pixels| pixels.before == pixels.after),
-            painted: pixels
-                .as_ref()
-                .map(|pixels| pixels.painted.clone())
-                .unwrap_or_default(),
+            painted: cover.boxes,
+            outlined: cover.outlines,
             device_rules: assessment.rules,
             stripped_frames: pixels.as_ref().map_or(0, |pixels| pixels.stripped),
             searched: residue.searched,
+            image: None,
+            removed: Vec::new(),
+            not_searched: Vec::new(),
         });
         self.not_searched.extend(residue.skipped);
         for (done, count) in actions {
@@ -211,10 +249,15 @@ impl Study {
             version: 1,
             tool: tool(),
             table: EDITION.to_owned(),
-            codes: receipt::codes(
-                &self.options,
-                self.files.iter().any(|file| !file.painted.is_empty()),
-            ),
+            // The codes speak of DICOM, and of nothing else.
+            codes: if self.files.iter().all(|file| file.image.is_some()) {
+                Vec::new()
+            } else {
+                receipt::codes(
+                    &self.options,
+                    self.files.iter().any(FileReceipt::is_painted),
+                )
+            },
             options: self.options.clone(),
             files: self.files.clone(),
             left_out: self.left_out.clone(),
@@ -293,6 +336,31 @@ impl Study {
             );
         }
     }
+}
+
+const STILL_WRITTEN: &str =
+    "Outside of the painted boxes something still looks like text: look again before sharing.";
+
+/// What looks like text in the first, the middle and the last frame, in words for whoever has to look.
+fn written(instance: &Instance) -> Result<Vec<String>, ImagingError> {
+    let frames = instance.head.frames;
+    let mut reasons = Vec::new();
+    for frame in BTreeSet::from([0, frames / 2, frames - 1]) {
+        let lines = find_text(&instance.decode_frame(frame)?);
+        let Some(clearest) = lines.first() else {
+            continue;
+        };
+        let [left, top, right, bottom] = clearest.bounds;
+        let others = match lines.len() - 1 {
+            0 => String::new(),
+            more => format!(" and in {more} other places"),
+        };
+        reasons.push(format!(
+            "something that looks like text stands in frame {} at {left},{top},{right},{bottom}{others}",
+            frame + 1
+        ));
+    }
+    Ok(reasons)
 }
 
 /// Name and version of this program.

@@ -17,8 +17,14 @@ pub struct Options {
     pub dates: Dates,
     /// A person has looked at the pixels: those that the rules want looked at are then not refused.
     pub reviewed: bool,
+    /// Uncompressed grey frames become high-throughput JPEG 2000 where that is smaller: without loss, and compared.
+    #[serde(default)]
+    pub compress: bool,
     /// Boxes to paint over in every frame of every file, beside those of the device rules.
     pub masks: Vec<Mask>,
+    /// Areas to paint over likewise, by the outline that a person drew around them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub outlines: Vec<Outline>,
 }
 
 /// Dates and times.
@@ -36,6 +42,10 @@ pub enum Dates {
 /// A box in pixels of the stored image: left, top, right, bottom, the last two exclusive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Mask(pub [u32; 4]);
+
+/// Corners of an outline, column and row in pixels of the stored image. It is closed by itself.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Outline(pub Vec<[u32; 2]>);
 
 impl std::str::FromStr for Mask {
     type Err = String;

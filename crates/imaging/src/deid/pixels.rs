@@ -2,12 +2,15 @@
 
 use sha2::{Digest, Sha256};
 
-use super::options::Mask;
+use super::cover::Cover;
 use crate::codec::{self, Colour, strip};
 use crate::dicom::{
     Coding, DataSet, EXPLICIT_LE, Element, ImagingError, Instance, Photometric, PixelFormat,
     RLE_LOSSLESS, Value, Vr, tags,
 };
+
+/// High-Throughput JPEG 2000, lossless only (PS3.6 Annex A).
+const HTJ2K_LOSSLESS: &str = "1.2.840.10008.1.2.4.201";
 
 /// What became of the pixels.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,8 +20,8 @@ pub(super) struct Pixels {
     /// SHA-256 of all samples as stored, before and after; equal unless something was painted.
     pub(super) before: [u8; 32],
     pub(super) after: [u8; 32],
-    /// Boxes that were painted, clipped to the image.
-    pub(super) painted: Vec<Mask>,
+    /// What was painted over.
+    pub(super) painted: Cover,
     /// Frames whose stream lost comments and the like.
     pub(super) stripped: u32,
 }
@@ -27,13 +30,10 @@ pub(super) struct Pixels {
 pub(super) fn clean(
     instance: &Instance,
     set: &mut DataSet,
-    boxes: &[Mask],
+    painted: Cover,
+    compress: bool,
 ) -> Result<Pixels, ImagingError> {
     let format = &instance.head.pixels;
-    let painted: Vec<Mask> = boxes
-        .iter()
-        .filter_map(|mask| clip(*mask, format))
-        .collect();
     let paintable = !format.float && format.bits_allocated >= 8;
     if !painted.is_empty() && !paintable {
         return Err(ImagingError::Unsupported(
@@ -99,14 +99,12 @@ pub(super) fn clean(
             encapsulate(set, frames);
             instance.syntax().uid
         } else {
-            store(set, instance, frames, format);
-            EXPLICIT_LE.uid
+            uncompressed(set, instance, frames, format, compress)
         }
     } else {
         recolour(set, format, colour);
         if native {
-            store(set, instance, frames, format);
-            EXPLICIT_LE.uid
+            uncompressed(set, instance, frames, format, compress)
         } else {
             encapsulate(set, frames);
             RLE_LOSSLESS
@@ -121,13 +119,8 @@ pub(super) fn clean(
     })
 }
 
-fn clip(Mask([left, top, right, bottom]): Mask, format: &PixelFormat) -> Option<Mask> {
-    let (right, bottom) = (right.min(format.columns), bottom.min(format.rows));
-    (left < right && top < bottom).then_some(Mask([left, top, right, bottom]))
-}
-
-/// Fills boxes with black, or with the lowest value of the frame where grey numbers have a sign.
-fn paint(bytes: &mut [u8], format: &PixelFormat, colour: Colour, boxes: &[Mask]) {
+/// Fills what is covered with black, or with the lowest value of the frame where grey numbers have a sign.
+pub(super) fn paint(bytes: &mut [u8], format: &PixelFormat, colour: Colour, cover: &Cover) {
     let (size, samples) = (format.sample_bytes(), usize::from(format.samples_per_pixel));
     let ybr = match colour {
         Colour::Rgb => false,
@@ -157,13 +150,23 @@ fn paint(bytes: &mut [u8], format: &PixelFormat, colour: Colour, boxes: &[Mask])
             wide[..size].copy_from_slice(word);
             let spare = 64 - 8 * size as u32;
             let number = u64::from_le_bytes(wide);
-            if format.signed {
+            if format.float {
+                // The order of IEEE 754's bits, those of negative numbers turned round.
+                let signed = (number << spare) as i64;
+                signed ^ (((signed >> 63) as u64) >> 1) as i64
+            } else if format.signed {
                 (number << spare) as i64 >> spare
             } else {
                 number as i64
             }
         };
-        let words = bytes.chunks_exact(size);
+        // No number and no infinity of floating point: all bits of the exponent are set.
+        let infinite = |word: &&[u8]| match (format.float, word) {
+            (true, [.., c, d]) if size == 4 => d & 0x7F == 0x7F && c & 0x80 == 0x80,
+            (true, [.., c, d]) => d & 0x7F == 0x7F && c & 0xF0 == 0xF0,
+            _ => false,
+        };
+        let words = bytes.chunks_exact(size).filter(|word| !infinite(word));
         let chosen = if format.photometric == Photometric::Monochrome1 {
             words.max_by_key(|word| number(word))
         } else {
@@ -171,15 +174,7 @@ fn paint(bytes: &mut [u8], format: &PixelFormat, colour: Colour, boxes: &[Mask])
         };
         chosen.map(<[u8]>::to_vec).unwrap_or_else(|| vec![0; size])
     };
-    let (pixel, columns) = (size * samples, format.columns as usize);
-    for Mask([left, top, right, bottom]) in boxes {
-        for row in *top as usize..*bottom as usize {
-            let line = &mut bytes[(row * columns + *left as usize) * pixel
-                ..(row * columns + *right as usize) * pixel];
-            line.chunks_exact_mut(pixel)
-                .for_each(|chunk| chunk.copy_from_slice(&black));
-        }
-    }
+    cover.fill(bytes, format.columns as usize, &black);
 }
 
 /// After decoding, samples are interleaved, no longer subsampled, and what the stream says they are.
@@ -204,18 +199,40 @@ fn recolour(set: &mut DataSet, format: &PixelFormat, colour: Colour) {
     ));
 }
 
+/// Frames that came uncompressed: as they are, or smaller. Gives their transfer syntax.
+fn uncompressed(
+    set: &mut DataSet,
+    instance: &Instance,
+    frames: Vec<Vec<u8>>,
+    format: &PixelFormat,
+    compress: bool,
+) -> &'static str {
+    match compress.then(|| codec::smaller(&frames, format)).flatten() {
+        Some(coded) => {
+            encapsulate(set, coded);
+            HTJ2K_LOSSLESS
+        }
+        None => {
+            store(set, instance, frames, format);
+            EXPLICIT_LE.uid
+        }
+    }
+}
+
 /// Native pixels: those of all frames and no byte after them.
 fn store(set: &mut DataSet, instance: &Instance, frames: Vec<Vec<u8>>, format: &PixelFormat) {
-    let Some(element) = set
-        .elements()
-        .iter()
-        .find(|element| element.tag.0 == 0x7FE0 && matches!(element.tag.1, 8..=0x10))
-    else {
+    // Of the original: an element whose representation was none is not in the set any more.
+    let pixels = |element: &&Element| element.tag.0 == 0x7FE0 && matches!(element.tag.1, 8..=0x10);
+    let Some(element) = instance.dataset().elements().iter().rfind(pixels) else {
         return;
     };
-    let (tag, vr) = (element.tag, element.vr);
+    let tag = element.tag;
     let vr = if format.float {
-        vr
+        if format.bits_allocated == 64 {
+            Vr::OD
+        } else {
+            Vr::OF
+        }
     } else if format.bits_allocated > 8 {
         Vr::OW
     } else {

@@ -6,9 +6,11 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::options::{Dates, Mask, Options};
+use super::options::{Dates, Mask, Options, Outline};
 use super::profile::{self, Action};
-use crate::dicom::{Instance, Tag, Value, Vr, read, tags};
+use crate::Removed;
+use crate::dicom::{ImagingError, Instance, Tag, Value, Vr, read, tags};
+use crate::open::{Kind, clean_image, open};
 
 /// What was done to one study.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -74,12 +76,30 @@ pub struct FileReceipt {
     pub pixels_unchanged: bool,
     /// What was painted over.
     pub painted: Vec<Mask>,
+    /// Areas that were painted over besides, by their outlines.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub outlined: Vec<Outline>,
     /// Device rules that matched.
     pub device_rules: Vec<u32>,
     /// Frames whose coded stream lost comments and the like.
     pub stripped_frames: u32,
     /// Different values that the output was searched for, without a hit.
     pub searched: usize,
+    /// What it is, when it is no DICOM file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image: Option<Kind>,
+    /// Of what is no DICOM file: the fields and other things that went.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub removed: Vec<Removed>,
+    /// Those of them with values that the last search passed over, being too short.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub not_searched: Vec<String>,
+}
+
+impl FileReceipt {
+    pub(super) fn is_painted(&self) -> bool {
+        !(self.painted.is_empty() && self.outlined.is_empty())
+    }
 }
 
 /// The codes for what was done.
@@ -140,6 +160,12 @@ pub struct Checked {
 }
 
 impl Receipt {
+    /// How many values were removed or replaced.
+    pub fn values(&self) -> u32 {
+        let fields: usize = self.files.iter().map(|file| file.removed.len()).sum();
+        self.actions.iter().map(|done| done.count).sum::<u32>() + fields as u32
+    }
+
     /// Checks a file against the receipt: its digest, the digest of its pixels, and that nothing is in it which the
     /// profile with the receipt's options would have removed.
     pub fn check(&self, bytes: &bytes::Bytes) -> Checked {
@@ -153,6 +179,13 @@ impl Receipt {
         };
         let mut faults = Vec::new();
         match read(bytes.clone()) {
+            _ if entry.image.is_some() => match clean_image(bytes) {
+                Ok(again) if again.bytes == *bytes => {}
+                Ok(_) => {
+                    faults.push("There is something in it that cleaning takes out.".to_owned())
+                }
+                Err(error) => faults.push(error.to_string()),
+            },
             Err(error) => faults.push(error.to_string()),
             Ok(file) => {
                 left(&file.dataset, &self.options, &mut faults);
@@ -170,10 +203,13 @@ impl Receipt {
             }
         }
         if let Some(expected) = &entry.pixels_sha256 {
-            match pixels(bytes.clone()) {
+            match open(bytes.clone())
+                .map_err(|error| error.to_string())
+                .and_then(|instance| pixels_sha256(&instance).map_err(|error| error.to_string()))
+            {
                 Ok(found) if found == *expected => {}
                 Ok(_) => faults.push("Its pixels are not those of the receipt.".to_owned()),
-                Err(error) => faults.push(error.to_string()),
+                Err(error) => faults.push(error),
             }
         }
         Checked {
@@ -184,8 +220,11 @@ impl Receipt {
     }
 }
 
-fn pixels(bytes: bytes::Bytes) -> Result<String, crate::dicom::ImagingError> {
-    let instance = Instance::parse(bytes)?;
+/// SHA-256 of all frames, as stored.
+///
+/// # Errors
+/// A frame that does not decode.
+pub fn pixels_sha256(instance: &Instance) -> Result<String, ImagingError> {
     let mut hash = Sha256::new();
     for frame in 0..instance.head.frames {
         hash.update(instance.stored_frame(frame)?);

@@ -117,6 +117,12 @@ const MODALITIES: [(&str, &str); 13] = [
     ("DOC", "documents name the patient"),
 ];
 
+/// A rule's own name, without those of its list and its authors.
+fn title(label: &str) -> &str {
+    let name = label.split('#').next().unwrap_or_default().trim();
+    name.strip_prefix("Stanford Blacklist ").unwrap_or(name)
+}
+
 /// Applies all rules to an original data set.
 pub fn assess(set: &DataSet) -> Assessment {
     let text = |tag| set.text(tag).unwrap_or_default().to_uppercase();
@@ -178,7 +184,7 @@ pub fn assess(set: &DataSet) -> Assessment {
         if rule.list == "reject" || (rule.list == "flag" && rule.blank.is_empty()) {
             assessment
                 .reasons
-                .push(format!("the device rule “{}” asks for it", rule.label));
+                .push(format!("the rule “{}” asks for it", title(&rule.label)));
         }
     }
     assessment

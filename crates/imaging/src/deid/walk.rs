@@ -62,7 +62,10 @@ impl Walk<'_> {
         // What cannot be read cannot be judged.
         let unreadable = matches!(element.value, Value::Bytes(_))
             && (element.vr == Vr::UN || !element.vr.is_known());
-        let action = if overlays.contains(&tag.0) || (unreadable && !tag.is_private()) {
+        // Groups 0000 and 0002 have no place in a data set; written in order they would end up in another group 0002.
+        let misplaced = matches!(tag.0, 0x0000 | 0x0002);
+        let action = if overlays.contains(&tag.0) || misplaced || (unreadable && !tag.is_private())
+        {
             Action::X
         } else {
             profile::action(tag, element.vr, self.options)

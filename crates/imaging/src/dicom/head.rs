@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::dataset::DataSet;
 use super::error::ImagingError;
+use super::overlay::Overlay;
 
 /// The most pixels of one frame: 65,535 × 65,535 is possible in DICOM and no screen, and 4 bytes each must fit.
 pub const MAX_FRAME_PIXELS: u64 = 200_000_000;
@@ -57,6 +58,8 @@ pub struct InstanceHead {
     pub frame_time: Option<f64>,
     /// PresentationLUTShape INVERSE, or MONOCHROME1: low values are bright.
     pub inverted: bool,
+    /// Something is drawn over the image, by group 60xx.
+    pub overlays: bool,
     /// Regions of an ultrasound image with their own scale.
     pub regions: Vec<UltrasoundRegion>,
 }
@@ -257,6 +260,7 @@ impl InstanceHead {
             series_description: set.text(tags::SERIES_DESCRIPTION),
             inverted: pixels.photometric == Photometric::Monochrome1
                 || text(tags::PRESENTATION_LUT_SHAPE) == "INVERSE",
+            overlays: !Overlay::read(set, &pixels).is_empty(),
             pixels,
             frames,
             planes: groups.each(|set| plane(set, shared)),

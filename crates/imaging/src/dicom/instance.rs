@@ -180,7 +180,7 @@ impl Instance {
 
     /// Overlay planes.
     pub fn overlays(&self) -> Vec<Overlay> {
-        Overlay::read(&self.dataset)
+        Overlay::read(&self.dataset, &self.head.pixels)
     }
 
     /// Decodes frame `index` (from 0) into numbers or RGB that can be drawn; see [`Frame`].

@@ -33,15 +33,15 @@ pub use dataset::{DataSet, Element, Value};
 /// Tags by their keyword, for [`DataSet::get`] and its kin.
 pub use dicom_dictionary_std::tags;
 pub use error::ImagingError;
-pub(crate) use frame::native;
 pub use frame::{Frame, Samples};
+pub(crate) use frame::{interpret, native};
 pub use head::{
     InstanceHead, MAX_FRAME_PIXELS, Photometric, PixelFormat, PixelSpacing, Plane, Rescale,
     SpacingOrigin, UltrasoundRegion, VoiFunction, Window,
 };
 pub use instance::Instance;
 pub use lut::Lut;
-pub use overlay::Overlay;
+pub use overlay::{Overlay, OverlaySource};
 pub(crate) use read::unknown_sequence;
 pub use read::{File, MAX_DEPTH, MAX_ELEMENTS, MAX_INFLATED, looks_like_dicom, read};
 pub use series::{Series, Slice, sort_into_series};

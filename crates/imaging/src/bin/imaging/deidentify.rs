@@ -1,12 +1,11 @@
-//! `imaging deidentify IN OUT` and `imaging check RECEIPT FILE…`: a study cleaned as a whole or not at all.
+//! `imaging deidentify IN OUT`: a study cleaned as a whole or not at all.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use healthsync_imaging::clean;
 use healthsync_imaging::decode::{Pixels, decode};
-use healthsync_imaging::deid::{Dates, Mask, Options, Receipt, Refusal, Study, StudyKey, tool};
-use healthsync_imaging::dicom::looks_like_dicom;
+use healthsync_imaging::deid::{Dates, Mask, Options, Refusal, Study, StudyKey, tool};
+use healthsync_imaging::{clean, kind_of};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
@@ -136,7 +135,7 @@ fn one(
     } = file;
     let named = |reason: String| format!("{shown}: {reason}");
     let bytes = bytes.map_err(named)?;
-    if looks_like_dicom(&bytes) {
+    if kind_of(&bytes).is_some() {
         let cleaned = study.clean(&names, bytes).map_err(|refusal| {
             let next = match &refusal {
                 Refusal::Look { .. } => " Look at every picture, then say --reviewed, with --mask LEFT,TOP,RIGHT,BOTTOM for each box to paint over.",
@@ -169,39 +168,6 @@ fn photo(name: &str, cleaned: &healthsync_imaging::Cleaned, pixels: &Pixels) -> 
         "file": name, "photo": cleaned.photo, "removed": cleaned.removed,
         "sha256": hex::encode(Sha256::digest(&cleaned.bytes)), "pixels_sha256": hex::encode(pixels.sha256()),
     })
-}
-
-/// Checks files against a receipt: one JSON object for each; whether all hold.
-pub(crate) fn check(
-    receipt: &Path,
-    files: &[PathBuf],
-    say: &mut impl FnMut(Value),
-) -> Result<bool, String> {
-    let unreadable = |path: &Path, error: String| format!("{}: {error}", path.display());
-    let text = fs::read(receipt).map_err(|error| unreadable(receipt, error.to_string()))?;
-    let receipt: Receipt = serde_json::from_slice(&text).map_err(|error| {
-        unreadable(
-            receipt,
-            format!("this is no receipt of DICOM files: {error}."),
-        )
-    })?;
-    let mut all = true;
-    for path in files {
-        input::for_each(path, &mut |file| {
-            let checked = file.bytes.map(|bytes| receipt.check(&bytes.into()));
-            let line = match &checked {
-                Ok(checked) => {
-                    json!({ "file": file.shown, "holds": checked.holds, "receipt": checked.file, "faults": checked.faults })
-                }
-                Err(error) => {
-                    json!({ "file": file.shown, "holds": false, "receipt": null, "faults": [error] })
-                }
-            };
-            all &= checked.is_ok_and(|checked| checked.holds);
-            say(line);
-        });
-    }
-    Ok(all)
 }
 
 /// All files or none.

@@ -1,9 +1,10 @@
 //! `imaging inspect FILE…`: one JSON line per file, with a digest of all its pixels as they are stored.
 
 use healthsync_imaging::decode::decode;
-use healthsync_imaging::dicom::{Instance, looks_like_dicom, read, tags};
+use healthsync_imaging::deid::pixels_sha256;
+use healthsync_imaging::dicom::{Instance, read, tags};
+use healthsync_imaging::{Kind, kind_of, open};
 use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
 
 use crate::input::Input;
 
@@ -27,13 +28,18 @@ pub(crate) fn line(file: Input) -> Value {
 }
 
 fn bytes_named(name: &str, bytes: Vec<u8>) -> Value {
-    if !looks_like_dicom(&bytes) {
-        return match photo(&bytes) {
+    let bytes = bytes::Bytes::from(bytes);
+    let other = match kind_of(&bytes) {
+        Some(Kind::Dicom) => None,
+        Some(Kind::Tiff | Kind::Nifti) => Some(image(bytes.clone())),
+        None => Some(photo(&bytes)),
+    };
+    if let Some(line) = other {
+        return match line {
             Ok(line) => opened(name, &line),
             Err(error) => refused(name, None, &error),
         };
     }
-    let bytes = bytes::Bytes::from(bytes);
     match dicom(bytes.clone()) {
         Ok(line) => opened(name, &line),
         Err(error) => {
@@ -48,19 +54,23 @@ fn bytes_named(name: &str, bytes: Vec<u8>) -> Value {
 
 fn dicom(bytes: bytes::Bytes) -> Result<Line, String> {
     let instance = Instance::parse(bytes).map_err(|error| error.to_string())?;
-    let mut hash = Sha256::new();
-    for frame in 0..instance.head.frames {
-        hash.update(
-            instance
-                .stored_frame(frame)
-                .map_err(|error| error.to_string())?,
-        );
-    }
+    let stated = Some(instance.head.transfer_syntax.clone()).filter(|uid| !uid.is_empty());
+    let syntax = stated.unwrap_or_else(|| instance.syntax().uid.to_owned());
+    Ok(Line {
+        transfer_syntax: Some(syntax),
+        ..frames(&instance)?
+    })
+}
+
+/// TIFF and NIfTI, which know no transfer syntax.
+fn image(bytes: bytes::Bytes) -> Result<Line, String> {
+    frames(&open(bytes).map_err(|error| error.to_string())?)
+}
+
+fn frames(instance: &Instance) -> Result<Line, String> {
     let (head, pixels) = (&instance.head, &instance.head.pixels);
     Ok(Line {
-        transfer_syntax: Some(head.transfer_syntax.clone())
-            .filter(|uid| !uid.is_empty())
-            .or(Some(instance.syntax().uid.to_owned())),
+        transfer_syntax: None,
         rows: pixels.rows,
         columns: pixels.columns,
         frames: head.frames,
@@ -69,7 +79,7 @@ fn dicom(bytes: bytes::Bytes) -> Result<Line, String> {
             .dataset()
             .text(tags::PHOTOMETRIC_INTERPRETATION)
             .unwrap_or_default(),
-        pixels_sha256: hex::encode(hash.finalize()),
+        pixels_sha256: pixels_sha256(instance).map_err(|error| error.to_string())?,
     })
 }
 

@@ -1,5 +1,6 @@
 //! `imaging inspect`, `imaging deidentify` and `imaging check`: what the library does, by command.
 
+mod check;
 mod deidentify;
 mod input;
 mod inspect;
@@ -50,7 +51,7 @@ fn main() -> ExitCode {
         },
         (Some("check"), 3..) => {
             let files: Vec<PathBuf> = paths().skip(1).collect();
-            match deidentify::check(Path::new(&words[1]), &files, &mut |line| say(&line)) {
+            match check::check(Path::new(&words[1]), &files, &mut |line| say(&line)) {
                 Ok(true) => ExitCode::SUCCESS,
                 Ok(false) => ExitCode::from(REFUSED),
                 Err(error) => refuse(&error),

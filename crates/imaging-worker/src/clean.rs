@@ -1,0 +1,82 @@
+//! De-identifying a series before it leaves: file by file, in the series' order, under one key a set, so that files of
+//! one study stay together. Either all files come back clean, or none.
+
+use healthsync_imaging::{
+    deid::{Mask, Options, Outline, Receipt, Refusal, Study, StudyKey},
+    desk::Answer,
+};
+use js_sys::{Array, Uint8Array};
+use wasm_bindgen::JsCast;
+use web_sys::Blob;
+
+use crate::sets::{File, bytes_of};
+
+/// A random key for one set.
+pub(crate) fn fresh_key() -> Option<StudyKey> {
+    let mut key = [0; 32];
+    js_sys::global()
+        .unchecked_into::<web_sys::WorkerGlobalScope>()
+        .crypto()
+        .ok()?
+        .get_random_values_with_u8_array(&mut key)
+        .ok()?;
+    Some(StudyKey(key))
+}
+
+/// Cleans these files; gives the answer and the cleaned ones' buffers.
+pub(crate) fn clean(
+    files: &[&File],
+    key: StudyKey,
+    masks: Vec<[u32; 4]>,
+    outlines: Vec<Vec<[u32; 2]>>,
+    reviewed: bool,
+) -> (Answer, Array) {
+    let options = Options {
+        reviewed,
+        compress: true,
+        masks: masks.into_iter().map(Mask).collect(),
+        outlines: outlines.into_iter().map(Outline).collect(),
+        ..Options::default()
+    };
+    let mut study = Study::new(options, key);
+    let buffers = Array::new();
+    for file in files {
+        let bytes = match bytes_of(&file.blob, &file.name) {
+            Ok(bytes) => bytes,
+            Err(what) => return (Answer::Failed { what }, Array::new()),
+        };
+        match study.clean(std::slice::from_ref(&file.name), bytes) {
+            // A copy in the page's own memory, which is handed over and not copied again.
+            Ok(Some(cleaned)) => {
+                buffers.push(&Uint8Array::from(cleaned.bytes.as_slice()).buffer());
+            }
+            Ok(None) => {}
+            Err(refusal) => return (refused(&file.name, refusal), Array::new()),
+        }
+    }
+    (cleaned(&study.receipt()), buffers)
+}
+
+fn cleaned(receipt: &Receipt) -> Answer {
+    Answer::Cleaned {
+        removed: receipt.values(),
+        receipt: serde_json::to_string(receipt).unwrap_or_default(),
+    }
+}
+
+fn refused(name: &str, refusal: Refusal) -> Answer {
+    match refusal {
+        Refusal::Look { reasons, boxes } => Answer::Look {
+            reasons,
+            boxes: boxes.into_iter().map(|mask| mask.0).collect(),
+        },
+        other => Answer::Failed {
+            what: format!("{name}: {other}"),
+        },
+    }
+}
+
+/// A file inside an archive, as a file of its own.
+pub(crate) fn blob(bytes: &[u8]) -> Option<Blob> {
+    Blob::new_with_u8_array_sequence(&Array::of1(&Uint8Array::from(bytes))).ok()
+}

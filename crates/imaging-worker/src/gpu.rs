@@ -1,0 +1,259 @@
+//! The same picture by WebGL2: stored values as an integer texture, the table of grey levels as another, one lookup a
+//! pixel in the fragment shader. Core WebGL2 only, no extension; a window change sends 64 kB and no pixel.
+
+use std::cell::Cell;
+
+use healthsync_imaging::{
+    dicom::Samples,
+    render::{OVERLAY, Table},
+};
+use js_sys::{Uint8Array, Uint16Array};
+use wasm_bindgen::JsCast;
+use web_sys::{OffscreenCanvas, WebGl2RenderingContext as Gl, WebGlProgram, WebGlTexture};
+
+use crate::frames::{Picture, Pixels};
+
+const VERTEX: &str = "#version 300 es
+void main() {
+  vec2 corner = vec2(gl_VertexID & 1, gl_VertexID >> 1);
+  gl_Position = vec4(corner * 2.0 - 1.0, 0.0, 1.0);
+}";
+
+const GREY: &str = "#version 300 es
+precision highp float;
+precision highp int;
+precision highp usampler2D;
+uniform usampler2D values;
+uniform usampler2D levels;
+uniform usampler2D over;
+uniform bool drawn;
+uniform vec3 ink;
+out vec4 colour;
+void main() {
+  ivec2 size = textureSize(values, 0);
+  ivec2 at = ivec2(int(gl_FragCoord.x), size.y - 1 - int(gl_FragCoord.y));
+  int value = int(texelFetch(values, at, 0).r);
+  float level = float(texelFetch(levels, ivec2(value & 255, value >> 8), 0).r) / 255.0;
+  bool inked = drawn && texelFetch(over, at, 0).r != 0u;
+  colour = vec4(inked ? ink / 255.0 : vec3(level), 1.0);
+}";
+
+const COPY: &str = "#version 300 es
+precision highp float;
+uniform highp usampler2D values;
+out vec4 colour;
+void main() {
+  ivec2 size = textureSize(values, 0);
+  ivec2 at = ivec2(int(gl_FragCoord.x), size.y - 1 - int(gl_FragCoord.y));
+  colour = vec4(texelFetch(values, at, 0)) / 255.0;
+}";
+
+#[derive(Debug)]
+pub(crate) struct Gpu {
+    gl: Gl,
+    grey: WebGlProgram,
+    copy: WebGlProgram,
+    values: WebGlTexture,
+    levels: WebGlTexture,
+    over: WebGlTexture,
+    most: u32,
+    /// Which frame is in the texture, by its address and size.
+    held: Cell<(usize, usize)>,
+}
+
+impl Gpu {
+    /// `None` where there is no WebGL2.
+    pub(crate) fn start(canvas: &OffscreenCanvas) -> Option<Self> {
+        let gl: Gl = canvas.get_context("webgl2").ok()??.dyn_into().ok()?;
+        let most = gl.get_parameter(Gl::MAX_TEXTURE_SIZE).ok()?.as_f64()? as u32;
+        gl.pixel_storei(Gl::UNPACK_ALIGNMENT, 1);
+        Some(Self {
+            grey: program(&gl, GREY)?,
+            copy: program(&gl, COPY)?,
+            values: texture(&gl)?,
+            levels: texture(&gl)?,
+            over: texture(&gl)?,
+            most,
+            held: Cell::default(),
+            gl,
+        })
+    }
+
+    /// Draws grey values through the table; says whether it could.
+    pub(crate) fn paint(&self, picture: &Picture, table: &Table) -> bool {
+        let [width, height] = picture.size;
+        if width > self.most || height > self.most {
+            return false;
+        }
+        let (patterns, held): (Option<Uint16Array>, (usize, usize)) = match &picture.pixels {
+            Pixels::Cut(values, offset, _) => {
+                let patterns: Vec<u16> = values
+                    .iter()
+                    .map(|v| (i32::from(*v) + offset) as u16)
+                    .collect();
+                (Some(patterns.as_slice().into()), (0, 0))
+            }
+            Pixels::Frame(frame, _) => {
+                let key = (std::rc::Rc::as_ptr(frame) as usize, frame.samples.bytes());
+                if self.held.get() == key {
+                    (None, key)
+                } else {
+                    let Some(patterns) = patterns(&frame.samples) else {
+                        return false;
+                    };
+                    (Some(patterns), key)
+                }
+            }
+        };
+        let gl = &self.gl;
+        gl.active_texture(Gl::TEXTURE0);
+        gl.bind_texture(Gl::TEXTURE_2D, Some(&self.values));
+        if let Some(patterns) = patterns {
+            self.held.set(held);
+            if self
+                .send(
+                    Gl::R16UI,
+                    Gl::RED_INTEGER,
+                    Gl::UNSIGNED_SHORT,
+                    picture.size,
+                    &patterns,
+                )
+                .is_none()
+            {
+                return false;
+            }
+        }
+        gl.active_texture(Gl::TEXTURE1);
+        gl.bind_texture(Gl::TEXTURE_2D, Some(&self.levels));
+        // A table of 256 levels stands for every high byte.
+        let levels: Vec<u8> = table
+            .levels()
+            .iter()
+            .copied()
+            .cycle()
+            .take(65_536)
+            .collect();
+        let levels = Uint8Array::from(levels.as_slice());
+        if self
+            .send(
+                Gl::R8UI,
+                Gl::RED_INTEGER,
+                Gl::UNSIGNED_BYTE,
+                [256, 256],
+                &levels,
+            )
+            .is_none()
+        {
+            return false;
+        }
+        gl.active_texture(Gl::TEXTURE2);
+        gl.bind_texture(Gl::TEXTURE_2D, Some(&self.over));
+        let over = picture.over.as_deref().map(Uint8Array::from);
+        // A sampler needs a texture, also where nothing is drawn.
+        let (size, marks) = match over {
+            Some(marks) => (picture.size, marks),
+            None => ([1, 1], Uint8Array::new_with_length(1)),
+        };
+        let (format, kind) = (Gl::RED_INTEGER, Gl::UNSIGNED_BYTE);
+        if self.send(Gl::R8UI, format, kind, size, &marks).is_none() {
+            return false;
+        }
+        gl.use_program(Some(&self.grey));
+        let place = |name| gl.get_uniform_location(&self.grey, name);
+        gl.uniform1i(place("over").as_ref(), 2);
+        gl.uniform1i(place("drawn").as_ref(), picture.over.is_some().into());
+        let [r, g, b] = OVERLAY.map(f32::from);
+        gl.uniform3f(place("ink").as_ref(), r, g, b);
+        self.run(&self.grey, picture.size);
+        true
+    }
+
+    /// Shows pixels that were painted on the CPU.
+    pub(crate) fn copy(&self, size: [u32; 2], rgba: &[u8]) {
+        self.held.set((0, 0));
+        self.gl.active_texture(Gl::TEXTURE0);
+        self.gl.bind_texture(Gl::TEXTURE_2D, Some(&self.values));
+        let pixels = Uint8Array::from(rgba);
+        if self
+            .send(
+                Gl::RGBA8UI,
+                Gl::RGBA_INTEGER,
+                Gl::UNSIGNED_BYTE,
+                size,
+                &pixels,
+            )
+            .is_some()
+        {
+            self.run(&self.copy, size);
+        }
+    }
+
+    fn send(
+        &self,
+        inside: u32,
+        format: u32,
+        kind: u32,
+        [width, height]: [u32; 2],
+        pixels: &js_sys::Object,
+    ) -> Option<()> {
+        self.gl
+            .tex_image_2d_with_i32_and_i32_and_i32_and_format_and_type_and_opt_array_buffer_view(
+                Gl::TEXTURE_2D,
+                0,
+                inside as i32,
+                width as i32,
+                height as i32,
+                0,
+                format,
+                kind,
+                Some(pixels),
+            )
+            .ok()
+    }
+
+    fn run(&self, program: &WebGlProgram, [width, height]: [u32; 2]) {
+        let gl = &self.gl;
+        gl.use_program(Some(program));
+        gl.uniform1i(gl.get_uniform_location(program, "values").as_ref(), 0);
+        gl.uniform1i(gl.get_uniform_location(program, "levels").as_ref(), 1);
+        gl.viewport(0, 0, width as i32, height as i32);
+        gl.draw_arrays(Gl::TRIANGLE_STRIP, 0, 4);
+    }
+}
+
+fn patterns(samples: &Samples) -> Option<Uint16Array> {
+    let widened: Vec<u16> = match samples {
+        Samples::U16(all) => return Some(all.as_slice().into()),
+        Samples::I16(all) => all.iter().map(|v| *v as u16).collect(),
+        Samples::U8(all) => all.iter().map(|v| u16::from(*v)).collect(),
+        Samples::I8(all) => all.iter().map(|v| u16::from(*v as u8)).collect(),
+        _ => return None,
+    };
+    Some(widened.as_slice().into())
+}
+
+fn texture(gl: &Gl) -> Option<WebGlTexture> {
+    let texture = gl.create_texture()?;
+    gl.bind_texture(Gl::TEXTURE_2D, Some(&texture));
+    for name in [Gl::TEXTURE_MIN_FILTER, Gl::TEXTURE_MAG_FILTER] {
+        gl.tex_parameteri(Gl::TEXTURE_2D, name, Gl::NEAREST as i32);
+    }
+    for name in [Gl::TEXTURE_WRAP_S, Gl::TEXTURE_WRAP_T] {
+        gl.tex_parameteri(Gl::TEXTURE_2D, name, Gl::CLAMP_TO_EDGE as i32);
+    }
+    Some(texture)
+}
+
+fn program(gl: &Gl, fragment: &str) -> Option<WebGlProgram> {
+    let program = gl.create_program()?;
+    for (kind, source) in [(Gl::VERTEX_SHADER, VERTEX), (Gl::FRAGMENT_SHADER, fragment)] {
+        let shader = gl.create_shader(kind)?;
+        gl.shader_source(&shader, source);
+        gl.compile_shader(&shader);
+        gl.attach_shader(&program, &shader);
+    }
+    gl.link_program(&program);
+    gl.get_program_parameter(&program, Gl::LINK_STATUS)
+        .as_bool()?
+        .then_some(program)
+}

@@ -1,0 +1,138 @@
+//! The imaging worker's WebAssembly: takes one [`Ask`] after the other and answers it. Everything it knows is in
+//! [`sets`] (files) and [`canvas`] (what is drawn on); files stay blobs of the browser and are read when needed.
+//!
+//! A file that makes it trap ends the worker. The page then starts another one, which needs nothing but the blobs.
+
+mod cache;
+mod canvas;
+mod clean;
+mod facts;
+mod frames;
+mod gpu;
+mod report;
+mod sets;
+mod tags;
+
+use healthsync_imaging::desk::{Answer, Ask, Shown};
+use js_sys::Array;
+use wasm_bindgen::prelude::*;
+
+use canvas::Canvases;
+use sets::Sets;
+
+/// What the worker keeps.
+#[wasm_bindgen]
+#[derive(Debug, Default)]
+pub struct Desk {
+    sets: Sets,
+    canvases: Canvases,
+}
+
+#[wasm_bindgen]
+impl Desk {
+    /// An empty one.
+    #[wasm_bindgen(constructor)]
+    pub fn new() -> Self {
+        console_error_panic_hook::set_once();
+        Self::default()
+    }
+
+    /// Answers `[json, buffers]`. `parts` are the blobs or the canvas that belong to the ask.
+    pub fn take(&mut self, ask: &str, parts: Array) -> Array {
+        let (answer, buffers) = match serde_json::from_str(ask) {
+            Ok(ask) => self.answer(ask, &parts),
+            Err(error) => (
+                failed(format!("The worker does not understand the page: {error}.")),
+                Array::new(),
+            ),
+        };
+        let json = serde_json::to_string(&answer).expect("an answer has only text keys");
+        Array::of2(&JsValue::from_str(&json), &buffers)
+    }
+}
+
+impl Desk {
+    fn answer(&mut self, ask: Ask, parts: &Array) -> (Answer, Array) {
+        if let Ask::Clean {
+            set,
+            series,
+            masks,
+            outlines,
+            reviewed,
+        } = ask
+        {
+            return self.sets.clean(set, series, masks, outlines, reviewed);
+        }
+        if let Ask::Report { marks } = &ask {
+            let report = self.sets.report(marks);
+            return report.unwrap_or_else(|what| (failed(what), Array::new()));
+        }
+        let answer = match ask {
+            Ask::Add {
+                set,
+                names,
+                in_order,
+            } => self.sets.add(set, names, parts, in_order),
+            Ask::Close { set } => {
+                self.sets.close(set);
+                Ok(Answer::Done)
+            }
+            Ask::Canvas { view, gpu } => self
+                .canvases
+                .put(view, parts.get(0), gpu)
+                .map(|()| Answer::Done),
+            Ask::Leave { view } => {
+                self.canvases.leave(view);
+                Ok(Answer::Done)
+            }
+            Ask::Show { view, at, look } => self.show(view, at, look),
+            Ask::Value { at, pixel, axis } => self
+                .sets
+                .value(at, axis, pixel)
+                .map(|value| Answer::Value { value }),
+            Ask::Measure { at, shape, points } => self
+                .sets
+                .measure(at, shape, &points)
+                .map(|measured| Answer::Measured { measured }),
+            Ask::Clean { .. } | Ask::Report { .. } => Ok(Answer::Done),
+            Ask::ReadReport => match parts.get(0).dyn_into() {
+                Ok(blob) => self.sets.read_report(&blob),
+                Err(_) => Err("The page sent no file.".to_owned()),
+            },
+            Ask::Tags { at } => self.sets.tags(at).map(|rows| Answer::Tags { rows }),
+        };
+        (answer.unwrap_or_else(failed), Array::new())
+    }
+
+    fn show(
+        &mut self,
+        view: u32,
+        at: healthsync_imaging::desk::At,
+        look: healthsync_imaging::desk::Look,
+    ) -> Result<Answer, String> {
+        let began = now();
+        let picture = self.sets.picture(at, look)?;
+        let window = self.canvases.draw(view, &picture, look)?;
+        Ok(Answer::Shown(Shown {
+            size: picture.size,
+            window,
+            plane: picture.plane,
+            count: picture.count,
+            scale: picture.scale,
+            took: now() - began,
+            memory: self.sets.bytes() as u64,
+        }))
+    }
+}
+
+fn failed(what: String) -> Answer {
+    Answer::Failed { what }
+}
+
+/// Milliseconds since the worker began.
+fn now() -> f64 {
+    js_sys::global()
+        .unchecked_into::<web_sys::WorkerGlobalScope>()
+        .performance()
+        .map_or(0.0, |clock| clock.now())
+}

@@ -1,0 +1,507 @@
+//! Files in sets, series of slices, and pictures out of them. A file's bytes are read when something is asked of it
+//! and kept as long as they fit.
+
+use std::{collections::HashMap, rc::Rc};
+
+use healthsync_imaging::{
+    archive,
+    deid::StudyKey,
+    desk::{Answer, At, FRAME_BYTES, Look, PARSED_BYTES, Refused, TagRow},
+    dicom::{Frame, Instance, InstanceHead, Samples, Slice, sort_into_series},
+    kind_of,
+    measure::{Measured, Shape, measure},
+    open,
+    render::{Axis, Modality, Volume},
+};
+use js_sys::{Array, Uint8Array};
+use wasm_bindgen::JsCast;
+use web_sys::{Blob, FileReaderSync};
+
+use crate::{
+    cache::Cache,
+    clean,
+    facts::{Row, plane, row, scale},
+    frames::{Grey, Picture, Pixels, number},
+    tags,
+};
+
+#[derive(Debug)]
+pub(crate) struct Sets {
+    sets: HashMap<u32, Set>,
+    /// By set and file.
+    parsed: Cache<(u32, usize), Instance>,
+    /// By set, file and frame.
+    frames: Cache<(u32, usize, u32), Frame>,
+    /// One at a time: of a set and series.
+    volume: Option<((u32, u32), Stack)>,
+}
+
+impl Default for Sets {
+    fn default() -> Self {
+        Self {
+            sets: HashMap::new(),
+            parsed: Cache::new(PARSED_BYTES),
+            frames: Cache::new(FRAME_BYTES),
+            volume: None,
+        }
+    }
+}
+
+#[derive(Debug, Default)]
+struct Set {
+    files: Vec<File>,
+    /// As the files; `None` for those that were refused.
+    heads: Vec<Option<InstanceHead>>,
+    rows: Vec<Row>,
+    /// Drawn when the first series is cleaned: files of one study keep belonging together.
+    key: Option<StudyKey>,
+}
+
+#[derive(Debug)]
+pub(crate) struct File {
+    pub(crate) name: String,
+    pub(crate) blob: Blob,
+}
+
+/// A volume, and what its values mean: stored ones less `offset`.
+#[derive(Debug)]
+struct Stack {
+    volume: Volume,
+    offset: i32,
+    grey: Grey,
+}
+
+impl Sets {
+    pub(crate) fn add(
+        &mut self,
+        id: u32,
+        names: Vec<String>,
+        blobs: &Array,
+        in_order: bool,
+    ) -> Result<Answer, String> {
+        let mut refused = Vec::new();
+        let mut given = Vec::with_capacity(names.len());
+        for (blob, name) in blobs.iter().zip(names) {
+            let blob: Blob = blob
+                .dyn_into()
+                .map_err(|_| "The page sent no file.".to_owned())?;
+            if let Err(why) = unpack(
+                &File {
+                    name: name.clone(),
+                    blob,
+                },
+                &mut given,
+            ) {
+                refused.push(Refused { name, why });
+            }
+        }
+        let set = self.sets.entry(id).or_default();
+        for File { name, blob } in given {
+            // The directory of a medium names patients, and the files need none.
+            if name.eq_ignore_ascii_case("DICOMDIR") {
+                continue;
+            }
+            let at = set.files.len();
+            // Files on their way into a room are tried at once, so that a bad one is left out before its series is cleaned.
+            let read = parse(&blob, &name).and_then(|instance| {
+                if !in_order {
+                    let first = instance
+                        .decode_frame(0)
+                        .map_err(|error| error.to_string())?;
+                    let bytes = first.samples.bytes();
+                    self.frames.put((id, at, 0), Rc::new(first), bytes);
+                }
+                Ok(instance)
+            });
+            let head = match read {
+                Ok(instance) => {
+                    let (head, bytes) = (instance.head.clone(), held(&instance, &blob));
+                    self.parsed.put((id, at), Rc::new(instance), bytes);
+                    Some(head)
+                }
+                Err(why) => {
+                    refused.push(Refused {
+                        name: name.clone(),
+                        why,
+                    });
+                    None
+                }
+            };
+            set.heads.push(head);
+            set.files.push(File { name, blob });
+        }
+        set.sort(in_order);
+        Ok(Answer::Added {
+            series: set.rows.iter().map(|row| row.facts.clone()).collect(),
+            refused,
+        })
+    }
+
+    pub(crate) fn close(&mut self, id: u32) {
+        self.sets.remove(&id);
+        self.parsed.forget(|(set, _)| *set == id);
+        self.frames.forget(|(set, ..)| *set == id);
+        if self.volume.as_ref().is_some_and(|((set, _), _)| *set == id) {
+            self.volume = None;
+        }
+    }
+
+    pub(crate) fn bytes(&self) -> usize {
+        let volume = self
+            .volume
+            .as_ref()
+            .map_or(0, |(_, stack)| stack.volume.bytes());
+        self.parsed.bytes() + self.frames.bytes() + volume
+    }
+
+    fn row(&self, at: At) -> Result<&Row, String> {
+        self.sets
+            .get(&at.set)
+            .and_then(|set| set.rows.get(at.series as usize))
+            .ok_or_else(|| "This series is not open any more.".to_owned())
+    }
+
+    fn slice(&self, at: At) -> Result<Slice, String> {
+        let row = self.row(at)?;
+        row.slices
+            .get(at.slice as usize)
+            .copied()
+            .ok_or_else(|| format!("There is no slice {} in this series.", at.slice + 1))
+    }
+
+    fn instance(&mut self, set: u32, file: usize) -> Result<Rc<Instance>, String> {
+        if let Some(instance) = self.parsed.get((set, file)) {
+            return Ok(instance);
+        }
+        let found = self.sets.get(&set).and_then(|set| set.files.get(file));
+        let File { name, blob } = found.ok_or("This file is not open any more.")?;
+        let instance = Rc::new(parse(blob, name).map_err(|why| format!("{name}: {why}"))?);
+        let bytes = held(&instance, blob);
+        self.parsed.put((set, file), instance.clone(), bytes);
+        Ok(instance)
+    }
+
+    fn frame(&mut self, set: u32, slice: Slice) -> Result<(Rc<Instance>, Rc<Frame>), String> {
+        let instance = self.instance(set, slice.instance)?;
+        let key = (set, slice.instance, slice.frame);
+        if let Some(frame) = self.frames.get(key) {
+            return Ok((instance, frame));
+        }
+        let frame = instance.decode_frame(slice.frame).map_err(|error| {
+            let file = self
+                .sets
+                .get(&set)
+                .and_then(|set| set.files.get(slice.instance));
+            format!("{}: {error}", file.map_or("", |file| &file.name))
+        })?;
+        let bytes = frame.samples.bytes();
+        let frame = Rc::new(frame);
+        self.frames.put(key, frame.clone(), bytes);
+        Ok((instance, frame))
+    }
+
+    pub(crate) fn picture(&mut self, at: At, look: Look) -> Result<Picture, String> {
+        if look.axis != Axis::Slices || look.slab > 1 {
+            return self.cut(at, look);
+        }
+        let count = self.row(at)?.slices.len() as u32;
+        let slice = self.slice(at)?;
+        let (instance, frame) = self.frame(at.set, slice)?;
+        let head = &instance.head;
+        let over = if look.overlays && head.overlays {
+            instance
+                .drawn_over(slice.frame)
+                .map_err(|error| error.to_string())?
+        } else {
+            None
+        };
+        Ok(Picture {
+            size: [frame.columns, frame.rows],
+            plane: plane(head, slice.frame),
+            scale: scale(head),
+            count,
+            over,
+            pixels: Pixels::Frame(frame, Grey::of(&instance, slice.frame)),
+        })
+    }
+
+    fn cut(&mut self, at: At, look: Look) -> Result<Picture, String> {
+        let row = self.row(at)?;
+        row.facts.volume.clone()?;
+        let thickness = row.facts.scale;
+        let key = (at.set, at.series);
+        if self.volume.as_ref().is_none_or(|(held, _)| *held != key) {
+            // The one before makes room first.
+            self.volume = None;
+            let stack = self.stack(at)?;
+            self.volume = Some((key, stack));
+        }
+        let Some((_, stack)) = &self.volume else {
+            return Err("There is no memory for other planes.".to_owned());
+        };
+        let count = stack.volume.count(look.axis);
+        let cut = stack
+            .volume
+            .cut(look.axis, at.slice as usize, look.slab.max(1) as usize)
+            .ok_or_else(|| format!("There is no plane {} here.", at.slice + 1))?;
+        Ok(Picture {
+            size: cut.plane.size,
+            scale: thickness.map(|scale| healthsync_imaging::measure::Scale {
+                spacing: cut.plane.spacing,
+                ..scale
+            }),
+            plane: Some(cut.plane),
+            count: count as u32,
+            over: None,
+            pixels: Pixels::Cut(Rc::new(cut.values), stack.offset, stack.grey.clone()),
+        })
+    }
+
+    /// All slices in one volume. Slices that are scaled differently (as in PET) are brought to the widest scale.
+    fn stack(&mut self, at: At) -> Result<Stack, String> {
+        let row = self.row(at)?;
+        let (slices, planes) = (row.slices.clone(), row.facts.planes.clone());
+        let mut volume = Volume::new(&planes).map_err(|error| error.to_string())?;
+        let mut scales = Vec::with_capacity(slices.len());
+        let mut grey: Option<Grey> = None;
+        for slice in &slices {
+            let instance = self.instance(at.set, slice.instance)?;
+            let rescale = instance.head.rescale(slice.frame);
+            let own =
+                Grey::of(&instance, slice.frame).ok_or("Other planes are cut from grey values.")?;
+            let wider = match (&own.modality, grey.as_ref().map(|grey| &grey.modality)) {
+                (_, None) => true,
+                (Modality::Rescale { slope: own, .. }, Some(Modality::Rescale { slope, .. })) => {
+                    own.abs() > slope.abs()
+                }
+                _ => false,
+            };
+            if wider {
+                grey = Some(own);
+            }
+            scales.push(rescale);
+        }
+        let grey = grey.ok_or("The series has no slices.")?;
+        let offset = if grey.stored.signed || grey.stored.bits_stored < 16 {
+            0
+        } else {
+            32_768
+        };
+        for (index, (slice, scale)) in slices.iter().zip(scales).enumerate() {
+            let (_, frame) = self.frame(at.set, *slice)?;
+            let Some(place) = volume.slice_mut(index) else {
+                return Err("The volume has fewer slices than the series.".to_owned());
+            };
+            let same = match grey.modality {
+                Modality::Rescale { slope, intercept } => {
+                    (slope, intercept) == (scale.slope, scale.intercept)
+                }
+                Modality::Lookup(_) => true,
+            };
+            fill(place, &frame.samples, offset, |value| match grey.modality {
+                Modality::Rescale { slope, intercept } if !same => {
+                    (value * scale.slope + scale.intercept - intercept) / slope
+                }
+                _ => value,
+            });
+        }
+        Ok(Stack {
+            volume,
+            offset,
+            grey,
+        })
+    }
+
+    pub(crate) fn value(
+        &mut self,
+        at: At,
+        axis: Axis,
+        [column, row]: [u32; 2],
+    ) -> Result<Option<f64>, String> {
+        let look = Look {
+            window: None,
+            inverted: false,
+            axis,
+            slab: 1,
+            overlays: false,
+        };
+        Ok(self.picture(at, look)?.value(column, row))
+    }
+
+    pub(crate) fn measure(
+        &mut self,
+        at: At,
+        shape: Shape,
+        points: &[[f64; 2]],
+    ) -> Result<Option<Measured>, String> {
+        let look = Look {
+            window: None,
+            inverted: false,
+            axis: Axis::Slices,
+            slab: 1,
+            overlays: false,
+        };
+        let picture = self.picture(at, look)?;
+        Ok(measure(
+            shape,
+            points,
+            picture.scale,
+            picture.size,
+            |x, y| picture.value(x, y),
+        ))
+    }
+
+    /// De-identifies a series.
+    pub(crate) fn clean(
+        &mut self,
+        id: u32,
+        series: u32,
+        masks: Vec<[u32; 4]>,
+        outlines: Vec<Vec<[u32; 2]>>,
+        reviewed: bool,
+    ) -> (Answer, Array) {
+        let failed = |what: &str| (Answer::Failed { what: what.into() }, Array::new());
+        let Some(set) = self.sets.get_mut(&id) else {
+            return failed("This series is not open any more.");
+        };
+        if set.key.is_none() {
+            set.key = clean::fresh_key();
+        }
+        let (Some(key), Some(row)) = (set.key.clone(), set.rows.get(series as usize)) else {
+            return failed("The browser gives no random numbers, so nothing can be cleaned.");
+        };
+        let files: Vec<&File> = row
+            .facts
+            .files
+            .iter()
+            .filter_map(|file| set.files.get(*file as usize))
+            .collect();
+        clean::clean(&files, key, masks, outlines, reviewed)
+    }
+
+    /// The header of the file that a slice is in.
+    pub(crate) fn head(&self, at: At) -> Result<(&InstanceHead, Slice), String> {
+        let slice = self.slice(at)?;
+        let head = self
+            .sets
+            .get(&at.set)
+            .and_then(|set| set.heads.get(slice.instance)?.as_ref());
+        Ok((head.ok_or("This file is not open any more.")?, slice))
+    }
+
+    /// All slices of all sets.
+    pub(crate) fn slices(&self) -> impl Iterator<Item = (At, &InstanceHead, &Slice)> {
+        self.sets.iter().flat_map(|(number, set)| {
+            set.rows.iter().zip(0..).flat_map(move |(row, series)| {
+                row.slices
+                    .iter()
+                    .zip(0..)
+                    .filter_map(move |(slice, place)| {
+                        let at = At {
+                            set: *number,
+                            series,
+                            slice: place,
+                        };
+                        Some((at, set.heads.get(slice.instance)?.as_ref()?, slice))
+                    })
+            })
+        })
+    }
+
+    pub(crate) fn tags(&mut self, at: At) -> Result<Vec<TagRow>, String> {
+        let slice = self.slice(at)?;
+        let instance = self.instance(at.set, slice.instance)?;
+        Ok(tags::rows(&instance))
+    }
+}
+
+impl Set {
+    fn sort(&mut self, in_order: bool) {
+        let sizes: Vec<u64> = self
+            .files
+            .iter()
+            .map(|file| file.blob.size() as u64)
+            .collect();
+        let known: Vec<usize> = (0..self.heads.len())
+            .filter(|at| self.heads[*at].is_some())
+            .collect();
+        let rows: Vec<Vec<Slice>> = if in_order {
+            let frames = known.iter().flat_map(|&instance| {
+                let frames = self.heads[instance].as_ref().map_or(0, |head| head.frames);
+                (0..frames).map(move |frame| Slice { instance, frame })
+            });
+            vec![frames.collect()]
+        } else {
+            let heads: Vec<InstanceHead> = self.heads.iter().flatten().cloned().collect();
+            let to_file = |mut slice: Slice| {
+                slice.instance = known[slice.instance];
+                slice
+            };
+            sort_into_series(&heads)
+                .into_iter()
+                .map(|series| series.slices.into_iter().map(to_file).collect())
+                .collect()
+        };
+        self.rows = rows
+            .into_iter()
+            .filter_map(|slices| row(slices, &self.heads, &sizes))
+            .collect();
+    }
+}
+
+/// The whole file.
+pub(crate) fn bytes_of(blob: &Blob, name: &str) -> Result<Vec<u8>, String> {
+    let gone =
+        || format!("The browser could not read {name}; it may have been moved. Choose it again.");
+    let reader = FileReaderSync::new().map_err(|_| gone())?;
+    let buffer = reader.read_as_array_buffer(blob).map_err(|_| gone())?;
+    Ok(Uint8Array::new(&buffer).to_vec())
+}
+
+fn parse(blob: &Blob, name: &str) -> Result<Instance, String> {
+    open(bytes_of(blob, name)?).map_err(|error| error.to_string())
+}
+
+/// Bytes that a parsed file takes: those of DICOM as they are in the file, all others decoded.
+fn held(instance: &Instance, blob: &Blob) -> usize {
+    (blob.size() as usize).max(instance.coded_bytes())
+}
+
+/// Adds a file, or the files of an archive, to those given.
+fn unpack(file: &File, given: &mut Vec<File>) -> Result<(), String> {
+    let start = file
+        .blob
+        .slice_with_i32_and_i32(0, 4)
+        .map_err(|_| "The browser could not read it.".to_owned())?;
+    if !archive::looks_like_zip(&bytes_of(&start, &file.name)?) {
+        given.push(File {
+            name: file.name.clone(),
+            blob: file.blob.clone(),
+        });
+        return Ok(());
+    }
+    let whole = bytes_of(&file.blob, &file.name)?;
+    for entry in archive::entries(&whole).map_err(|error| error.to_string())? {
+        let bytes = entry
+            .bytes(&whole)
+            .map_err(|error| format!("{}: {error}", entry.name))?;
+        // Notes and viewers of a medium lie beside its images and are no loss.
+        if kind_of(&bytes).is_some() {
+            let blob = clean::blob(&bytes).ok_or("There is no memory to unpack it.")?;
+            given.push(File {
+                name: entry.name,
+                blob,
+            });
+        }
+    }
+    Ok(())
+}
+
+/// Puts samples where they belong in the volume, each by `scaled`.
+fn fill(place: &mut [i16], samples: &Samples, offset: i32, scaled: impl Fn(f64) -> f64) {
+    for (at, voxel) in place.iter_mut().enumerate() {
+        let value = scaled(number(samples, at).unwrap_or_default()).round() - f64::from(offset);
+        // A cast of a float holds at the type's ends.
+        *voxel = value as i16;
+    }
+}
