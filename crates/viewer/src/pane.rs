@@ -1,0 +1,246 @@
+//! One view: a stage with its picture, which slice of it, how it is windowed and placed.
+
+use std::cell::Cell;
+
+use healthsync_imaging::{
+    desk::{Look, Shown},
+    render::{Axis, View, Viewport, Window},
+};
+use web_sys::{Element, HtmlCanvasElement, HtmlElement, HtmlImageElement};
+
+use crate::{dom, state::State};
+
+#[derive(Debug)]
+pub(crate) struct Pane {
+    /// Number of its canvas with the worker.
+    pub(crate) number: u32,
+    pub(crate) stage: HtmlElement,
+    pub(crate) picture: usize,
+    pub(crate) axis: Axis,
+    /// Planes of a maximum intensity projection; 1 for none.
+    pub(crate) slab: u32,
+    /// One place for each axis.
+    places: [u32; 3],
+    pub(crate) window: Option<Window>,
+    pub(crate) inverted: bool,
+    /// With what the files draw over their images.
+    pub(crate) overlays: bool,
+    pub(crate) view: View,
+    pub(crate) shown: Option<Shown>,
+    pub(crate) fault: Option<String>,
+    canvas: Option<(HtmlCanvasElement, u32)>,
+    photo: Option<HtmlImageElement>,
+    /// A question to draw is on its way; when `again`, the answer is out of date already.
+    pub(crate) busy: Cell<bool>,
+    pub(crate) again: Cell<bool>,
+}
+
+const STAGE: &str = include_str!("stage.html");
+
+impl Pane {
+    /// A stage after the last one in `root`.
+    pub(crate) fn new(number: u32, root: &Element, picture: usize) -> Option<Self> {
+        use wasm_bindgen::JsCast;
+        let stage: HtmlElement = dom::element("div", "stage stage--tool")?.dyn_into().ok()?;
+        // Our own text; nothing of anybody's is in it.
+        stage.set_inner_html(STAGE);
+        dom::set(&stage, "tabindex", "0");
+        dom::set(&stage, "role", "group");
+        dom::set(&stage, "data-pane", &number.to_string());
+        dom::set(
+            &stage,
+            "data-testid",
+            if number == 0 { "image" } else { "image-second" },
+        );
+        dom::set(
+            &stage,
+            "aria-label",
+            "Picture. Up and down arrows change the slice, plus and minus zoom, 0 fits, page keys change the image.",
+        );
+        dom::append(root, &stage);
+        Some(Self {
+            number,
+            stage,
+            picture,
+            axis: Axis::Slices,
+            slab: 1,
+            places: [0; 3],
+            window: None,
+            inverted: false,
+            overlays: true,
+            view: View::default(),
+            shown: None,
+            fault: None,
+            canvas: None,
+            photo: None,
+            busy: Cell::default(),
+            again: Cell::default(),
+        })
+    }
+
+    fn axis_index(&self) -> usize {
+        match self.axis {
+            Axis::Slices => 0,
+            Axis::Rows => 1,
+            Axis::Columns => 2,
+        }
+    }
+
+    /// The slice, or the plane along the axis.
+    pub(crate) fn slice(&self) -> u32 {
+        self.places[self.axis_index()]
+    }
+
+    /// Goes there if it exists; says whether anything changed.
+    pub(crate) fn go(&mut self, slice: u32, state: &State) -> bool {
+        let most = self.count(state).saturating_sub(1);
+        let index = self.axis_index();
+        let slice = slice.min(most);
+        std::mem::replace(&mut self.places[index], slice) != slice
+    }
+
+    /// How many slices there are: as far as is known.
+    pub(crate) fn count(&self, state: &State) -> u32 {
+        let Some(series) = state.series(self.picture) else {
+            return 0;
+        };
+        match self.axis {
+            Axis::Slices => series.slices,
+            Axis::Rows => series.size[1],
+            Axis::Columns => series.size[0],
+        }
+    }
+
+    /// How it lies before the reader changes anything: as the file says; a volume that is no DICOM, whose rows and
+    /// columns go in any direction, as radiologists hang it.
+    pub(crate) fn home(&self, state: &State) -> View {
+        let series = state.series(self.picture);
+        series
+            .filter(|series| series.modality == "NIfTI" && self.axis == Axis::Slices)
+            .and_then(|series| series.planes.first())
+            .map_or_else(View::default, View::hung)
+    }
+
+    /// Another axis, beginning in the middle.
+    pub(crate) fn turn_to(&mut self, axis: Axis, state: &State) {
+        self.axis = axis;
+        self.slab = 1;
+        self.view = self.home(state);
+        if self.slice() == 0 && axis != Axis::Slices {
+            let middle = self.count(state) / 2;
+            self.go(middle, state);
+        }
+    }
+
+    pub(crate) fn look(&self) -> Look {
+        Look {
+            window: self.window,
+            inverted: self.inverted,
+            axis: self.axis,
+            slab: self.slab,
+            overlays: self.overlays,
+        }
+    }
+
+    /// Shows another picture from its beginning.
+    pub(crate) fn choose(&mut self, picture: usize) {
+        self.picture = picture;
+        self.axis = Axis::Slices;
+        self.slab = 1;
+        self.places = [0; 3];
+        self.window = None;
+        self.inverted = false;
+        self.view = View::default();
+        self.shown = None;
+        self.fault = None;
+        if let Some(photo) = self.photo.take() {
+            photo.remove();
+        }
+    }
+
+    /// The canvas for worker number `generation`; a new one when the last worker had the old one. `true` with it when
+    /// the worker does not have it yet.
+    pub(crate) fn canvas(&mut self, generation: u32) -> Option<(HtmlCanvasElement, bool)> {
+        use wasm_bindgen::JsCast;
+        if let Some((canvas, given)) = &self.canvas
+            && *given == generation
+        {
+            return Some((canvas.clone(), false));
+        }
+        if let Some((old, _)) = self.canvas.take() {
+            old.remove();
+        }
+        let canvas: HtmlCanvasElement = dom::element("canvas", "stage__pixels")?.dyn_into().ok()?;
+        let _ = self.stage.prepend_with_node_1(&canvas);
+        self.canvas = Some((canvas.clone(), generation));
+        Some((canvas, true))
+    }
+
+    /// A photograph is shown by the browser itself.
+    pub(crate) fn show_photo(&mut self, url: &str, alt: &str) {
+        use wasm_bindgen::JsCast;
+        if let Some((canvas, _)) = self.canvas.take() {
+            canvas.remove();
+        }
+        if self.photo.is_none() {
+            let photo = dom::element("img", "stage__pixels")
+                .and_then(|e| e.dyn_into::<HtmlImageElement>().ok());
+            if let Some(photo) = &photo {
+                let _ = self.stage.prepend_with_node_1(photo);
+                dom::set(photo, "draggable", "false");
+            }
+            self.photo = photo;
+        }
+        if let Some(photo) = &self.photo {
+            if photo.src() != url {
+                photo.set_src(url);
+            }
+            photo.set_alt(alt);
+        }
+    }
+
+    /// Columns and rows of what is shown.
+    pub(crate) fn size(&self, state: &State) -> [u32; 2] {
+        match (&self.shown, state.pictures.get(self.picture)) {
+            (Some(shown), _) => shown.size,
+            (None, Some(picture)) => picture.facts.size,
+            (None, None) => [1, 1],
+        }
+    }
+
+    pub(crate) fn viewport(&self, state: &State) -> Viewport {
+        let size = self.size(state);
+        let spacing = self
+            .shown
+            .as_ref()
+            .and_then(|shown| shown.scale)
+            .map(|scale| scale.spacing);
+        Viewport {
+            view: self.view,
+            stage: [
+                f64::from(self.stage.client_width()),
+                f64::from(self.stage.client_height()),
+            ],
+            picture: size.map(f64::from),
+            aspect: spacing.map_or(1.0, |[across, down]| down / across),
+        }
+    }
+
+    /// Lays the picture where the view wants it.
+    pub(crate) fn place(&self, port: &Viewport) {
+        let [a, b, c, d, e, f] = port.matrix();
+        let matrix = format!("matrix({a:.6},{b:.6},{c:.6},{d:.6},{e:.3},{f:.3})");
+        let picture: Option<&HtmlElement> = match (&self.canvas, &self.photo) {
+            (Some((canvas, _)), _) => Some(canvas),
+            (None, Some(photo)) => Some(photo),
+            (None, None) => None,
+        };
+        if let Some(picture) = picture {
+            dom::style(picture, "transform", &matrix);
+            if self.photo.is_some() {
+                dom::style(picture, "width", &format!("{}px", port.picture[0]));
+                dom::style(picture, "height", &format!("{}px", port.picture[1]));
+            }
+        }
+    }
+}
