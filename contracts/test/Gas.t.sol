@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity 0.8.37;
 
+import {AccessControl} from "@openzeppelin/contracts/access/AccessControl.sol";
 import {ERC721} from "@openzeppelin/contracts/token/ERC721/ERC721.sol";
+import {ERC721Enumerable} from "@openzeppelin/contracts/token/ERC721/extensions/ERC721Enumerable.sol";
 import {ConversationToken} from "../src/ConversationToken.sol";
 import {RoomRegistry} from "../src/RoomRegistry.sol";
 import {RoyaltySplitter} from "../src/RoyaltySplitter.sol";
@@ -11,6 +13,52 @@ import {Coin, Conversations} from "./Fixtures.sol";
 contract Plain is ERC721("Plain", "PLN") {
     function mint(address to, uint256 id) external {
         _safeMint(to, id);
+    }
+}
+
+/// Roles as OpenZeppelin keeps them: a mapping, no list that could be read back.
+contract Roles is AccessControl {
+    constructor() {
+        _grantRole(DEFAULT_ADMIN_ROLE, msg.sender);
+    }
+}
+
+/// What the first prototype did, by its interface: a list for each person, searched from its beginning.
+contract PrototypeWhitelist {
+    mapping(address => address[]) private lists;
+
+    function add(address person) external {
+        lists[msg.sender].push(person);
+    }
+
+    function remove(address person) external {
+        address[] storage list = lists[msg.sender];
+        for (uint256 i = 0; i < list.length; i++) {
+            if (list[i] != person) continue;
+            list[i] = list[list.length - 1];
+            list.pop();
+            return;
+        }
+    }
+
+    function isListed(address of_, address person) external view returns (bool) {
+        address[] storage list = lists[of_];
+        for (uint256 i = 0; i < list.length; i++) {
+            if (list[i] == person) return true;
+        }
+        return false;
+    }
+}
+
+/// And for each image a contract of its own, with a token for each holder.
+contract PrototypeImage is ERC721Enumerable {
+    string private content;
+
+    constructor(string memory cid, address[] memory holders) ERC721("medNFT", "HSync") {
+        content = cid;
+        for (uint256 i = 0; i < holders.length; i++) {
+            _safeMint(holders[i], i + 1);
+        }
     }
 }
 
@@ -77,6 +125,41 @@ contract GasTest is Conversations {
         vm.prank(holder);
         plain.transferFrom(holder, stranger, 1);
         vm.snapshotGasLastCall("Gas", "reference: ERC721 transferFrom");
+    }
+
+    function test_referenceForRooms() public {
+        uint256 before = gasleft();
+        Roles roles = new Roles();
+        vm.snapshotValue("Gas", "reference: deploy OpenZeppelin AccessControl", before - gasleft());
+        roles.grantRole("member", holder);
+        vm.snapshotGasLastCall("Gas", "reference: AccessControl grantRole");
+        roles.hasRole("member", holder);
+        vm.snapshotGasLastCall("Gas", "reference: AccessControl hasRole");
+        roles.revokeRole("member", holder);
+        vm.snapshotGasLastCall("Gas", "reference: AccessControl revokeRole");
+    }
+
+    function test_prototype() public {
+        PrototypeWhitelist list = new PrototypeWhitelist();
+        list.add(holder);
+        vm.snapshotGasLastCall("Gas", "prototype: first on the whitelist");
+        for (uint256 i = 0; i < 98; i++) {
+            list.add(address(uint160(1_000 + i)));
+        }
+        list.add(stranger);
+        vm.snapshotGasLastCall("Gas", "prototype: hundredth on the whitelist");
+        list.isListed(address(this), stranger);
+        vm.snapshotGasLastCall("Gas", "prototype: hundredth is looked up");
+        list.remove(stranger);
+        vm.snapshotGasLastCall("Gas", "prototype: hundredth is removed");
+        address[] memory holders = new address[](3);
+        for (uint256 i = 0; i < 3; i++) {
+            holders[i] = address(uint160(2_000 + i));
+        }
+        string memory cid = "bafybeigdyrzt5sfp7udm7hu76uh7y26nf3efuylqabf3oclgtqy55fbzdi";
+        uint256 before = gasleft();
+        new PrototypeImage(cid, holders);
+        vm.snapshotValue("Gas", "prototype: one image for three holders", before - gasleft());
     }
 
     function test_registry() public {

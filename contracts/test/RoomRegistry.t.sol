@@ -330,6 +330,27 @@ contract RoomRegistryTest is Test {
         assertLe(registry.members(room, offset, limit).length, 2);
     }
 
+    /// A batch that fits into no block changes nothing; where there is gas for it, it is a batch like any other.
+    function test_tenThousandAtOnce() public {
+        address[] memory persons = new address[](10_000);
+        for (uint256 i = 0; i < persons.length; i++) {
+            persons[i] = address(uint160(0x10000 + i));
+        }
+        vm.startPrank(owner);
+        (bool done,) =
+            address(registry).call{gas: 30_000_000}(abi.encodeCall(registry.addMembers, (room, persons)));
+        assertFalse(done);
+        assertEq(registry.memberCount(room), 2);
+        registry.addMembers(room, persons);
+        assertEq(registry.memberCount(room), 10_002);
+        assertEq(registry.members(room, 9_000, 1_000).length, 1_000);
+        uint256 before = gasleft();
+        assertTrue(registry.isAllowed(room, persons[9_999]));
+        assertLt(before - gasleft(), 10_000);
+        registry.removeMembers(room, persons);
+        assertEq(registry.memberCount(room), 2);
+    }
+
     function testFuzz_anyBatchAddsEachPersonOnceAndRemovesThemAll(address[] memory persons) public {
         for (uint256 i = 0; i < persons.length; i++) {
             if (persons[i] == address(0) || persons[i] == owner) persons[i] = ben;
