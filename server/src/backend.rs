@@ -2,22 +2,28 @@
 
 use async_trait::async_trait;
 use healthsync_app::api::{
-    ApiError, Backend, ChainRole, KeyShareRequest, MemberFact, NodeAnswer, RemovedFact, RoomFact,
-    RoomFacts, RoyaltyFact, TokenFacts,
+    ApiError, Backend, ChainRole, KeyShareRequest, MemberFact, NodeAnswer, RemovedFact, Retention,
+    RoomFact, RoomFacts, RoyaltyFact, Standing, TokenFacts,
 };
 use healthsync_app::client::model::Bootstrap;
-use healthsync_core::{Person, RoomId, TokenId};
+use healthsync_core::{DeviceToken, Person, RoomId, Scope, SignedRevocation, TokenId};
 
 use crate::chain::ChainError;
+use crate::clock;
 use crate::services::Services;
+
+/// Longest time that an owner can name; for longer, none is named.
+const MOST_DAYS: u32 = 3_650;
 
 #[async_trait]
 impl Backend for Services {
     async fn room_facts(&self, room: RoomId) -> Result<RoomFacts, ApiError> {
-        let (on_chain, moderators, removed) = futures::join!(
+        let (on_chain, moderators, gone, marks, days) = futures::join!(
             self.chain.room(room),
             self.index.moderators(room),
-            self.index.removed(room)
+            self.index.gone(room),
+            self.index.marks(room),
+            self.mailbox.room_kept_for(room),
         );
         let Some(on_chain) = on_chain.map_err(|error| chain_unavailable(&error))? else {
             let block = self.chain_status.block();
@@ -26,11 +32,16 @@ impl Backend for Services {
                 owner: None,
                 members: Vec::new(),
                 removed: Vec::new(),
+                archived: false,
+                offered: None,
+                creator: None,
+                kept: Retention::default(),
                 block,
             });
         };
         let moderators = moderators.map_err(database_unavailable)?;
-        let removed = removed.map_err(database_unavailable)?.into_iter();
+        let gone = gone.map_err(database_unavailable)?.into_iter();
+        let marks = marks.map_err(database_unavailable)?;
         let role = |person: &Person| match person {
             person if *person == on_chain.owner => ChainRole::Owner,
             person if moderators.contains(person) => ChainRole::Moderator,
@@ -44,9 +55,23 @@ impl Backend for Services {
             exists: true,
             owner: Some(on_chain.owner),
             members: members.collect(),
-            removed: removed
-                .map(|(person, block)| RemovedFact { person, block })
+            removed: gone
+                .map(|gone| RemovedFact {
+                    person: gone.person,
+                    block: gone.block,
+                    left: gone.standing == Standing::Left,
+                })
                 .collect(),
+            archived: marks.archived,
+            offered: marks.offered,
+            creator: marks.creator,
+            kept: Retention {
+                days: days.map_err(database_unavailable)?,
+                at_most: self
+                    .settings
+                    .retention_days
+                    .map(|days| u32::try_from(days).unwrap_or(u32::MAX)),
+            },
             block: on_chain.block,
         })
     }
@@ -62,7 +87,10 @@ impl Backend for Services {
             .map(|room| RoomFact {
                 room: room.room,
                 owner: room.owner,
+                creator: room.creator,
                 members: room.members,
+                archived: room.archived,
+                standing: room.standing,
             })
             .collect())
     }
@@ -72,11 +100,8 @@ impl Backend for Services {
     }
 
     async fn token_facts(&self, token: TokenId) -> Result<Option<TokenFacts>, ApiError> {
-        let (on_chain, minted, finalized) = futures::join!(
-            self.chain.describe(token),
-            self.tokens.minted(token),
-            self.chain.finalized(),
-        );
+        let (on_chain, minted) =
+            futures::join!(self.chain.describe(token), self.tokens.minted(token));
         let Some(found) = on_chain.map_err(|error| chain_unavailable(&error))? else {
             return Ok(None);
         };
@@ -101,12 +126,63 @@ impl Backend for Services {
             pointer: hex::encode(conversation.pointer),
             block: found.block,
             minted: minted.map_err(database_unavailable)?,
-            finalized,
+            finalized: found.finalized,
         }))
     }
 
     async fn tokens_of(&self, person: Person) -> Result<Vec<TokenId>, ApiError> {
         self.tokens.of(person).await.map_err(database_unavailable)
+    }
+
+    async fn end_device(&self, revocation: SignedRevocation) -> Result<(), ApiError> {
+        revocation.verify(self.settings.chain_id).map_err(|error| {
+            ApiError::BadRequest(format!("The revocation is refused: {error}."))
+        })?;
+        let taken = self.mailbox.revoke_device(&revocation.revocation).await;
+        if taken.map_err(database_unavailable)? {
+            Ok(())
+        } else {
+            Err(ApiError::BadRequest(
+                "This server knows no device of that person, or too many revoked ones.".into(),
+            ))
+        }
+    }
+
+    async fn keep_room(&self, bearer: &str) -> Result<(), ApiError> {
+        let refused = |why: String| ApiError::BadRequest(why);
+        let token = DeviceToken::from_bearer(bearer)
+            .map_err(|error| refused(format!("The request is refused: {error}.")))?;
+        let Scope::Retention { room, days } = token.scope else {
+            return Err(refused(
+                "The request is refused: the token is not for this.".into(),
+            ));
+        };
+        if days.is_some_and(|days| !(1..=MOST_DAYS).contains(&days)) {
+            return Err(refused(format!(
+                "A room can be kept for 1 to {MOST_DAYS} days after the last word."
+            )));
+        }
+        let person = token
+            .verify(self.settings.chain_id, clock::now())
+            .map_err(|error| refused(format!("The request is refused: {error}.")))?;
+        let device = token.delegation.delegation.device;
+        let revoked = self.mailbox.is_revoked(device, person).await;
+        if revoked.map_err(database_unavailable)? {
+            return Err(refused("Your wallet has revoked this browser.".into()));
+        }
+        let on_chain = self.chain.room(room).await;
+        let on_chain = on_chain.map_err(|error| chain_unavailable(&error))?;
+        if on_chain.is_none_or(|found| found.owner != person) {
+            return Err(refused(
+                "Only a room's owner says how long it is kept.".into(),
+            ));
+        }
+        // A token that comes a second time is as old as what it has set, and changes nothing.
+        self.mailbox
+            .keep_room_for(room, days, token.at)
+            .await
+            .map_err(database_unavailable)?;
+        Ok(())
     }
 
     fn bootstrap(&self) -> Bootstrap {

@@ -7,7 +7,7 @@
 mod backend;
 pub mod chain;
 mod clock;
-mod database;
+pub mod database;
 pub mod http;
 mod identity;
 pub mod key_nodes;

@@ -56,6 +56,17 @@ impl RoomPolicy {
         hex::encode(digest)
     }
 
+    async fn not_revoked(&self, device: DeviceKey, person: Person) -> Result<(), Refusal> {
+        let revoked = self.mailbox.is_revoked(device, person).await;
+        if revoked.map_err(unavailable)? {
+            return Err(Refusal::new(
+                RefusalCode::Revoked,
+                "Your wallet has revoked this device. Sign in again: the browser gets a new key; what you wrote is kept.",
+            ));
+        }
+        Ok(())
+    }
+
     /// Whether an envelope by `device` may come from somebody admitted as `(person, admitted)`: her own device,
     /// or another one that has proved to be hers.
     async fn may_hand_over(
@@ -70,7 +81,7 @@ impl RoomPolicy {
                 "This event is by somebody else's device; everybody hands over their own.",
             )),
             Some(known) if !known.covers(clock::now()) => Err(delegation_ended()),
-            Some(_) => Ok(()),
+            Some(_) => self.not_revoked(device, person).await,
             None if device == admitted => Err(delegation_ended()),
             None => Err(Refusal::new(
                 RefusalCode::BadDelegation,
@@ -109,6 +120,7 @@ impl Policy for RoomPolicy {
                 format!("The wallet's signature is refused: {error}. Sign in again."),
             )
         })?;
+        self.not_revoked(device, person).await?;
         match self.chain.membership(room, person).await {
             Ok(Membership::Allowed) => {}
             Ok(Membership::NotAllowed) => {
@@ -143,21 +155,16 @@ impl Policy for RoomPolicy {
         })
     }
 
-    async fn store(
+    async fn check(
         &self,
         admitted: (Person, DeviceKey),
         room: RoomId,
-        bytes: Vec<u8>,
-    ) -> Result<Outcome, Refusal> {
+        bytes: &[u8],
+    ) -> Result<(), Refusal> {
         if !self.writes.allow(admitted.0) {
             return Err(rate_limited());
         }
-        let envelope = Envelope::decode_unverified(&bytes).map_err(|error| {
-            Refusal::new(
-                RefusalCode::TooLarge,
-                format!("The event cannot be read: {error}."),
-            )
-        })?;
+        let envelope = Envelope::decode_unverified(bytes).map_err(unreadable)?;
         if envelope.room != room {
             return Err(Refusal::new(
                 RefusalCode::NotAllowed,
@@ -166,12 +173,21 @@ impl Policy for RoomPolicy {
         }
         self.may_hand_over(admitted, envelope.device).await?;
         // The costly part, with the signature.
-        let envelope = Envelope::decode(&bytes).map_err(|error| {
+        Envelope::decode(bytes).map_err(|error| {
             Refusal::new(
                 RefusalCode::BadDelegation,
                 format!("The event is refused: {error}."),
             )
         })?;
+        Ok(())
+    }
+
+    async fn keep(
+        &self,
+        admitted: (Person, DeviceKey),
+        bytes: Vec<u8>,
+    ) -> Result<Outcome, Refusal> {
+        let envelope = Envelope::decode_unverified(&bytes).map_err(unreadable)?;
         match self
             .mailbox
             .store(admitted.0, &envelope, &bytes, clock::now())
@@ -186,6 +202,13 @@ impl Policy for RoomPolicy {
                 RefusalCode::TooLarge,
                 crate::storage::sentence(&why),
             )),
+            Err(StoreError::Full) => {
+                tracing::error!("the disk of the mailbox is full");
+                Err(Refusal::new(
+                    RefusalCode::Unavailable,
+                    "The server's disk is full. What you wrote is kept in this browser and sent again.",
+                ))
+            }
             Err(StoreError::Database(error)) => Err(unavailable(error)),
         }
     }
@@ -240,6 +263,13 @@ fn chain_unavailable(error: &ChainError) -> Refusal {
     Refusal::new(RefusalCode::Unavailable, message)
 }
 
+fn unreadable(error: healthsync_core::SealError) -> Refusal {
+    Refusal::new(
+        RefusalCode::TooLarge,
+        format!("The event cannot be read: {error}."),
+    )
+}
+
 fn unavailable(error: sqlx::Error) -> Refusal {
     tracing::error!(%error, "the mailbox does not answer");
     Refusal::new(
@@ -250,6 +280,8 @@ fn unavailable(error: sqlx::Error) -> Refusal {
 
 #[cfg(test)]
 mod tests {
+    use healthsync_app::api::Backend;
+
     use super::*;
     use crate::test_support::{Someone, TestServer};
 
@@ -338,6 +370,42 @@ mod tests {
             code(policy.store(admitted, ROOM, late).await),
             RefusalCode::BadDelegation
         );
+    }
+
+    #[tokio::test]
+    async fn a_revoked_device_is_refused_at_the_door_and_with_what_it_writes() {
+        let server =
+            TestServer::start(&["--registry", "0x1111111111111111111111111111111111111111"]).await;
+        let mailbox = &server.services.mailbox;
+        let policy = RoomPolicy::new(server.services.chain.clone(), mailbox.clone(), [1; 32]);
+        let mut ada = Someone::new(1);
+        let (device, admitted) = (ada.device.public(), (ada.person, ada.device.public()));
+        let revocation = ada.revokes(device);
+        assert!(
+            server
+                .services
+                .end_device(revocation.clone())
+                .await
+                .is_err(),
+            "nobody knows her here"
+        );
+        let known = KnownDevice {
+            person: ada.person,
+            expires_at: clock::now().seconds() + 60,
+        };
+        mailbox.remember_device(device, known).await.expect("kept");
+        let before = ada.says(ROOM, "before").encode();
+        assert_eq!(policy.store(admitted, ROOM, before).await, Ok(Outcome::New));
+        let mut forged = revocation.clone();
+        forged.revocation.device = Someone::new(2).device.public();
+        assert!(server.services.end_device(forged).await.is_err());
+        server.services.end_device(revocation).await.expect("taken");
+        let after = ada.says(ROOM, "after").encode();
+        let refused = policy.store(admitted, ROOM, after).await;
+        assert_eq!(refused.expect_err("refused").code, RefusalCode::Revoked);
+        // Before the chain is asked, which does not answer here.
+        let good = ada.device.sign(&join_message(&ROOM, b"peer"));
+        assert_eq!(join(&policy, &ada, good).await, RefusalCode::Revoked);
     }
 
     #[tokio::test]

@@ -13,15 +13,16 @@ use tokio::task::JoinHandle;
 
 use crate::chain::watcher::{ChainStatus, Watcher};
 use crate::chain::{Chain, ChainError, Code, NamedChains, RegistryIndex, TokenIndex, holders};
+use crate::database::OpenError;
 use crate::http::metrics::Counters;
 use crate::http::rpc::RpcLimits;
 use crate::http::security::Guard;
 use crate::identity::{Identity, IdentityError};
-use crate::key_nodes::{Embedded, KeyNodes, OpenError, share_key};
+use crate::key_nodes::{self, Embedded, KeyNodes, share_key};
 use crate::mailbox::Mailbox;
 use crate::policy::RoomPolicy;
 use crate::settings::{self, Settings};
-use crate::storage::{BlobError, Blobs, Elsewhere, StorageState, sweep_for_ever};
+use crate::storage::{BlobError, Blobs, Bucket, Elsewhere, StorageState, sweep_for_ever};
 
 /// Everything that requests need.
 #[derive(Debug)]
@@ -45,6 +46,7 @@ pub struct Services {
     watcher_task: JoinHandle<()>,
     sweep_task: Option<JoinHandle<()>>,
     holders_task: JoinHandle<()>,
+    forgetting_task: JoinHandle<()>,
 }
 
 /// The services as handlers get them.
@@ -61,13 +63,21 @@ pub enum StartError {
     #[error(transparent)]
     Identity(#[from] IdentityError),
     #[error("the database {file} cannot be opened: {error}")]
-    Database { file: String, error: sqlx::Error },
+    Database { file: String, error: OpenError },
     #[error("the file {file} of a key node cannot be used: {error}")]
-    KeyNode { file: String, error: OpenError },
+    KeyNode {
+        file: String,
+        error: key_nodes::OpenError,
+    },
     #[error(
         "HEALTHSYNC_STORAGE_API_KEY is not set; a service with Lighthouse's API takes files only with a key"
     )]
     NoApiKey,
+    #[error(
+        "HEALTHSYNC_STORAGE_URL names a bucket whose settings (AWS_REGION, AWS_ENDPOINT_URL, AWS_ACCESS_KEY_ID, \
+         AWS_SECRET_ACCESS_KEY) do not go together: {0}"
+    )]
+    S3(object_store::Error),
     #[error("the folder for files cannot be used: {0}")]
     Blobs(#[from] BlobError),
     #[error(
@@ -110,9 +120,21 @@ impl Services {
             let file = file.display().to_string();
             move |error| StartError::Database { file, error }
         };
-        let mailbox = Mailbox::open(&settings.database())
-            .await
-            .map_err(database(&settings.database()))?;
+        let file = settings.database();
+        let mailbox = match &settings.database_url {
+            Some(settings::Database::Postgres(url)) => {
+                let opened = Mailbox::postgres(url.expose(), &file).await;
+                opened.map_err(|error| StartError::Database {
+                    file: url.to_string(),
+                    error,
+                })?
+            }
+            Some(settings::Database::Sqlite(_)) | None => {
+                Mailbox::open(&file).await.map_err(database(&file))?
+            }
+        };
+        let forgetting = mailbox.clone().forget_regularly(settings.retention_days);
+        let forgetting_task = tokio::spawn(forgetting);
         let index = RegistryIndex::new(mailbox.database().clone());
         let tokens = TokenIndex::new(mailbox.database().clone());
         let chain = Arc::new(connect(&settings, &http).await?);
@@ -210,6 +232,7 @@ impl Services {
             relay_task,
             watcher_task,
             holders_task,
+            forgetting_task,
         }))
     }
 
@@ -225,6 +248,7 @@ impl Services {
             task.abort();
         }
         self.holders_task.abort();
+        self.forgetting_task.abort();
         self.relay.stop().await;
         let relay_ended = async {
             while self.relay_runs() {
@@ -233,7 +257,7 @@ impl Services {
         };
         let _ = tokio::time::timeout(Duration::from_secs(3), relay_ended).await;
         self.key_nodes.close().await;
-        self.mailbox.database().close().await;
+        self.mailbox.close().await;
     }
 }
 
@@ -258,6 +282,10 @@ fn elsewhere(settings: &Settings) -> Result<Kept, StartError> {
             })
         }
         settings::Storage::Kubo(rpc) => Kept::Elsewhere(Elsewhere::Kubo { rpc: rpc.clone() }),
+        settings::Storage::S3 { bucket, folder } => {
+            let bucket = Bucket::new(bucket, folder, &settings.s3).map_err(StartError::S3)?;
+            Kept::Elsewhere(Elsewhere::S3(bucket))
+        }
     })
 }
 
@@ -442,7 +470,8 @@ fn bootstrap(
         settings::Storage::Remote(url) => url.as_str().trim_end_matches('/').to_owned(),
         settings::Storage::Embedded
         | settings::Storage::Lighthouse { .. }
-        | settings::Storage::Kubo(_) => String::new(),
+        | settings::Storage::Kubo(_)
+        | settings::Storage::S3 { .. } => String::new(),
     };
     Bootstrap {
         peer_id: relay.peer_id().to_string(),

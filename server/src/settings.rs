@@ -1,12 +1,15 @@
 //! What an operator can set: flags, or `HEALTHSYNC_*` in the environment. A value that cannot work is refused at
 //! start with its name, the value and what would be right; nothing falls back silently.
 
+use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
 use clap::Parser;
 use healthsync_core::Person;
 use reqwest::Url;
+
+use crate::storage::S3Settings;
 
 /// The local chain that `cargo xtask run` starts.
 pub const LOCAL_CHAIN: u64 = 31337;
@@ -39,19 +42,28 @@ pub struct Settings {
     #[arg(long, env = "HEALTHSYNC_DATA_DIR", default_value = "data")]
     pub data_dir: PathBuf,
 
-    /// Database of mailbox and index, as `sqlite:FILE`. Default: healthsync.db in the data folder.
-    #[arg(long, env = "HEALTHSYNC_DATABASE_URL", value_parser = database)]
+    /// Database of the mailbox: `sqlite:FILE`, or `postgres://…` for a PostgreSQL server. Default: healthsync.db in the
+    /// data folder, where the index of rooms always is.
+    #[arg(long, env = "HEALTHSYNC_DATABASE_URL", value_parser = database, hide_env_values = true)]
     pub database_url: Option<Database>,
+
+    /// Forget the events of rooms in which nothing was said for so many days. Default: keep all.
+    #[arg(long, env = "HEALTHSYNC_RETENTION_DAYS", value_parser = retention_days)]
+    pub retention_days: Option<u64>,
 
     /// Who keeps the encrypted files. Empty: the data folder. `lighthouse`: Lighthouse's service, with the key in
     /// HEALTHSYNC_STORAGE_API_KEY; `lighthouse+https://…`: another server with its API. `kubo+http://127.0.0.1:5001`: an
-    /// IPFS node. Browsers see none of these. A plain https URL: another HealthSync server, which browsers use directly.
+    /// IPFS node. `s3://bucket/folder`: a bucket, with the AWS settings below. Browsers see none of these. A plain https
+    /// URL: another HealthSync server, which browsers use directly.
     #[arg(long, env = "HEALTHSYNC_STORAGE_URL", default_value = "", value_parser = storage)]
     pub storage_url: Storage,
 
     /// API key for the storage service, used by this server only.
     #[arg(long, env = "HEALTHSYNC_STORAGE_API_KEY", hide_env_values = true, value_parser = api_key)]
     pub storage_api_key: Option<ApiKey>,
+
+    #[command(flatten)]
+    pub s3: S3Settings,
 
     /// Key nodes: one base URL that serves nodes 1 to 5, or five URLs separated by commas, of which the word `here`
     /// stands for a node inside this process. Empty: all five inside this process, which is for trying out, because
@@ -126,10 +138,35 @@ pub struct Settings {
     pub log: String,
 }
 
-/// Where mailbox and index are kept.
+/// Where the mailbox is kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Database {
     Sqlite(PathBuf),
+    Postgres(PostgresUrl),
+}
+
+/// A URL that may hold a password: shown without it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct PostgresUrl(Url);
+
+impl PostgresUrl {
+    /// With the password, to connect with.
+    pub fn expose(&self) -> &str {
+        self.0.as_str()
+    }
+}
+
+impl fmt::Display for PostgresUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let host = self.0.host_str().unwrap_or("this machine");
+        write!(f, "postgres://{host}{}", self.0.path())
+    }
+}
+
+impl fmt::Debug for PostgresUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "PostgresUrl({self})")
+    }
 }
 
 /// Who keeps the encrypted files.
@@ -143,6 +180,8 @@ pub enum Storage {
     Lighthouse { upload: Url, gateway: Url },
     /// A Kubo node, reached by this server.
     Kubo(Url),
+    /// A folder in a bucket that speaks S3, reached by this server.
+    S3 { bucket: String, folder: String },
 }
 
 /// What a process is.
@@ -229,11 +268,11 @@ impl Settings {
         }
     }
 
-    /// File of the mailbox.
+    /// The embedded database: index and uploads, and the mailbox unless it is elsewhere.
     pub fn database(&self) -> PathBuf {
         match &self.database_url {
             Some(Database::Sqlite(path)) => path.clone(),
-            None => self.data_dir.join("healthsync.db"),
+            Some(Database::Postgres(_)) | None => self.data_dir.join("healthsync.db"),
         }
     }
 
@@ -265,8 +304,12 @@ fn addr(text: &str) -> Result<SocketAddr, String> {
 }
 
 fn database(text: &str) -> Result<Database, String> {
-    let right = "HEALTHSYNC_DATABASE_URL takes sqlite:FILE, such as sqlite:/var/lib/healthsync/mailbox.db; \
-                 this version speaks no other database";
+    let right = "HEALTHSYNC_DATABASE_URL takes sqlite:FILE, such as sqlite:/var/lib/healthsync/mailbox.db, or \
+                 postgres://USER:PASSWORD@HOST/DATABASE";
+    if text.starts_with("postgres://") || text.starts_with("postgresql://") {
+        let url = Url::parse(text).map_err(|_| right)?;
+        return Ok(Database::Postgres(PostgresUrl(url)));
+    }
     let path = text
         .strip_prefix("sqlite://")
         .or_else(|| text.strip_prefix("sqlite:"))
@@ -275,6 +318,12 @@ fn database(text: &str) -> Result<Database, String> {
         return Err(right.into());
     }
     Ok(Database::Sqlite(path.into()))
+}
+
+fn retention_days(text: &str) -> Result<u64, String> {
+    text.parse().ok().filter(|days| (1..=36_500).contains(days)).ok_or_else(|| {
+        "HEALTHSYNC_RETENTION_DAYS takes a number of days from 1 to 36500, or is left out to keep all".into()
+    })
 }
 
 fn http_url(text: &str) -> Option<Url> {
@@ -290,7 +339,7 @@ fn http_url(text: &str) -> Option<Url> {
 fn storage(text: &str) -> Result<Storage, String> {
     let right = "HEALTHSYNC_STORAGE_URL takes nothing (the data folder), lighthouse, or an http or https URL without \
                  user name and query, such as https://storage.example.org; before it lighthouse+ for Lighthouse's API, \
-                 kubo+ for an IPFS node";
+                 kubo+ for an IPFS node; or s3://bucket/folder";
     let base = |text: &str| {
         http_url(text)
             .filter(|url| url.query().is_none())
@@ -313,6 +362,20 @@ fn storage(text: &str) -> Result<Storage, String> {
     }
     if let Some(url) = text.strip_prefix("kubo+") {
         return Ok(Storage::Kubo(base(url)?));
+    }
+    if let Some(place) = text.strip_prefix("s3://") {
+        let (bucket, folder) = place.split_once('/').unwrap_or((place, ""));
+        let named = |text: &str| {
+            text.bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || b"-._/".contains(&byte))
+        };
+        if bucket.is_empty() || !named(bucket) || !named(folder) {
+            return Err(right.into());
+        }
+        return Ok(Storage::S3 {
+            bucket: bucket.to_owned(),
+            folder: folder.trim_matches('/').to_owned(),
+        });
     }
     Ok(Storage::Remote(base(text)?))
 }
@@ -500,7 +563,7 @@ mod tests {
             ("--addr", "localhost", "HEALTHSYNC_ADDR", "127.0.0.1:3000"),
             (
                 "--database-url",
-                "postgres://db/hs",
+                "mysql://db/hs",
                 "HEALTHSYNC_DATABASE_URL",
                 "sqlite:FILE",
             ),

@@ -7,8 +7,8 @@ use axum::body::Body;
 use clap::Parser;
 use healthsync_core::eth::{person_of_secret, sign_hash};
 use healthsync_core::{
-    Delegation, DeviceSecret, DeviceToken, Envelope, Event, EventId, Kind, Millis, Person, RoomId,
-    RoomKey, Scope, SignedDelegation, SignedEvent,
+    Delegation, DeviceKey, DeviceSecret, DeviceToken, Envelope, Event, EventId, Kind, Millis,
+    Person, Revocation, RoomId, RoomKey, Scope, SignedDelegation, SignedEvent, SignedRevocation,
 };
 use http::{Request, Response, StatusCode};
 use tempfile::TempDir;
@@ -85,13 +85,17 @@ pub(crate) struct Someone {
     pub(crate) person: Person,
     pub(crate) device: DeviceSecret,
     pub(crate) delegation: SignedDelegation,
+    wallet: [u8; 32],
     last: Option<EventId>,
     seq: u64,
 }
 
 impl Someone {
     pub(crate) fn new(number: u8) -> Self {
-        let wallet = [number; 32];
+        Self::with_wallet([number; 32], number)
+    }
+
+    pub(crate) fn with_wallet(wallet: [u8; 32], number: u8) -> Self {
         let person = person_of_secret(&wallet).expect("a secret");
         let device = DeviceSecret::from_bytes([number ^ 0x55; 32]);
         let now = clock::now().seconds();
@@ -110,6 +114,7 @@ impl Someone {
                 delegation,
                 signature,
             },
+            wallet,
             last: None,
             seq: 0,
         }
@@ -125,6 +130,21 @@ impl Someone {
             &self.device,
         )
         .to_bearer()
+    }
+
+    /// What her wallet signs to end a device's right to speak for her.
+    pub(crate) fn revokes(&self, device: DeviceKey) -> SignedRevocation {
+        let revocation = Revocation {
+            person: self.person,
+            device,
+            revoked_at: clock::now().seconds(),
+            chain_id: 31337,
+        };
+        let signature = sign_hash(&revocation.signing_hash(), &self.wallet).expect("signs");
+        SignedRevocation {
+            revocation,
+            signature,
+        }
     }
 
     /// The next event of this device in `room`, sealed.

@@ -25,8 +25,14 @@ pub struct TokenIndex {
     database: Database,
 }
 
-/// A transfer, and the block that it is in.
-type Moved = (u64, Transfer);
+/// A transfer and where on the chain it stands.
+#[derive(Debug)]
+struct Move {
+    block: u64,
+    /// Among all events of its block.
+    position: u64,
+    transfer: Transfer,
+}
 
 impl TokenIndex {
     pub fn new(database: Database) -> Self {
@@ -36,7 +42,10 @@ impl TokenIndex {
     /// The tokens that a person holds, the last minted first.
     pub async fn of(&self, person: Person) -> Result<Vec<TokenId>, sqlx::Error> {
         let rows: Vec<Vec<u8>> = sqlx::query_scalar(
-            "SELECT token FROM tokens WHERE holder = ? ORDER BY minted DESC, token LIMIT ?",
+            "SELECT token FROM token_moves AS last WHERE holder = ? AND NOT EXISTS \
+             (SELECT 1 FROM token_moves AS later WHERE later.token = last.token \
+              AND (later.block, later.position) > (last.block, last.position)) \
+             ORDER BY (SELECT min(block) FROM token_moves AS first WHERE first.token = last.token) DESC, token LIMIT ?",
         )
         .bind(&person.0[..])
         .bind(LISTED)
@@ -49,10 +58,11 @@ impl TokenIndex {
 
     /// The block in which a token was minted, once it has been read.
     pub async fn minted(&self, token: TokenId) -> Result<Option<u64>, sqlx::Error> {
-        let block: Option<i64> = sqlx::query_scalar("SELECT minted FROM tokens WHERE token = ?")
-            .bind(&token.0[..])
-            .fetch_optional(&self.database.read)
-            .await?;
+        let block: Option<i64> =
+            sqlx::query_scalar("SELECT min(block) FROM token_moves WHERE token = ?")
+                .bind(&token.0[..])
+                .fetch_one(&self.database.read)
+                .await?;
         Ok(block.map(positive))
     }
 
@@ -68,7 +78,7 @@ impl TokenIndex {
 
     async fn reset(&self, chain_id: u64, contract: Address, first: u64) -> Result<(), sqlx::Error> {
         let mut transaction = self.database.write.begin().await?;
-        for table in ["DELETE FROM tokens", "DELETE FROM token_state"] {
+        for table in ["DELETE FROM token_moves", "DELETE FROM token_state"] {
             sqlx::query(table).execute(&mut *transaction).await?;
         }
         sqlx::query("INSERT INTO token_state (one, chain_id, contract, block) VALUES (1, ?, ?, ?)")
@@ -80,28 +90,28 @@ impl TokenIndex {
         transaction.commit().await
     }
 
-    /// Applies transfers, oldest first. What is minted within the part that is read again is taken out before, so
-    /// that a mint which a reorganisation has undone does not stay.
-    async fn apply(&self, moved: &[Moved], again_from: u64, block: u64) -> Result<(), sqlx::Error> {
+    /// Takes in all transfers from block `from` to block `to`. What was known of these blocks, or of later ones, and is
+    /// not among them has not happened.
+    async fn apply(&self, from: u64, to: u64, moves: &[Move]) -> Result<(), sqlx::Error> {
         let mut transaction = self.database.write.begin().await?;
-        sqlx::query("DELETE FROM tokens WHERE minted >= ?")
-            .bind(number(again_from))
+        sqlx::query("DELETE FROM token_moves WHERE block >= ?")
+            .bind(number(from))
             .execute(&mut *transaction)
             .await?;
-        for (at, transfer) in moved {
-            let token = TokenId::from(transfer.tokenId);
+        for moved in moves {
+            let token = TokenId::from(moved.transfer.tokenId);
             sqlx::query(
-                "INSERT INTO tokens (token, holder, minted) VALUES (?, ?, ?) \
-                 ON CONFLICT DO UPDATE SET holder = excluded.holder",
+                "INSERT INTO token_moves (block, position, token, holder) VALUES (?, ?, ?, ?)",
             )
+            .bind(number(moved.block))
+            .bind(number(moved.position))
             .bind(&token.0[..])
-            .bind(&transfer.to[..])
-            .bind(number(*at))
+            .bind(&moved.transfer.to[..])
             .execute(&mut *transaction)
             .await?;
         }
         sqlx::query("UPDATE token_state SET block = ?")
-            .bind(number(block))
+            .bind(number(to))
             .execute(&mut *transaction)
             .await?;
         transaction.commit().await
@@ -132,8 +142,9 @@ pub(super) async fn round(chain: &Chain, index: &TokenIndex) -> Result<usize, Wa
     };
     let head = chain.check().await?;
     let last = match index.block(chain.chain_id(), contract).await? {
-        // A chain that is shorter than what was read began anew.
         Some(last) if last <= head => last,
+        // As in the registry's watcher: it will grow, or it began anew.
+        Some(last) if last - head <= OVERLAP => return Ok(0),
         _ => {
             let first = chain.first_token_block(contract).await?;
             index.reset(chain.chain_id(), contract, first).await?;
@@ -147,9 +158,9 @@ pub(super) async fn round(chain: &Chain, index: &TokenIndex) -> Result<usize, Wa
     let mut from = (last + 1).saturating_sub(OVERLAP);
     while from <= head {
         let to = head.min(from + WINDOW - 1);
-        let moved = transfers(chain, contract, from, to).await?;
-        index.apply(&moved, from, to).await?;
-        count += moved.len();
+        let moves = transfers(chain, contract, from, to).await?;
+        index.apply(from, to, &moves).await?;
+        count += moves.len();
         from = to + 1;
     }
     Ok(count)
@@ -160,16 +171,20 @@ async fn transfers(
     contract: Address,
     from: u64,
     to: u64,
-) -> Result<Vec<Moved>, ChainError> {
+) -> Result<Vec<Move>, ChainError> {
     let filter = Filter::new()
         .address(contract)
         .event_signature(Transfer::SIGNATURE_HASH)
         .from_block(from)
         .to_block(to);
     let logs = limited(async { chain.provider().get_logs(&filter).await }).await?;
-    let moved = logs.iter().filter_map(|log| {
+    let moves = logs.iter().filter_map(|log| {
         let event = Transfer::decode_log(&log.inner).ok()?;
-        Some((log.block_number.unwrap_or(to), event.data))
+        Some(Move {
+            block: log.block_number?,
+            position: log.log_index?,
+            transfer: event.data,
+        })
     });
-    Ok(moved.collect())
+    Ok(moves.collect())
 }

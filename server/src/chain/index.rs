@@ -1,10 +1,10 @@
 //! The registry's events as tables: in which rooms a person is, and who moderates. For lists and for noticing
-//! removals; admission itself asks the chain.
+//! removals; admission itself asks the chain. How they are made from events: `replay`.
 
 use alloy_primitives::Address;
-use healthsync_core::registry::RoomRegistry::RoomRegistryEvents as Event;
+use healthsync_app::api::Standing;
 use healthsync_core::{Person, RoomId};
-use sqlx::{Row, SqliteConnection};
+use sqlx::Row;
 
 use crate::database::Database;
 use crate::mailbox::{array, number, positive};
@@ -19,13 +19,37 @@ pub const OWNER: u8 = 3;
 pub struct IndexedRoom {
     pub room: RoomId,
     pub owner: Person,
+    /// Who made it; `None` only for a moment in a chain's reorganisation.
+    pub creator: Option<Person>,
     pub members: u32,
+    pub archived: bool,
+    pub standing: Standing,
+}
+
+/// Somebody who was on a room's list and is not any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Gone {
+    pub person: Person,
+    /// The block of leaving or of the removal.
+    pub block: u64,
+    pub standing: Standing,
+}
+
+/// What the registry says of a room beside its people.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Marks {
+    /// Who made the room.
+    pub creator: Option<Person>,
+    /// Its list does not change any more.
+    pub archived: bool,
+    /// Who may take it over.
+    pub offered: Option<Person>,
 }
 
 /// The tables, over the mailbox's database.
 #[derive(Clone, Debug)]
 pub struct RegistryIndex {
-    database: Database,
+    pub(super) database: Database,
 }
 
 impl RegistryIndex {
@@ -61,6 +85,7 @@ impl RegistryIndex {
             "DELETE FROM rooms",
             "DELETE FROM members",
             "DELETE FROM removals",
+            "DELETE FROM registry_events",
             "DELETE FROM registry_state",
         ] {
             sqlx::query(table).execute(&mut *transaction).await?;
@@ -76,26 +101,14 @@ impl RegistryIndex {
         transaction.commit().await
     }
 
-    /// Applies events, oldest first, and notes that everything up to `block` has been read. Applying the same
-    /// events again changes nothing.
-    pub async fn apply(&self, events: &[(u64, Event)], block: u64) -> Result<(), sqlx::Error> {
-        let mut transaction = self.database.write.begin().await?;
-        for (at, event) in events {
-            apply(&mut transaction, *at, event).await?;
-        }
-        sqlx::query("UPDATE registry_state SET block = ?")
-            .bind(number(block))
-            .execute(&mut *transaction)
-            .await?;
-        transaction.commit().await
-    }
-
-    /// The rooms a person is in, newest membership first, at most 500.
+    /// The rooms a person is in or was in, those first that they are in, and of these the newest membership; at most 500.
     pub async fn rooms_of(&self, person: Person) -> Result<Vec<IndexedRoom>, sqlx::Error> {
         let rows = sqlx::query(
-            "SELECT rooms.room, rooms.owner, (SELECT count(*) FROM members AS all_of WHERE all_of.room = rooms.room) \
-             FROM members JOIN rooms ON rooms.room = members.room \
-             WHERE members.person = ? ORDER BY members.block DESC, rooms.room LIMIT 500",
+            "SELECT rooms.room, rooms.owner, (SELECT count(*) FROM members AS all_of WHERE all_of.room = rooms.room), \
+             rooms.archived, mine.gone, mine.by_self, rooms.creator \
+             FROM (SELECT room, block, 0 AS gone, 0 AS by_self FROM members WHERE person = ?1 \
+                   UNION ALL SELECT room, block, 1, by_self FROM removals WHERE person = ?1) AS mine \
+             JOIN rooms ON rooms.room = mine.room ORDER BY mine.gone, mine.block DESC, rooms.room LIMIT 500",
         )
         .bind(&person.0[..])
         .fetch_all(&self.database.read)
@@ -105,10 +118,32 @@ impl RegistryIndex {
                 Ok(IndexedRoom {
                     room: RoomId(array(row.try_get(0)?)?),
                     owner: Person(array(row.try_get(1)?)?),
+                    creator: address_of(row.try_get(6)?)?,
                     members: u32::try_from(row.try_get::<i64, _>(2)?).unwrap_or(u32::MAX),
+                    archived: row.try_get(3)?,
+                    standing: match row.try_get(4)? {
+                        false => Standing::Member,
+                        true => gone(row.try_get(5)?),
+                    },
                 })
             })
             .collect()
+    }
+
+    /// Whether a room is archived, and whom it is offered to.
+    pub async fn marks(&self, room: RoomId) -> Result<Marks, sqlx::Error> {
+        let row = sqlx::query("SELECT archived, offered, creator FROM rooms WHERE room = ?")
+            .bind(&room.0[..])
+            .fetch_optional(&self.database.read)
+            .await?;
+        let Some(row) = row else {
+            return Ok(Marks::default());
+        };
+        Ok(Marks {
+            archived: row.try_get(0)?,
+            offered: address_of(row.try_get(1)?)?,
+            creator: address_of(row.try_get(2)?)?,
+        })
     }
 
     /// Who moderates a room.
@@ -124,16 +159,22 @@ impl RegistryIndex {
             .collect()
     }
 
-    /// Who was taken off a room's list and is not on it, with the block of the removal; latest first, at most 256.
-    pub async fn removed(&self, room: RoomId) -> Result<Vec<(Person, u64)>, sqlx::Error> {
+    /// Who was on a room's list and is not any more, latest first, at most 256.
+    pub async fn gone(&self, room: RoomId) -> Result<Vec<Gone>, sqlx::Error> {
         let rows = sqlx::query(
-            "SELECT person, block FROM removals WHERE room = ? ORDER BY block DESC, person LIMIT 256",
+            "SELECT person, block, by_self FROM removals WHERE room = ? ORDER BY block DESC, person LIMIT 256",
         )
         .bind(&room.0[..])
         .fetch_all(&self.database.read)
         .await?;
         rows.into_iter()
-            .map(|row| Ok((Person(array(row.try_get(0)?)?), positive(row.try_get(1)?))))
+            .map(|row| {
+                Ok(Gone {
+                    person: Person(array(row.try_get(0)?)?),
+                    block: positive(row.try_get(1)?),
+                    standing: gone(row.try_get(2)?),
+                })
+            })
             .collect()
     }
 
@@ -146,73 +187,14 @@ impl RegistryIndex {
     }
 }
 
-async fn apply(
-    connection: &mut SqliteConnection,
-    at: u64,
-    event: &Event,
-) -> Result<(), sqlx::Error> {
-    match event {
-        Event::RoomCreated(created) => {
-            set_owner(connection, &created.room.0, &created.owner).await?;
-        }
-        Event::MemberAdded(added) => {
-            sqlx::query("INSERT INTO members (room, person, role, block) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING")
-                .bind(&added.room[..])
-                .bind(&added.person[..])
-                .bind(i64::from(MEMBER))
-                .bind(number(at))
-                .execute(&mut *connection)
-                .await?;
-            sqlx::query("DELETE FROM removals WHERE room = ? AND person = ?")
-                .bind(&added.room[..])
-                .bind(&added.person[..])
-                .execute(connection)
-                .await?;
-        }
-        Event::MemberRemoved(removed) => {
-            sqlx::query("DELETE FROM members WHERE room = ? AND person = ?")
-                .bind(&removed.room[..])
-                .bind(&removed.person[..])
-                .execute(&mut *connection)
-                .await?;
-            sqlx::query("INSERT INTO removals (room, person, block) VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET block = excluded.block")
-                .bind(&removed.room[..])
-                .bind(&removed.person[..])
-                .bind(number(at))
-                .execute(connection)
-                .await?;
-        }
-        Event::RoleChanged(changed) => {
-            sqlx::query("UPDATE members SET role = ? WHERE room = ? AND person = ?")
-                .bind(i64::from(changed.role))
-                .bind(&changed.room[..])
-                .bind(&changed.person[..])
-                .execute(&mut *connection)
-                .await?;
-            if changed.role == OWNER {
-                set_owner(connection, &changed.room.0, &changed.person).await?;
-            }
-        }
-        Event::RoomArchived(archived) => {
-            sqlx::query("UPDATE rooms SET archived = 1 WHERE room = ?")
-                .bind(&archived.room[..])
-                .execute(connection)
-                .await?;
-        }
-        Event::OwnershipOffered(_) => {}
-    }
-    Ok(())
+fn address_of(bytes: Option<Vec<u8>>) -> Result<Option<Person>, sqlx::Error> {
+    Ok(bytes.map(array).transpose()?.map(Person))
 }
 
-async fn set_owner(
-    connection: &mut SqliteConnection,
-    room: &[u8; 32],
-    owner: &Address,
-) -> Result<(), sqlx::Error> {
-    sqlx::query("INSERT INTO rooms (room, owner) VALUES (?, ?) ON CONFLICT DO UPDATE SET owner = excluded.owner")
-        .bind(&room[..])
-        .bind(&owner[..])
-        .execute(connection)
-        .await?;
-    Ok(())
+fn gone(by_self: bool) -> Standing {
+    if by_self {
+        Standing::Left
+    } else {
+        Standing::Removed
+    }
 }

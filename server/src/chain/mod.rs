@@ -5,6 +5,7 @@ pub mod code;
 pub mod holders;
 pub mod index;
 mod reader;
+pub mod replay;
 #[cfg(test)]
 mod tests;
 pub mod token;

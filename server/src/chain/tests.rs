@@ -1,15 +1,15 @@
 //! Against a real chain: an anvil of our own, when `ANVIL` names the program.
 
+use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use alloy_primitives::{Address, B256};
 use alloy_provider::Provider;
 use alloy_sol_types::SolCall;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
-use healthsync_app::api::{Backend, ChainRole, KeyShareRequest, NodeResult};
+use healthsync_app::api::{Backend, ChainRole, KeyShareRequest, NodeResult, Retention, Standing};
 use healthsync_core::registry::{RoomRegistry, room_id};
 use healthsync_core::{RefusalCode, Scope, join_message};
 use healthsync_lighthouse::{SealKeyPair, room_key_cid, room_member_condition};
@@ -18,6 +18,7 @@ use serde_json::{Value, json};
 
 use super::watcher::{ChainStatus, Watcher};
 use super::*;
+use crate::mailbox::Mailbox;
 use crate::policy::RoomPolicy;
 use crate::test_support::{Someone, TestServer};
 
@@ -29,6 +30,15 @@ impl Drop for Anvil {
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
+}
+
+/// Returns when anvil says that it listens; what it says later is read and dropped, so that it never waits for us.
+fn listens(anvil: &mut Child) {
+    let mut lines = BufReader::new(anvil.stdout.take().expect("its output")).lines();
+    let said = lines.by_ref().map_while(Result::ok);
+    let listening = said.into_iter().any(|line| line.contains("Listening on"));
+    assert!(listening, "anvil ended before it listened");
+    std::thread::spawn(move || lines.for_each(drop));
 }
 
 pub(super) struct LocalChain {
@@ -56,7 +66,7 @@ impl LocalChain {
             .and_then(|l| l.local_addr())
             .expect("a port")
             .port();
-        let anvil = Command::new(program)
+        let mut anvil = Command::new(program)
             .args([
                 "--port",
                 &port.to_string(),
@@ -64,24 +74,18 @@ impl LocalChain {
                 "31337",
                 "--hardfork",
                 "cancun",
-                "--silent",
+                // Blocks come when `send` asks for them, so that a receipt need not be waited for.
+                "--no-mining",
             ])
-            .stdout(Stdio::null())
+            .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn()
             .expect("anvil starts");
+        listens(&mut anvil);
         let rpc = format!("http://127.0.0.1:{port}");
         let provider = ProviderBuilder::new()
             .disable_recommended_fillers()
             .connect_reqwest(reqwest::Client::new(), rpc.parse().expect("a URL"));
-        let ready = async {
-            while provider.get_chain_id().await.is_err() {
-                tokio::time::sleep(Duration::from_millis(20)).await;
-            }
-        };
-        tokio::time::timeout(Duration::from_secs(20), ready)
-            .await
-            .expect("anvil answers");
         let account = provider.get_accounts().await.expect("accounts")[0];
         let mut chain = Self {
             _anvil: Anvil(anvil),
@@ -120,24 +124,43 @@ impl LocalChain {
             .raw_request("eth_sendTransaction".into(), (transaction,))
             .await
             .expect("sent");
-        let receipt = async {
-            loop {
-                let found: Value = self
-                    .provider
-                    .raw_request("eth_getTransactionReceipt".into(), (&hash,))
-                    .await
-                    .expect("an answer");
-                if !found.is_null() {
-                    return found;
-                }
-                tokio::time::sleep(Duration::from_millis(20)).await;
-            }
-        };
-        let receipt = tokio::time::timeout(Duration::from_secs(20), receipt)
+        let _: Value = self
+            .provider
+            .raw_request("evm_mine".into(), ())
+            .await
+            .expect("a block");
+        let receipt: Value = self
+            .provider
+            .raw_request("eth_getTransactionReceipt".into(), (&hash,))
             .await
             .expect("a receipt");
         assert_eq!(receipt["status"], "0x1");
         receipt
+    }
+
+    /// What `replace` goes back to.
+    pub(super) async fn snapshot(&self) -> Value {
+        self.provider
+            .raw_request("evm_snapshot".into(), ())
+            .await
+            .expect("a snapshot")
+    }
+
+    /// Replaces every block since the snapshot by so many others, which are empty.
+    pub(super) async fn replace(&self, snapshot: &Value, blocks: u64) {
+        let gone: bool = self
+            .provider
+            .raw_request("evm_revert".into(), (snapshot,))
+            .await
+            .expect("reverted");
+        assert!(gone, "the snapshot is known");
+        for _ in 0..blocks {
+            let _: Value = self
+                .provider
+                .raw_request("evm_mine".into(), ())
+                .await
+                .expect("a block");
+        }
     }
 
     async fn call(&self, call: impl SolCall) {
@@ -145,6 +168,68 @@ impl LocalChain {
         self.send(json!({ "to": self.registry, "data": data }))
             .await;
     }
+}
+
+/// The secret of anvil's first account, which everybody knows.
+const FIRST: [u8; 32] = [
+    0xac, 0x09, 0x74, 0xbe, 0xc3, 0x9a, 0x17, 0xe3, 0x6b, 0xa4, 0xa6, 0xb4, 0xd2, 0x38, 0xff, 0x94,
+    0x4b, 0xac, 0xb4, 0x78, 0xcb, 0xed, 0x5e, 0xfc, 0xae, 0x78, 0x4d, 0x7b, 0xf4, 0xf2, 0xff, 0x80,
+];
+
+#[tokio::test]
+async fn only_the_owner_says_how_long_a_room_is_kept() {
+    let Some(program) = LocalChain::program() else {
+        return;
+    };
+    let local = LocalChain::start(&program).await;
+    let registry = local.registry.to_string();
+    let settings = ["--chain-rpc", &local.rpc, "--registry", &registry];
+    let server = TestServer::start(&[&settings[..], &["--retention-days", "400"]].concat()).await;
+    let services = &server.services;
+    let (owner, member) = (Someone::with_wallet(FIRST, 7), Someone::new(1));
+    assert_eq!(owner.person.0, local.account.into_array());
+    let room = room_id(&owner.person, &[5; 32]);
+    local
+        .call(RoomRegistry::createRoomCall {
+            salt: B256::from([5; 32]),
+            members: vec![address(member.person)],
+        })
+        .await;
+    let kept = async || services.room_facts(room).await.expect("facts").kept;
+    let unset = Retention {
+        days: None,
+        at_most: Some(400),
+    };
+    assert_eq!(kept().await, unset);
+    let keep = |who: &Someone, days| who.bearer(Scope::Retention { room, days });
+    let refused = async |bearer: String, why: &str| {
+        let error = services.keep_room(&bearer).await.expect_err(why);
+        assert!(error.to_string().contains(why), "{error}");
+    };
+    refused(keep(&member, Some(30)), "owner").await;
+    refused(keep(&owner, Some(0)), "1 to 3650 days").await;
+    refused(keep(&owner, Some(4_000)), "1 to 3650 days").await;
+    refused(owner.bearer(Scope::Rooms), "not for this").await;
+    refused("device:nothing".into(), "not a device token").await;
+    assert_eq!(kept().await, unset);
+    let first = keep(&owner, Some(30));
+    services.keep_room(&first).await.expect("taken");
+    assert_eq!(kept().await.days, Some(30));
+    services
+        .keep_room(&keep(&owner, None))
+        .await
+        .expect("taken");
+    services.keep_room(&first).await.expect("old, and no error");
+    assert_eq!(kept().await, unset, "nobody brings an old wish back");
+    let revocation = owner.revokes(owner.device.public());
+    let known = crate::mailbox::KnownDevice {
+        person: owner.person,
+        expires_at: revocation.revocation.revoked_at + 60,
+    };
+    let (mailbox, device) = (&services.mailbox, owner.device.public());
+    mailbox.remember_device(device, known).await.expect("kept");
+    services.end_device(revocation).await.expect("taken");
+    refused(keep(&owner, Some(30)), "revoked").await;
 }
 
 #[tokio::test]
@@ -277,21 +362,95 @@ async fn membership_follows_the_registry_everywhere() {
         join(&ada).await.expect_err("refused").code,
         RefusalCode::NotAllowed
     );
-    assert!(
-        services
-            .rooms_of(ada.person)
-            .await
-            .expect("rooms")
-            .is_empty()
-    );
+    let rooms = services.rooms_of(ada.person).await.expect("rooms");
+    assert_eq!(rooms[0].standing, Standing::Removed);
     let facts = services.room_facts(room).await.expect("facts");
-    let gone: Vec<_> = facts.removed.iter().map(|gone| gone.person).collect();
-    assert_eq!(gone, [ada.person]);
+    let gone: Vec<_> = facts
+        .removed
+        .iter()
+        .map(|gone| (gone.person, gone.left))
+        .collect();
+    assert_eq!(gone, [(ada.person, false)]);
     assert!(facts.removed[0].block <= facts.block);
     let noticed = removed.lock().expect("not poisoned").clone();
     assert!(
         noticed.is_empty() || noticed == [(room, ada.person)],
         "{noticed:?}"
+    );
+}
+
+#[tokio::test]
+async fn what_the_chain_has_replaced_has_not_happened() {
+    let Some(program) = LocalChain::program() else {
+        return;
+    };
+    let local = LocalChain::start(&program).await;
+    let (ada, eve) = (Person([1; 20]), Person([2; 20]));
+    let owner = Person(local.account.into_array());
+    let (kept, undone) = ([5; 32], [6; 32]);
+    let (room, other) = (room_id(&owner, &kept), room_id(&owner, &undone));
+    let create = |salt, members: &[Person]| RoomRegistry::createRoomCall {
+        salt: B256::from(salt),
+        members: members.iter().map(|person| address(*person)).collect(),
+    };
+    let folder = tempfile::tempdir().expect("a folder");
+    let mailbox = Mailbox::open(&folder.path().join("m.db"))
+        .await
+        .expect("opens");
+    let index = RegistryIndex::new(mailbox.database().clone());
+    let removed = Arc::new(Mutex::new(Vec::new()));
+    let seen = removed.clone();
+    let watcher = Watcher::new(
+        Arc::new(local.chain()),
+        index.clone(),
+        Arc::new(ChainStatus::default()),
+        move |room, person| seen.lock().expect("not poisoned").push((room, person)),
+    );
+    let round = async || watcher.round().await.expect("a round");
+    let rooms = async |person| -> Vec<(RoomId, Standing)> {
+        let rooms = index.rooms_of(person).await.expect("rooms");
+        rooms
+            .iter()
+            .map(|room| (room.room, room.standing))
+            .collect()
+    };
+    local.call(create(kept, &[ada])).await;
+    round().await;
+
+    let before = local.snapshot().await;
+    local.call(create(undone, &[eve])).await;
+    local
+        .call(RoomRegistry::removeMembersCall {
+            room: B256::from(room.0),
+            persons: vec![address(ada)],
+        })
+        .await;
+    round().await;
+    assert_eq!(rooms(ada).await, [(room, Standing::Removed)]);
+    assert_eq!(rooms(eve).await, [(other, Standing::Member)]);
+    removed.lock().expect("not poisoned").clear();
+
+    // A shorter chain is waited for; the blocks in place of those hold nothing.
+    local.replace(&before, 1).await;
+    round().await;
+    assert_eq!(rooms(eve).await, [(other, Standing::Member)]);
+    local
+        .call(RoomRegistry::setModeratorCall {
+            room: B256::from(room.0),
+            person: address(ada),
+            on: true,
+        })
+        .await;
+    local.send(json!({ "to": local.account })).await;
+    round().await;
+    assert_eq!(rooms(ada).await, [(room, Standing::Member)]);
+    assert_eq!(rooms(eve).await, []);
+    assert_eq!(index.count().await.expect("answers"), 1);
+    assert_eq!(index.moderators(room).await.expect("answers"), [ada]);
+    // Whoever was in only by what is gone has to leave.
+    assert_eq!(
+        *removed.lock().expect("not poisoned"),
+        [(other, owner), (other, eve)]
     );
 }
 

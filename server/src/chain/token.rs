@@ -1,8 +1,9 @@
 //! What the token contract says of one conversation, read at one block.
 
-use alloy_primitives::{Address, U256};
+use alloy_primitives::{Address, Bytes, U64, U256};
 use alloy_provider::Provider;
-use alloy_rpc_types_eth::{BlockId, BlockNumberOrTag};
+use alloy_rpc_client::BatchRequest;
+use alloy_rpc_types_eth::{Block, BlockId, TransactionInput, TransactionRequest};
 use alloy_sol_types::SolCall;
 use healthsync_core::conversation::ConversationToken::{
     Conversation, describeCall, firstBlockCall, royaltyInfoCall, splitterCodeCall,
@@ -19,7 +20,10 @@ pub struct TokenOnChain {
     pub holder: Option<Person>,
     pub conversation: Conversation,
     pub contributors: Vec<Royalty>,
+    /// In which all of this was read.
     pub block: u64,
+    /// The newest block that cannot be replaced any more; `None` when the node does not say.
+    pub finalized: Option<u64>,
 }
 
 /// One contributor's part.
@@ -44,14 +48,13 @@ impl Chain {
         call: C,
         block: BlockId,
     ) -> Result<C::Return, ChainError> {
-        let answer = self.call_at(at, call.abi_encode().into(), block).await?;
-        C::abi_decode_returns(&answer).map_err(|error| ChainError::Answer(error.to_string()))
+        decoded::<C>(self.call_at(at, call.abi_encode().into(), block).await)
     }
 
     /// `None` when nothing of that id has been minted.
     pub async fn describe(&self, token: TokenId) -> Result<Option<TokenOnChain>, ChainError> {
         let contract = self.token.ok_or(ChainError::NoToken)?;
-        let number = self.block_number().await?;
+        let (number, finalized) = self.heads().await?;
         let block = BlockId::number(number);
         let id = token.number();
         // Nodes word a revert differently; this call answers for everything, with zero for what is not there.
@@ -59,17 +62,17 @@ impl Chain {
             token: id,
             price: U256::ZERO,
         };
-        let splitter = self.ask_at(contract, royalty, block).await?.receiver;
+        let describe = describeCall { token: id };
+        let (royalty, described) = self.ask_both(contract, royalty, describe, block).await?;
+        let splitter = royalty?.receiver;
         if splitter == Address::ZERO {
             return Ok(None);
         }
+        let described = described?;
         let accounts = accountsCall {
             asset: Address::ZERO,
         };
-        let (described, accounts) = futures::try_join!(
-            self.ask_at(contract, describeCall { token: id }, block),
-            self.ask_at(splitter, accounts, block),
-        )?;
+        let accounts = self.ask_at(splitter, accounts, block).await?;
         let contributors = accounts
             .people
             .iter()
@@ -88,7 +91,52 @@ impl Chain {
             conversation: described.conversation,
             contributors,
             block: number,
+            finalized,
         }))
+    }
+
+    /// The newest block, and the newest that cannot be replaced any more: `None` when the node does not say.
+    async fn heads(&self) -> Result<(u64, Option<u64>), ChainError> {
+        let client = self.provider.client();
+        let mut batch = BatchRequest::new(client);
+        let newest = batch
+            .add_call::<_, U64>("eth_blockNumber", &())
+            .map_err(refused)?;
+        let finalized = batch
+            .add_call::<_, Option<Block>>("eth_getBlockByNumber", &("finalized", false))
+            .map_err(refused)?;
+        limited(batch.send()).await?;
+        let newest = newest.await.map_err(refused)?.to();
+        let finalized = finalized.await.ok().flatten();
+        Ok((newest, finalized.map(|block| block.header.number)))
+    }
+
+    /// Two calls of one contract at one block, in one request; each answers or fails for itself.
+    async fn ask_both<A: SolCall, B: SolCall>(
+        &self,
+        at: Address,
+        one: A,
+        other: B,
+        block: BlockId,
+    ) -> Result<(Result<A::Return, ChainError>, Result<B::Return, ChainError>), ChainError> {
+        let request = |data: Vec<u8>| {
+            TransactionRequest::default()
+                .to(at)
+                .input(TransactionInput::both(data.into()))
+        };
+        let client = self.provider.client();
+        let mut batch = BatchRequest::new(client);
+        let mut add = |data| {
+            let call = batch.add_call::<_, Bytes>("eth_call", &(request(data), block));
+            call.map_err(refused)
+        };
+        let one = add(one.abi_encode())?;
+        let other = add(other.abi_encode())?;
+        limited(batch.send()).await?;
+        Ok((
+            decoded::<A>(one.await.map_err(refused)),
+            decoded::<B>(other.await.map_err(refused)),
+        ))
     }
 
     /// The block in which the token contract was deployed: none of its events is older.
@@ -104,13 +152,12 @@ impl Chain {
         self.ask_at(contract, splitterCodeCall {}, BlockId::latest())
             .await
     }
+}
 
-    /// The newest block that cannot be replaced any more; `None` when the node does not say.
-    pub async fn finalized(&self) -> Option<u64> {
-        let block = self
-            .provider
-            .get_block_by_number(BlockNumberOrTag::Finalized);
-        let found = limited(block).await.ok()??;
-        Some(found.header.number)
-    }
+fn refused(error: impl std::fmt::Display) -> ChainError {
+    ChainError::Rpc(error.to_string())
+}
+
+fn decoded<C: SolCall>(answer: Result<Bytes, ChainError>) -> Result<C::Return, ChainError> {
+    C::abi_decode_returns(&answer?).map_err(|error| ChainError::Answer(error.to_string()))
 }

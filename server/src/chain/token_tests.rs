@@ -139,3 +139,52 @@ async fn a_token_from_mint_to_another_holder() {
     round(&ours, &index).await.expect("reads");
     assert_eq!(of(Person([7; 20])).await, [token]);
 }
+
+#[tokio::test]
+async fn a_sale_and_a_mint_in_replaced_blocks_have_not_happened() {
+    let Some(program) = LocalChain::program() else {
+        return;
+    };
+    let local = LocalChain::start(&program).await;
+    let at = local.deploy("ConversationToken").await;
+    let contract = Person::from(at);
+    let chain = Arc::new(local.chain().with_token(Some(contract)));
+    let holder = Person::from(local.account);
+    let folder = tempfile::tempdir().expect("a folder");
+    let mailbox = Mailbox::open(&folder.path().join("m.db"))
+        .await
+        .expect("opens");
+    let index = TokenIndex::new(mailbox.database().clone());
+    let of = async |person| index.of(person).await.expect("answers");
+    let read = async || round(&chain, &index).await.expect("reads");
+    let buyer = Person([7; 20]);
+
+    let before_mint = local.snapshot().await;
+    let terms = terms(holder);
+    let token = terms.token(31337, &contract);
+    let mint = json!({ "to": at, "data": hex_of(&minted(&terms, contract)) });
+    local.send(mint.clone()).await;
+    read().await;
+    assert_eq!(of(holder).await, [token]);
+    local.replace(&before_mint, 3).await;
+    read().await;
+    assert_eq!(of(holder).await, Vec::<TokenId>::new());
+    assert_eq!(index.minted(token).await.expect("answers"), None);
+
+    local.send(mint).await;
+    let before_sale = local.snapshot().await;
+    let sold = transferFromCall {
+        from: local.account,
+        to: Address::from(buyer.0),
+        tokenId: token.number(),
+    };
+    local
+        .send(json!({ "to": at, "data": hex_of(&sold.abi_encode()) }))
+        .await;
+    read().await;
+    assert_eq!(of(buyer).await, [token]);
+    local.replace(&before_sale, 2).await;
+    read().await;
+    assert_eq!(of(holder).await, [token]);
+    assert_eq!(of(buyer).await, Vec::<TokenId>::new());
+}

@@ -8,9 +8,12 @@ use std::time::Duration;
 use alloy_provider::Provider;
 use alloy_rpc_types_eth::Filter;
 use alloy_sol_types::SolEventInterface;
-use healthsync_core::registry::RoomRegistry::RoomRegistryEvents as Event;
+use healthsync_core::registry::RoomRegistry::{
+    MemberAdded, MemberRemoved, RoomRegistryEvents as Event,
+};
 use healthsync_core::{Person, RoomId};
 
+use super::replay::Placed;
 use super::{Chain, ChainError, RegistryIndex, limited};
 use crate::settings::LOCAL_CHAIN;
 
@@ -126,8 +129,10 @@ impl Watcher {
         };
         let known = self.index.block(self.chain.chain_id(), registry).await?;
         let last = match known {
-            // A chain that is shorter than what was read began anew.
             Some(last) if last <= head => last,
+            // One of several nodes lags behind, or the newest blocks are being replaced: it will grow.
+            Some(last) if last - head <= OVERLAP => return Ok(0),
+            // A chain that is much shorter than what was read began anew.
             _ => {
                 if !self.chain.registry_has_code().await? {
                     self.status.block.store(head, Ordering::Relaxed);
@@ -149,11 +154,22 @@ impl Watcher {
         while from <= head {
             let to = head.min(from + WINDOW - 1);
             let found = self.events(registry, from, to).await?;
-            self.index.apply(&found, to).await?;
+            let changes = self.index.apply(from, to, &found).await?;
             self.status.block.store(to, Ordering::Relaxed);
             events += found.len();
-            // What was read again has been acted upon the first time.
-            for (_, event) in found.iter().filter(|(block, _)| *block > last) {
+            for event in &changes.undone {
+                // The chain is asked again who is in.
+                if let Event::MemberAdded(MemberAdded { room, person, .. })
+                | Event::MemberRemoved(MemberRemoved { room, person, .. }) = event
+                {
+                    let (room, person) = (RoomId(room.0), Person(person.into_array()));
+                    self.chain.forget(room, person);
+                    if matches!(event, Event::MemberAdded(_)) {
+                        (self.removed)(room, person);
+                    }
+                }
+            }
+            for event in &changes.fresh {
                 match event {
                     Event::MemberAdded(added) => {
                         self.chain
@@ -181,7 +197,7 @@ impl Watcher {
         registry: alloy_primitives::Address,
         from: u64,
         to: u64,
-    ) -> Result<Vec<(u64, Event)>, ChainError> {
+    ) -> Result<Vec<Placed>, ChainError> {
         let filter = Filter::new()
             .address(registry)
             .from_block(from)
@@ -192,7 +208,11 @@ impl Watcher {
             .iter()
             .filter_map(|log| {
                 let event = Event::decode_log(&log.inner).ok()?;
-                Some((log.block_number.unwrap_or(to), event.data))
+                Some(Placed {
+                    block: log.block_number?,
+                    position: log.log_index?,
+                    event: event.data,
+                })
             })
             .collect())
     }

@@ -54,7 +54,7 @@ impl Counters {
 
 /// 200 when mailbox, key nodes and relay run. The chain is reported, but its failing is not ours.
 pub async fn healthz(State(services): State<Shared>) -> Response {
-    let mailbox = services.mailbox.database().alive().await;
+    let mailbox = services.mailbox.alive().await;
     let key_nodes = services.key_nodes.alive().await;
     let relay = services.relay_runs();
     let healthy = mailbox && key_nodes && relay;

@@ -40,6 +40,7 @@ pub fn assets(root: &Path) -> Result<Assets, String> {
         wasm: name("wasm")?,
         later: vec![name("runtime")?],
         css: name("css")?,
+        imaging: name("imaging")?,
     })
 }
 

@@ -15,7 +15,7 @@ async fn with_site() -> TestServer {
     std::fs::create_dir_all(site.join("pkg")).expect("a folder");
     let name = "healthsync.0123456789abcdef";
     let manifest = serde_json::json!({
-        "js": format!("/pkg/{name}.js"), "wasm": format!("/pkg/{name}.wasm"), "runtime": format!("/pkg/{name}.wasm"), "css": format!("/pkg/{name}.css"),
+        "js": format!("/pkg/{name}.js"), "wasm": format!("/pkg/{name}.wasm"), "runtime": format!("/pkg/{name}.wasm"), "css": format!("/pkg/{name}.css"), "imaging": "/pkg/i-0123456789abcdef/entry.js",
     });
     std::fs::write(site.join("manifest.json"), manifest.to_string()).expect("written");
     std::fs::write(site.join(format!("pkg/{name}.js")), "plain").expect("written");

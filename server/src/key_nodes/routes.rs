@@ -64,6 +64,7 @@ pub(super) fn routes(nodes: Vec<KeyNode>, authority: Arc<Authority>) -> Router {
             "/api/retireSharedKey/{n}",
             on(MethodFilter::POST, KeyCall::Retire),
         )
+        .route("/api/endDevice/{n}", post(end_device))
         .route("/api/keyLog/{n}", on(MethodFilter::POST, KeyCall::ReadLog))
         .layer(DefaultBodyLimit::max(MAX_BODY))
         .with_state(Nodes {
@@ -79,9 +80,9 @@ type Body = Result<Bytes, BytesRejection>;
 
 impl Nodes {
     async fn call(&self, call: KeyCall, n: &str, headers: &HeaderMap, body: Body) -> Response {
-        let number = n.parse::<u8>().ok();
-        let Some(node) = self.nodes.iter().find(|node| Some(node.number()) == number) else {
-            return send(Answer::refused("no_such_node", &self.who_is_here()));
+        let node = match self.node(n) {
+            Ok(node) => node,
+            Err(refusal) => return send(refusal),
         };
         let Ok(body) = body else {
             return send(Answer::bad_request(BROKEN));
@@ -95,6 +96,12 @@ impl Nodes {
             random: rand::random(),
         };
         send(node.handle(call, request).await)
+    }
+
+    fn node(&self, n: &str) -> Result<&KeyNode, Answer> {
+        let number = n.parse::<u8>().ok();
+        let found = self.nodes.iter().find(|node| Some(node.number()) == number);
+        found.ok_or_else(|| Answer::refused("no_such_node", &self.who_is_here()))
     }
 
     fn who_is_here(&self) -> String {
@@ -141,6 +148,14 @@ async fn refresh_jwt(State(nodes): State<Nodes>, body: Body) -> Response {
             .authority
             .refresh_jwt(&body, clock::now(), rand::random()),
         Err(_) => Answer::bad_request(BROKEN),
+    })
+}
+
+async fn end_device(State(nodes): State<Nodes>, Path(n): Path<String>, body: Body) -> Response {
+    send(match (nodes.node(&n), body) {
+        (Ok(node), Ok(body)) => node.end_device(&body, clock::now()).await,
+        (Err(refusal), _) => refusal,
+        (Ok(_), Err(_)) => Answer::bad_request(BROKEN),
     })
 }
 

@@ -7,18 +7,18 @@ use std::path::Path;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use healthsync_core::{Millis, Person};
+use healthsync_core::{DeviceKey, Millis, Person};
 use healthsync_lighthouse::node::rest::RestKey;
 use healthsync_lighthouse::node::{
-    Action, Entry, LOG_SPAN, Logged, MAX_LOG, Record, ShareStore, StoreError,
+    Action, Entry, LOG_SPAN, Logged, MAX_ENDED, MAX_LOG, Record, ShareStore, StoreError,
 };
 use sqlx::{Row, SqliteConnection};
 
-use crate::database::Database;
+use crate::database::{self, Database};
 use crate::mailbox::{number, positive};
 
 /// What a node keeps.
-const TABLES: [&str; 4] = [
+const TABLES: [&str; 5] = [
     "CREATE TABLE IF NOT EXISTS shares (cid TEXT NOT NULL PRIMARY KEY, record BLOB NOT NULL, \
      revision INTEGER NOT NULL) WITHOUT ROWID",
     "CREATE TABLE IF NOT EXISTS log (cid TEXT NOT NULL, person BLOB NOT NULL, action TEXT NOT NULL, \
@@ -26,18 +26,26 @@ const TABLES: [&str; 4] = [
      PRIMARY KEY (cid, person, action, span)) WITHOUT ROWID",
     "CREATE TABLE IF NOT EXISTS delegates (owner BLOB NOT NULL, delegate BLOB NOT NULL, \
      PRIMARY KEY (owner, delegate)) WITHOUT ROWID",
+    "CREATE TABLE IF NOT EXISTS ended (person BLOB NOT NULL, device BLOB NOT NULL, \
+     PRIMARY KEY (person, device)) WITHOUT ROWID",
     "CREATE TABLE IF NOT EXISTS mark (one INTEGER NOT NULL PRIMARY KEY CHECK (one = 1), bytes BLOB NOT NULL)",
 ];
 
 /// Why a node's file cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
-    /// It is no database, or cannot be read or written.
+    /// It is no database, is damaged, or cannot be read or written.
     #[error(transparent)]
-    Database(#[from] sqlx::Error),
+    Database(#[from] database::OpenError),
     /// The shares in it were sealed with another key.
     #[error("its shares were sealed with another key than the one in HEALTHSYNC_SHARE_KEY_FILE")]
     OtherKey,
+}
+
+impl From<sqlx::Error> for OpenError {
+    fn from(error: sqlx::Error) -> Self {
+        OpenError::Database(error.into())
+    }
 }
 
 /// The records of one node.
@@ -273,6 +281,29 @@ impl ShareStore for SqliteShares {
         }
         transaction.commit().await.map_err(failed)
     }
+
+    async fn is_ended(&self, device: DeviceKey, person: Person) -> Result<bool, StoreError> {
+        sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM ended WHERE person = ? AND device = ?)")
+            .bind(&person.0[..])
+            .bind(&device.0[..])
+            .fetch_one(&self.database.read)
+            .await
+            .map_err(failed)
+    }
+
+    async fn end_device(&self, device: DeviceKey, person: Person) -> Result<bool, StoreError> {
+        sqlx::query(
+            "INSERT INTO ended (person, device) SELECT ?1, ?2 \
+             WHERE (SELECT count(*) FROM ended WHERE person = ?1) < ?3 ON CONFLICT DO NOTHING",
+        )
+        .bind(&person.0[..])
+        .bind(&device.0[..])
+        .bind(number(MAX_ENDED as u64))
+        .execute(&self.database.write)
+        .await
+        .map_err(failed)?;
+        self.is_ended(device, person).await
+    }
 }
 
 #[cfg(test)]
@@ -358,5 +389,16 @@ mod tests {
             assert_eq!(store.delegates(owner).await.expect("read"), people);
         }
         assert!(store.holds("a").await.is_ok_and(|holds| !holds));
+        let ended = async |n| {
+            let device = DeviceKey([n; 32]);
+            assert!(!store.is_ended(device, owner).await.expect("read"));
+            store.end_device(device, owner).await.expect("written")
+        };
+        let most = MAX_ENDED as u8;
+        for n in 0..=most {
+            assert_eq!(ended(n).await, n < most);
+        }
+        let again = store.end_device(DeviceKey([0; 32]), owner).await;
+        assert!(again.expect("read"), "what is ended stays so");
     }
 }

@@ -4,18 +4,24 @@
 //! different envelopes with the same seq (a fork) never both get in.
 
 mod devices;
+mod history;
+mod pools;
+mod retention;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
 
-use healthsync_core::{DeviceKey, Envelope, Millis, Person, RoomId, VersionVector};
-use sqlx::{Row, SqliteConnection};
+use healthsync_core::{DeviceKey, Envelope, Millis, Person, RoomId};
+use sqlx::{AnyConnection, Row};
 
-use crate::database::Database;
+use crate::database::{Database, OpenError};
 
 pub use devices::KnownDevice;
+use devices::Lately;
+pub use history::Page;
+use pools::Pools;
 
 /// Bytes of sealed events that one person may keep in one room; files do not count here.
 pub const PERSON_QUOTA: u64 = 64 * 1024 * 1024;
@@ -49,39 +55,76 @@ pub enum StoreError {
     /// The caller's: too much.
     #[error("{0}")]
     Quota(&'static str),
+    /// The environment's: no room on the disk.
+    #[error("the server's disk is full")]
+    Full,
     /// Ours.
     #[error("the mailbox does not answer: {0}")]
-    Database(#[from] sqlx::Error),
+    Database(sqlx::Error),
 }
 
-/// One page of history.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Page {
-    pub envelopes: Vec<Vec<u8>>,
-    /// Whether there is more after it.
-    pub more: bool,
+impl From<sqlx::Error> for StoreError {
+    fn from(error: sqlx::Error) -> Self {
+        let code = error.as_database_error().and_then(|error| error.code());
+        match code.as_deref() {
+            // SQLITE_FULL; PostgreSQL's disk_full.
+            Some("13" | "53100") => StoreError::Full,
+            _ => StoreError::Database(error),
+        }
+    }
 }
 
 /// Sealed events, heads and device proofs of all rooms.
 #[derive(Clone, Debug)]
 pub struct Mailbox {
-    database: Database,
+    pools: Pools,
+    embedded: Database,
+    devices: Arc<Lately>,
 }
 
 impl Mailbox {
-    /// Opens or makes the mailbox and brings its tables up to date.
+    /// Opens or makes the mailbox in an SQLite file and brings its tables up to date.
     ///
     /// # Errors
-    /// When the file cannot be opened, or was written by a newer version.
-    pub async fn open(file: &Path) -> Result<Self, sqlx::Error> {
-        let database = Database::open(file).await?;
-        sqlx::migrate!().run(&database.write).await?;
-        Ok(Self { database })
+    /// See [`OpenError`]; a damaged file is left as it was.
+    pub async fn open(file: &Path) -> Result<Self, OpenError> {
+        let embedded = embedded(file).await?;
+        let pools = Pools::sqlite(file).await?;
+        Ok(Self {
+            pools,
+            embedded,
+            devices: Arc::default(),
+        })
     }
 
-    /// The database, for the tables of the registry index and the uploads.
+    /// The mailbox in a PostgreSQL database; `file` keeps what is not the mailbox's.
+    ///
+    /// # Errors
+    /// See [`OpenError`].
+    pub async fn postgres(url: &str, file: &Path) -> Result<Self, OpenError> {
+        let embedded = embedded(file).await?;
+        let pools = Pools::postgres(url).await?;
+        Ok(Self {
+            pools,
+            embedded,
+            devices: Arc::default(),
+        })
+    }
+
+    /// The embedded database, for the tables of the registry index and the uploads.
     pub fn database(&self) -> &Database {
-        &self.database
+        &self.embedded
+    }
+
+    /// Whether everything still answers.
+    pub async fn alive(&self) -> bool {
+        self.pools.alive().await && self.embedded.alive().await
+    }
+
+    /// Ends all connections.
+    pub async fn close(&self) {
+        self.pools.close().await;
+        self.embedded.close().await;
     }
 
     /// Stores one envelope whose signature has been checked. When this returns `New`, it is on disk.
@@ -97,11 +140,11 @@ impl Mailbox {
     ) -> Result<Stored, StoreError> {
         let (room, device, seq) = (envelope.room, envelope.device, envelope.seq);
         let id = envelope.id();
-        let mut transaction = self.database.write.begin().await?;
+        let mut transaction = self.pools.begin(&lock(device)).await?;
         let head = head(&mut transaction, room, device).await?;
         if seq <= head {
             let known: Option<Vec<u8>> = sqlx::query_scalar(
-                "SELECT id FROM envelopes WHERE room = ? AND device = ? AND seq = ?",
+                "SELECT id FROM envelopes WHERE room = $1 AND device = $2 AND seq = $3",
             )
             .bind(&room.0[..])
             .bind(&device.0[..])
@@ -117,24 +160,29 @@ impl Mailbox {
             return Err(StoreError::Gap { seq, head });
         }
         check_quota(&mut transaction, room, person, head, bytes.len()).await?;
-        sqlx::query("INSERT INTO envelopes (room, device, seq, id, received_at, bytes) VALUES (?, ?, ?, ?, ?, ?)")
-            .bind(&room.0[..])
-            .bind(&device.0[..])
-            .bind(number(seq))
-            .bind(&id.0[..])
-            .bind(number(now.0))
-            .bind(bytes)
-            .execute(&mut *transaction)
-            .await?;
-        sqlx::query("INSERT INTO heads (room, device, seq) VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET seq = excluded.seq")
-            .bind(&room.0[..])
-            .bind(&device.0[..])
-            .bind(number(seq))
-            .execute(&mut *transaction)
-            .await?;
         sqlx::query(
-            "INSERT INTO used (room, person, bytes) VALUES (?, ?, ?) \
-             ON CONFLICT DO UPDATE SET bytes = bytes + excluded.bytes",
+            "INSERT INTO envelopes (room, device, seq, id, received_at, bytes) VALUES ($1, $2, $3, $4, $5, $6)",
+        )
+        .bind(&room.0[..])
+        .bind(&device.0[..])
+        .bind(number(seq))
+        .bind(&id.0[..])
+        .bind(number(now.0))
+        .bind(bytes)
+        .execute(&mut *transaction)
+        .await?;
+        sqlx::query(
+            "INSERT INTO heads (room, device, seq) VALUES ($1, $2, $3) \
+             ON CONFLICT (room, device) DO UPDATE SET seq = excluded.seq",
+        )
+        .bind(&room.0[..])
+        .bind(&device.0[..])
+        .bind(number(seq))
+        .execute(&mut *transaction)
+        .await?;
+        sqlx::query(
+            "INSERT INTO used (room, person, bytes) VALUES ($1, $2, $3) \
+             ON CONFLICT (room, person) DO UPDATE SET bytes = used.bytes + excluded.bytes",
         )
         .bind(&room.0[..])
         .bind(&person.0[..])
@@ -144,88 +192,29 @@ impl Mailbox {
         transaction.commit().await?;
         Ok(Stored::New)
     }
+}
 
-    /// The contiguous head of every device of a room.
-    pub async fn heads(&self, room: RoomId) -> Result<VersionVector, sqlx::Error> {
-        let rows = sqlx::query("SELECT device, seq FROM heads WHERE room = ?")
-            .bind(&room.0[..])
-            .fetch_all(&self.database.read)
-            .await?;
-        let mut heads = BTreeMap::new();
-        for row in rows {
-            heads.insert(device_key(row.try_get(0)?)?, positive(row.try_get(1)?));
-        }
-        Ok(VersionVector(heads))
-    }
+async fn embedded(file: &Path) -> Result<Database, OpenError> {
+    sqlx::any::install_default_drivers();
+    let database = Database::open(file).await?;
+    sqlx::migrate!().run(&database.write).await?;
+    Ok(database)
+}
 
-    /// What the room holds beyond `have`, oldest arrival first, at most `limit` envelopes.
-    pub async fn page(
-        &self,
-        room: RoomId,
-        have: &VersionVector,
-        limit: u32,
-    ) -> Result<Page, sqlx::Error> {
-        let limit = limit.clamp(1, PAGE_COUNT);
-        let mut missing: Vec<(i64, i64)> = Vec::new();
-        for (device, head) in &self.heads(room).await?.0 {
-            let had = have.0.get(device).copied().unwrap_or(0);
-            if had >= *head {
-                continue;
-            }
-            // One more than the limit, so that `more` is known without counting.
-            let rows = sqlx::query(
-                "SELECT arrival, length(bytes) FROM envelopes WHERE room = ? AND device = ? AND seq > ? \
-                 ORDER BY seq LIMIT ?",
-            )
-            .bind(&room.0[..])
-            .bind(&device.0[..])
-            .bind(number(had))
-            .bind(i64::from(limit) + 1)
-            .fetch_all(&self.database.read)
-            .await?;
-            for row in rows {
-                missing.push((row.try_get(0)?, row.try_get(1)?));
-            }
-        }
-        missing.sort_unstable();
-        let mut page = Page::default();
-        let mut size = 0;
-        for (arrival, length) in &missing {
-            let length = usize::try_from(*length).unwrap_or(usize::MAX);
-            if page.envelopes.len() >= limit as usize
-                || (size + length > PAGE_BYTES && !page.envelopes.is_empty())
-            {
-                page.more = true;
-                break;
-            }
-            let bytes: Vec<u8> =
-                sqlx::query_scalar("SELECT bytes FROM envelopes WHERE arrival = ?")
-                    .bind(arrival)
-                    .fetch_one(&self.database.read)
-                    .await?;
-            size += bytes.len();
-            page.envelopes.push(bytes);
-        }
-        Ok(page)
-    }
-
-    /// Number of stored envelopes, for `/metrics`.
-    pub async fn count(&self) -> Result<u64, sqlx::Error> {
-        // Nothing is ever deleted, so the largest row id is the count, and reading it is cheap.
-        let count: Option<i64> = sqlx::query_scalar("SELECT max(arrival) FROM envelopes")
-            .fetch_one(&self.database.read)
-            .await?;
-        Ok(positive(count.unwrap_or(0)))
-    }
+/// Two writers of one device wait for each other; those of others seldom do.
+fn lock(device: DeviceKey) -> [u8; 8] {
+    let mut start = [0; 8];
+    start.copy_from_slice(&device.0[..8]);
+    start
 }
 
 async fn head(
-    connection: &mut SqliteConnection,
+    connection: &mut AnyConnection,
     room: RoomId,
     device: DeviceKey,
 ) -> Result<u64, sqlx::Error> {
     let head: Option<i64> =
-        sqlx::query_scalar("SELECT seq FROM heads WHERE room = ? AND device = ?")
+        sqlx::query_scalar("SELECT seq FROM heads WHERE room = $1 AND device = $2")
             .bind(&room.0[..])
             .bind(&device.0[..])
             .fetch_optional(connection)
@@ -234,15 +223,16 @@ async fn head(
 }
 
 async fn check_quota(
-    connection: &mut SqliteConnection,
+    connection: &mut AnyConnection,
     room: RoomId,
     person: Person,
     head: u64,
     size: usize,
 ) -> Result<(), StoreError> {
     let row = sqlx::query(
-        "SELECT coalesce(sum(bytes), 0), coalesce(sum(CASE WHEN person = ? THEN bytes ELSE 0 END), 0) \
-         FROM used WHERE room = ?",
+        "SELECT CAST(coalesce(sum(bytes), 0) AS BIGINT), \
+         CAST(coalesce(sum(CASE WHEN person = $1 THEN bytes ELSE 0 END), 0) AS BIGINT) \
+         FROM used WHERE room = $2",
     )
     .bind(&person.0[..])
     .bind(&room.0[..])
@@ -260,7 +250,7 @@ async fn check_quota(
         ));
     }
     if head == 0 {
-        let devices: i64 = sqlx::query_scalar("SELECT count(*) FROM heads WHERE room = ?")
+        let devices: i64 = sqlx::query_scalar("SELECT count(*) FROM heads WHERE room = $1")
             .bind(&room.0[..])
             .fetch_one(connection)
             .await?;
@@ -273,7 +263,7 @@ async fn check_quota(
     Ok(())
 }
 
-/// SQLite's integers are signed; no count or time of ours reaches their end.
+/// SQL's integers are signed; no count or time of ours reaches their end.
 pub(crate) fn number(value: u64) -> i64 {
     i64::try_from(value).unwrap_or(i64::MAX)
 }
@@ -286,8 +276,4 @@ pub(crate) fn array<const N: usize>(bytes: Vec<u8>) -> Result<[u8; N], sqlx::Err
     bytes
         .try_into()
         .map_err(|_| sqlx::Error::Decode("a stored key has the wrong length".into()))
-}
-
-fn device_key(bytes: Vec<u8>) -> Result<DeviceKey, sqlx::Error> {
-    array(bytes).map(DeviceKey)
 }

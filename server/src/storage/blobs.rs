@@ -8,12 +8,15 @@ use std::sync::Arc;
 use bytes::Bytes;
 use futures::stream::BoxStream;
 use futures::{StreamExt, TryStreamExt};
-use healthsync_lighthouse::cid::{Cid, CidBuilder, parse_cid};
+use healthsync_lighthouse::cid::{Cid, CidBuilder};
 use object_store::local::LocalFileSystem;
 use object_store::path::Path;
-use object_store::{GetOptions, GetRange, MultipartUpload, ObjectStore, WriteMultipart};
+use object_store::{
+    GetOptions, GetRange, MultipartUpload, ObjectStore, ObjectStoreExt, WriteMultipart,
+};
 
 use super::Elsewhere;
+use super::s3::older_than;
 
 /// Up to this size a file is hashed before the first byte leaves; a larger one is hashed on the way out, and the
 /// connection is cut at its end when it does not fit.
@@ -199,18 +202,10 @@ impl Blobs {
 
     /// The files that were last written before `before`, in milliseconds since 1970.
     pub fn older_than(&self, before: u64) -> BoxStream<'static, Result<Cid, BlobError>> {
-        self.store
-            .list(Some(&Path::from("files")))
-            .map_err(BlobError::from)
-            .try_filter_map(move |found| async move {
-                let at = u64::try_from(found.last_modified.timestamp_millis()).unwrap_or(0);
-                let cid = found
-                    .location
-                    .filename()
-                    .and_then(|name| parse_cid(name).ok());
-                Ok(cid.filter(|_| at < before))
-            })
-            .boxed()
+        if let Some((service, _)) = &self.elsewhere {
+            return service.older_than(before);
+        }
+        older_than(self.store.list(Some(&Path::from("files"))), before)
     }
 
     /// Moves a finished upload to its name, and both file and folder onto the disk: only then may the uploader be

@@ -1,5 +1,5 @@
-//! Keeping files at somebody else's service: Lighthouse's (or another server with its API), or a Kubo node. Browsers still
-//! send and fetch here; this server proves the content id and passes the bytes on, with an API key that no browser
+//! Keeping files at somebody else's service: Lighthouse's (or another server with its API), a Kubo node, or a bucket.
+//! Browsers still send and fetch here; this server proves the content id and passes the bytes on, with an API key that no browser
 //! sees.
 
 use std::fmt;
@@ -15,6 +15,7 @@ use serde_json::Value;
 use tokio_util::io::ReaderStream;
 
 use super::BlobError;
+use super::s3::Bucket;
 
 /// For one transfer, as Lighthouse's client has it.
 const TRANSFER: Duration = Duration::from_secs(2 * 60 * 60);
@@ -32,6 +33,8 @@ pub(crate) enum Elsewhere {
     },
     /// Kubo's RPC.
     Kubo { rpc: Url },
+    /// A bucket that speaks S3.
+    S3(Bucket),
 }
 
 impl fmt::Debug for Elsewhere {
@@ -39,6 +42,7 @@ impl fmt::Debug for Elsewhere {
         match self {
             Self::Lighthouse { upload, .. } => write!(f, "Lighthouse at {upload}"),
             Self::Kubo { rpc } => write!(f, "Kubo at {rpc}"),
+            Self::S3(bucket) => bucket.fmt(f),
         }
     }
 }
@@ -126,9 +130,9 @@ impl Elsewhere {
         file: &Path,
         size: u64,
     ) -> Result<(), BlobError> {
-        let opened = tokio::fs::File::open(file).await?;
         let form = Form::new(cid, size);
         let request = match self {
+            Self::S3(bucket) => return bucket.store(cid, file).await,
             Self::Lighthouse {
                 upload, api_key, ..
             } => client
@@ -147,7 +151,7 @@ impl Elsewhere {
             .timeout(TRANSFER)
             .header("content-type", form.kind())
             .header("content-length", form.length)
-            .body(form.body(opened));
+            .body(form.body(tokio::fs::File::open(file).await?));
         let said = short(answer(request).await?).await?;
         let said: Value =
             serde_json::from_slice(&said).map_err(|_| failed("its answer is no JSON"))?;
@@ -163,6 +167,7 @@ impl Elsewhere {
     /// Bytes of a file.
     pub(super) async fn size(&self, client: &reqwest::Client, cid: &Cid) -> Result<u64, BlobError> {
         match self {
+            Self::S3(bucket) => bucket.size(cid).await,
             Self::Lighthouse { gateway, .. } => {
                 let response = answer(client.head(at(gateway, &format!("/ipfs/{cid}")))).await?;
                 response
@@ -192,6 +197,7 @@ impl Elsewhere {
     ) -> Result<BoxStream<'static, Result<Bytes, BlobError>>, BlobError> {
         let part = range.is_some();
         let request = match (self, range) {
+            (Self::S3(bucket), range) => return bucket.read(cid, range).await,
             (Self::Lighthouse { gateway, .. }, range) => {
                 let request = client.get(at(gateway, &format!("/ipfs/{cid}")));
                 match range {
@@ -230,6 +236,7 @@ impl Elsewhere {
         cid: &Cid,
     ) -> Result<(), BlobError> {
         match self {
+            Self::S3(bucket) => bucket.remove(cid).await,
             // Deleting there goes by an id that only its own lists know.
             Self::Lighthouse { .. } => Ok(()),
             Self::Kubo { rpc } => {
@@ -242,6 +249,15 @@ impl Elsewhere {
                     .map(|_| ())
                     .map_err(|error| failed(error.without_url()))
             }
+        }
+    }
+
+    /// The files that were last written before `before`, in milliseconds since 1970, where the service can be asked.
+    /// The others hold files of other people too.
+    pub(super) fn older_than(&self, before: u64) -> BoxStream<'static, Result<Cid, BlobError>> {
+        match self {
+            Self::S3(bucket) => bucket.older_than(before),
+            Self::Lighthouse { .. } | Self::Kubo { .. } => futures::stream::empty().boxed(),
         }
     }
 }

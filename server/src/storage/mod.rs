@@ -10,6 +10,7 @@ mod hear_out;
 mod listing;
 mod range;
 mod routes;
+mod s3;
 mod sweep;
 #[cfg(test)]
 mod tests;
@@ -18,4 +19,6 @@ pub use blobs::{BlobError, Blobs};
 pub(crate) use elsewhere::Elsewhere;
 pub(crate) use routes::sentence;
 pub use routes::{StorageState, routes};
+pub(crate) use s3::Bucket;
+pub use s3::S3Settings;
 pub use sweep::{KeyHolders, sweep_for_ever};

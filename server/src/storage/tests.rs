@@ -494,3 +494,84 @@ async fn files_can_be_kept_at_a_kubo_node() {
         );
     }
 }
+
+/// An S3 service that checks signatures, over a folder.
+async fn s3(folder: &std::path::Path) -> String {
+    let files = s3s_fs::FileSystem::new(folder).expect("a folder");
+    let mut service = s3s::service::S3ServiceBuilder::new(files);
+    service.set_auth(s3s::auth::SimpleAuth::from_single("reader", "s3cr3t"));
+    let service = axum::error_handling::HandleError::new(service.build(), async |_| {
+        StatusCode::INTERNAL_SERVER_ERROR
+    });
+    listening(axum::Router::new().fallback_service(service)).await
+}
+
+#[tokio::test]
+async fn files_can_be_kept_in_a_bucket() {
+    let folder = tempfile::tempdir().expect("a folder");
+    std::fs::create_dir(folder.path().join("images")).expect("a bucket");
+    let endpoint = s3(folder.path()).await;
+    let settings = |secret: &'static str| {
+        [
+            "--storage-url",
+            "s3://images/ward/7",
+            "--s3-endpoint",
+            &endpoint,
+            "--s3-region",
+            "eu-central-1",
+            "--s3-access-key-id",
+            "reader",
+            "--s3-secret-access-key",
+            secret,
+        ]
+        .map(str::to_owned)
+    };
+    let start = async |secret| {
+        let settings = settings(secret);
+        TestServer::start(&settings.each_ref().map(String::as_str)).await
+    };
+    let server = start("s3cr3t").await;
+    let ada = Someone::new(1);
+    // In one request, and in parts.
+    let bytes: Vec<u8> = (0..17 * 1024 * 1024 + 17)
+        .map(|n: u32| ((n * 31) >> 3) as u8)
+        .collect();
+    for bytes in [&bytes[..0], &bytes[..44], &bytes[..]] {
+        let cid = cid_v1(bytes);
+        let (status, said) = json(put(&server, &ada, &cid, bytes).await).await;
+        assert_eq!(status, StatusCode::OK, "{said}");
+        let lies = std::fs::read(folder.path().join("images/ward/7").join(&cid));
+        assert!(lies.expect("it is in the bucket") == bytes);
+        let path = format!("/ipfs/{cid}");
+        let (status, got) = whole(server.get(&path).await).await;
+        assert!(status == StatusCode::OK && got == bytes);
+        if bytes.len() > 7 {
+            let part = Request::get(&path).header(header::RANGE, "bytes=3-6");
+            let part = part.body(Body::empty()).expect("a request");
+            assert_eq!(
+                whole(server.send(part).await).await,
+                (StatusCode::PARTIAL_CONTENT, bytes[3..=6].to_vec())
+            );
+        }
+    }
+    assert_eq!(incoming(&server), 0);
+
+    let missing = format!("/ipfs/{}", cid_v1(b"?"));
+    assert_eq!(server.get(&missing).await.status(), StatusCode::NOT_FOUND);
+
+    // What the bucket gives is hashed again.
+    let cid = cid_v1(&bytes[..44]);
+    std::fs::write(folder.path().join("images/ward/7").join(&cid), [7; 44]).expect("written");
+    let (status, said) = json(server.get(&format!("/ipfs/{cid}")).await).await;
+    assert_eq!(
+        (status, said["code"].as_str()),
+        (StatusCode::INTERNAL_SERVER_ERROR, Some("damaged"))
+    );
+
+    let (status, said) = json(put(&start("wr0ng").await, &ada, &cid, &bytes[..44]).await).await;
+    assert_eq!(
+        (status, said["code"].as_str()),
+        (StatusCode::SERVICE_UNAVAILABLE, Some("storage_unavailable"))
+    );
+    assert!(!said.to_string().contains("wr0ng"));
+}

@@ -1,0 +1,94 @@
+//! What a room holds, and the part of it that somebody misses.
+
+use std::collections::BTreeMap;
+
+use healthsync_core::{DeviceKey, RoomId, VersionVector};
+use sqlx::Row;
+
+use super::{Mailbox, PAGE_BYTES, PAGE_COUNT, array, number, positive};
+
+/// One page of history.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Page {
+    pub envelopes: Vec<Vec<u8>>,
+    /// Whether there is more after it.
+    pub more: bool,
+}
+
+impl Mailbox {
+    /// The contiguous head of every device of a room.
+    pub async fn heads(&self, room: RoomId) -> Result<VersionVector, sqlx::Error> {
+        let rows = sqlx::query("SELECT device, seq FROM heads WHERE room = $1")
+            .bind(&room.0[..])
+            .fetch_all(&self.pools.read)
+            .await?;
+        let mut heads = BTreeMap::new();
+        for row in rows {
+            heads.insert(
+                DeviceKey(array(row.try_get(0)?)?),
+                positive(row.try_get(1)?),
+            );
+        }
+        Ok(VersionVector(heads))
+    }
+
+    /// What the room holds beyond `have`, oldest arrival first, at most `limit` envelopes.
+    pub async fn page(
+        &self,
+        room: RoomId,
+        have: &VersionVector,
+        limit: u32,
+    ) -> Result<Page, sqlx::Error> {
+        let limit = limit.clamp(1, PAGE_COUNT);
+        let mut missing: Vec<(i64, i64)> = Vec::new();
+        for (device, head) in &self.heads(room).await?.0 {
+            let had = have.0.get(device).copied().unwrap_or(0);
+            if had >= *head {
+                continue;
+            }
+            // One more than the limit, so that `more` is known without counting.
+            let rows = sqlx::query(
+                "SELECT arrival, CAST(length(bytes) AS BIGINT) FROM envelopes \
+                 WHERE room = $1 AND device = $2 AND seq > $3 ORDER BY seq LIMIT $4",
+            )
+            .bind(&room.0[..])
+            .bind(&device.0[..])
+            .bind(number(had))
+            .bind(i64::from(limit) + 1)
+            .fetch_all(&self.pools.read)
+            .await?;
+            for row in rows {
+                missing.push((row.try_get(0)?, row.try_get(1)?));
+            }
+        }
+        missing.sort_unstable();
+        let mut page = Page::default();
+        let mut size = 0;
+        for (arrival, length) in &missing {
+            let length = usize::try_from(*length).unwrap_or(usize::MAX);
+            if page.envelopes.len() >= limit as usize
+                || (size + length > PAGE_BYTES && !page.envelopes.is_empty())
+            {
+                page.more = true;
+                break;
+            }
+            let bytes: Vec<u8> =
+                sqlx::query_scalar("SELECT bytes FROM envelopes WHERE arrival = $1")
+                    .bind(arrival)
+                    .fetch_one(&self.pools.read)
+                    .await?;
+            size += bytes.len();
+            page.envelopes.push(bytes);
+        }
+        Ok(page)
+    }
+
+    /// Number of envelopes ever stored, for `/metrics`.
+    pub async fn count(&self) -> Result<u64, sqlx::Error> {
+        let count: i64 =
+            sqlx::query_scalar("SELECT CAST(coalesce(sum(seq), 0) AS BIGINT) FROM heads")
+                .fetch_one(&self.pools.read)
+                .await?;
+        Ok(positive(count))
+    }
+}
