@@ -2,7 +2,7 @@
 //!
 //! The server crate implements [`Backend`] and puts it into the context; `app` itself knows no chain and no node.
 
-use healthsync_core::{Person, RoomId, TokenId};
+use healthsync_core::{Person, RoomId, SignedRevocation, TokenId};
 use leptos::prelude::*;
 use serde::{Deserialize, Serialize};
 
@@ -48,25 +48,73 @@ pub struct RoomFacts {
     pub exists: bool,
     pub owner: Option<Person>,
     pub members: Vec<MemberFact>,
-    /// Who was taken off the list, the latest first. May be some blocks behind `block`.
+    /// Who is not on the list any more, the latest first. May be some blocks behind `block`, as the next two.
     #[serde(default)]
     pub removed: Vec<RemovedFact>,
+    /// The list does not change any more.
+    #[serde(default)]
+    pub archived: bool,
+    /// Whom the owner has offered the room to.
+    #[serde(default)]
+    pub offered: Option<Person>,
+    /// Who made the room; as far as the index has come.
+    #[serde(default)]
+    pub creator: Option<Person>,
+    /// How long the relay keeps what is said.
+    #[serde(default)]
+    pub kept: Retention,
     pub block: u64,
 }
 
-/// Somebody who was taken off a room's list and is not on it.
+/// Days without a word after which a relay forgets a room, all of it at once; `None`: never.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Retention {
+    /// As the room's owner wants it.
+    pub days: Option<u32>,
+    /// As whoever runs the relay has it, for all rooms.
+    pub at_most: Option<u32>,
+}
+
+impl RoomFacts {
+    /// Whose name for the room counts: its maker's, also when the room is somebody else's by now.
+    pub fn named_by(&self) -> Option<Person> {
+        self.creator.or(self.owner)
+    }
+}
+
+/// Somebody who was on a room's list and is not any more.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RemovedFact {
     pub person: Person,
     /// The block of the removal.
     pub block: u64,
+    /// They left on their own.
+    #[serde(default)]
+    pub left: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RoomFact {
     pub room: RoomId,
     pub owner: Person,
+    #[serde(default)]
+    pub creator: Option<Person>,
     pub members: u32,
+    #[serde(default)]
+    pub archived: bool,
+    #[serde(default)]
+    pub standing: Standing,
+}
+
+/// What a person is to a room.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Standing {
+    #[default]
+    Member,
+    /// On their own.
+    Left,
+    Removed,
 }
 
 /// What the chain says of a token, read at `block`.
@@ -150,6 +198,8 @@ pub trait Backend: Send + Sync {
     async fn token_facts(&self, token: TokenId) -> Result<Option<TokenFacts>, ApiError>;
     async fn tokens_of(&self, person: Person) -> Result<Vec<TokenId>, ApiError>;
     async fn key_shares(&self, request: KeyShareRequest) -> Result<Vec<NodeAnswer>, ApiError>;
+    async fn end_device(&self, revocation: SignedRevocation) -> Result<(), ApiError>;
+    async fn keep_room(&self, bearer: &str) -> Result<(), ApiError>;
     /// The same JSON as `/api/bootstrap`.
     fn bootstrap(&self) -> crate::client::model::Bootstrap;
 }
@@ -178,7 +228,7 @@ pub async fn room_facts(room: RoomId) -> Result<RoomFacts, ApiError> {
     backend()?.0.room_facts(room).await
 }
 
-/// The rooms a person is in. Public on chain, so nothing is proved for it.
+/// The rooms a person is in or was in. Public on chain, so nothing is proved for it.
 #[server(name = AskRoomsOf, endpoint = "rooms_of")]
 pub async fn rooms_of(person: Person) -> Result<Vec<RoomFact>, ApiError> {
     backend()?.0.rooms_of(person).await
@@ -200,4 +250,17 @@ pub async fn tokens_of(person: Person) -> Result<Vec<TokenId>, ApiError> {
 #[server(name = AskKeyShares, endpoint = "key_shares", input = leptos::server_fn::codec::Json)]
 pub async fn key_shares(request: KeyShareRequest) -> Result<Vec<NodeAnswer>, ApiError> {
     backend()?.0.key_shares(request).await
+}
+
+/// Tells the relay that a wallet has ended a device's right to write. It proves itself, so anybody may pass it on.
+#[server(name = EndDevice, endpoint = "end_device", input = leptos::server_fn::codec::Json)]
+pub async fn end_device(revocation: SignedRevocation) -> Result<(), ApiError> {
+    backend()?.0.end_device(revocation).await
+}
+
+/// A room's owner says how long the relay keeps it. `bearer` is a device token with the scope `retention`, which says all
+/// of it.
+#[server(name = KeepRoom, endpoint = "keep_room", input = leptos::server_fn::codec::Json)]
+pub async fn keep_room(bearer: String) -> Result<(), ApiError> {
+    backend()?.0.keep_room(&bearer).await
 }

@@ -129,9 +129,9 @@ fn talk() -> Talk {
     };
     Talk {
         messages: Arc::new(vec![
-            message(5, Delivery::Stored),
-            message(6, Delivery::Waiting),
-            message(7, Delivery::Refused(trouble())),
+            Arc::new(message(5, Delivery::Stored)),
+            Arc::new(message(6, Delivery::Waiting)),
+            Arc::new(message(7, Delivery::Refused(trouble()))),
         ]),
         older: 3,
         fetching: Some((1, 2)),
@@ -167,6 +167,7 @@ fn image(lock: ImageLock) -> ImageRow {
         size: 5,
         width: 1,
         height: 1,
+        series: None,
         lock,
     }
 }
@@ -237,6 +238,8 @@ fn room(lock: ImageLock, closed_at: Option<Millis>) -> RoomView {
         at: Millis(2),
         images: vec![image(lock)],
         polls: vec![poll(closed_at)],
+        marks: Arc::default(),
+        renewed: Some(Millis(3)),
         delivery: Delivery::Refused(trouble()),
     }]);
     room.talk = talk();
@@ -246,6 +249,7 @@ fn room(lock: ImageLock, closed_at: Option<Millis>) -> RoomView {
         size: 4,
         preview: None,
         stage: Stage::Failed(trouble()),
+        series: false,
     }]);
     room.draft = evil();
     room
@@ -384,6 +388,8 @@ fn the_list_of_rooms() {
         name: Some(evil()),
         owner: OTHER,
         members: 2,
+        archived: true,
+        standing: crate::api::Standing::Member,
         unread: 1,
         mentioned: true,
         needs_opinion: true,

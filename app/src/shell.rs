@@ -13,6 +13,8 @@ pub struct Assets {
     /// WebAssembly that the page needs a moment after it has started.
     pub later: Vec<String>,
     pub css: String,
+    /// The first script of the picture workspace, loaded with the first picture.
+    pub imaging: String,
 }
 
 /// The whole document of one page.
@@ -24,6 +26,7 @@ pub fn shell(options: LeptosOptions, assets: Assets, bootstrap: Bootstrap) -> im
         wasm,
         later,
         css,
+        imaging,
     } = assets;
     view! {
         <!DOCTYPE html>
@@ -37,6 +40,7 @@ pub fn shell(options: LeptosOptions, assets: Assets, bootstrap: Bootstrap) -> im
                     content="A second opinion from the colleagues you choose: closed rooms, shared images, signed votes."
                 />
                 <meta name="healthsync-bootstrap" content=facts />
+                <meta name="healthsync-imaging" content=imaging />
                 <link rel="icon" href="/favicon.svg" type="image/svg+xml" />
                 // Before the first paint, or a chosen theme would flash.
                 <script src="/theme.js"></script>

@@ -4,20 +4,38 @@
 //! network, the wallet or storage. In the browser the runtime (`client::browser`) handles intents and writes the
 //! signals; on the server the signals keep their first values, so that both builds render the same first page.
 
+mod cases;
+mod copies;
+mod files;
+mod intent;
 mod mint;
+mod readers;
+mod registry;
+mod rooms;
+mod session;
 mod talk;
 mod votes;
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
-use healthsync_core::{DeviceKey, EventId, Millis, OptionId, Person, RoomId, Sign};
+pub use cases::{
+    Attachment, CaseRow, ImageLock, ImageRow, KeyProgress, NodeShare, OptionRow, PollRow, Stage,
+};
+pub use copies::{CopyIntent, CopyReport, CopyWork, KeptRoom, Space};
+pub use files::{Blobs, Files};
+use healthsync_core::{EventId, Millis, Person};
+use healthsync_imaging::stage::Pointer;
+pub use intent::Intent;
 use leptos::prelude::*;
 pub use mint::{
     Answer, ConsentRow, MintPlan, MintPreview, MintRow, MintWork, OpenCase, TokenCase, TokenIntent,
     TokenList, TokenView,
 };
+pub use readers::{ReaderRow, Readers};
+pub use registry::{Absence, Priced, RegistryIntent, RegistryView, RoomAct};
+pub use rooms::{MemberRow, NewRoom, Role, RoomCard, RoomList, RoomPhase, RoomView};
 use serde::{Deserialize, Serialize};
-
+pub use session::{Network, Session, Transport, WalletChoice};
 pub use talk::{
     DeviceRow, LeftOut, MessageRow, PinRow, Profile, Quote, ReactionRow, Talk, TurnRow,
 };
@@ -80,93 +98,6 @@ pub struct Trouble {
     pub next: Option<String>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Transport {
-    WebRtc,
-    WebSocket,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Network {
-    /// Before the script has started, and while the first connection is being made.
-    Starting,
-    Connected {
-        transport: Transport,
-        rtt_ms: Option<u32>,
-        /// Why the preferred transport is not used.
-        fallback: Option<String>,
-        since: Millis,
-    },
-    Offline {
-        since: Millis,
-        reason: String,
-    },
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct WalletChoice {
-    /// EIP-6963 uuid, `window.ethereum`, or `demo`.
-    pub id: String,
-    pub name: String,
-    /// Only `data:` URLs get here.
-    pub icon: Option<String>,
-    pub demo: bool,
-}
-
-/// Who is using this browser, and how far the sign-in has come.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Session {
-    /// Server rendering, and the first moments in the browser.
-    Restoring,
-    SignedOut,
-    /// The wallet has been asked for its accounts.
-    Connecting {
-        wallet: String,
-    },
-    /// The wallet is on another chain and has been asked to switch (or to add ours).
-    Switching {
-        wallet: String,
-        person: Person,
-    },
-    /// The wallet shows the delegation; these are the values to compare.
-    Signing {
-        wallet: String,
-        person: Person,
-        device: DeviceKey,
-        issued_at: Millis,
-        expires_at: Millis,
-    },
-    /// Connected, but this browser may not sign: it can read, and what is written waits.
-    ReadOnly {
-        wallet: String,
-        person: Person,
-        why: Trouble,
-    },
-    Ready {
-        wallet: String,
-        person: Person,
-        device: DeviceKey,
-        expires_at: Millis,
-        demo: bool,
-    },
-}
-
-impl Session {
-    pub fn person(&self) -> Option<Person> {
-        match self {
-            Session::Switching { person, .. }
-            | Session::Signing { person, .. }
-            | Session::ReadOnly { person, .. }
-            | Session::Ready { person, .. } => Some(*person),
-            Session::Restoring | Session::SignedOut | Session::Connecting { .. } => None,
-        }
-    }
-
-    pub fn is_ready(&self) -> bool {
-        matches!(self, Session::Ready { .. })
-    }
-}
-
 /// A transaction, from the button to the chain.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TxState {
@@ -183,100 +114,6 @@ pub enum TxState {
     Failed(Trouble),
 }
 
-/// `/rooms/new`, step by step. On success the runtime navigates to the room's page.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum NewRoom {
-    Form,
-    /// The room's key is being split; so many of five nodes have confirmed their share.
-    StoringKey {
-        stored: u8,
-        of: u8,
-    },
-    Chain(TxState),
-    /// The form keeps what was typed.
-    Failed(Trouble),
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RoomCard {
-    pub id: RoomId,
-    /// `None` until the room's key has been fetched.
-    pub name: Option<String>,
-    pub owner: Person,
-    pub members: u32,
-    pub unread: u32,
-    /// Something unread is addressed to this person.
-    pub mentioned: bool,
-    /// An open poll in which this person has not voted.
-    pub needs_opinion: bool,
-    pub last: Option<Millis>,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum RoomList {
-    Loading,
-    Loaded(Vec<RoomCard>),
-    /// The cards known to this browser, with why the list could not be refreshed.
-    Stale(Vec<RoomCard>, Trouble),
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Role {
-    Member,
-    Moderator,
-    Owner,
-}
-
-/// How far the open room's page has come.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum RoomPhase {
-    Loading,
-    NeedsWallet,
-    NoSuchRoom,
-    /// Not on the list (or no longer).
-    NotAllowed {
-        person: Person,
-        removed: bool,
-    },
-    /// Waiting for the room's key.
-    Key(KeyProgress),
-    Syncing,
-    Open,
-    Failed(Trouble),
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum NodeShare {
-    Asked,
-    Good {
-        ms: u32,
-    },
-    Denied {
-        reason: String,
-    },
-    Down {
-        reason: String,
-    },
-    /// Its share does not fit the others.
-    Wrong,
-}
-
-/// Shares of one key: one entry a node, in node order.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct KeyProgress {
-    pub needed: u8,
-    pub nodes: Vec<(KeyNodeInfo, NodeShare)>,
-}
-
-impl KeyProgress {
-    pub fn good(&self) -> usize {
-        self.nodes
-            .iter()
-            .filter(|(_, s)| matches!(s, NodeShare::Good { .. }))
-            .count()
-    }
-}
-
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Delivery {
     /// In this browser's outbox.
@@ -284,173 +121,6 @@ pub enum Delivery {
     /// The relay's log holds it.
     Stored,
     Refused(Trouble),
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct MemberRow {
-    pub person: Person,
-    pub role: Role,
-    pub you: bool,
-    pub here: bool,
-    pub typing: bool,
-    /// A change to this row on its way to the chain.
-    pub change: Option<TxState>,
-}
-
-/// The lock on one image.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum ImageLock {
-    Locked,
-    Shares(KeyProgress),
-    Fetching {
-        received: u64,
-        total: u64,
-    },
-    Decrypting,
-    /// A `blob:` URL; `wrong_nodes` names key nodes whose share was left out.
-    Open {
-        url: String,
-        wrong_nodes: Vec<String>,
-    },
-    Denied {
-        person: Person,
-    },
-    Failed(Trouble),
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ImageRow {
-    pub cid: String,
-    pub name: String,
-    pub mime: String,
-    pub size: u64,
-    pub width: u32,
-    pub height: u32,
-    pub lock: ImageLock,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct OptionRow {
-    pub id: OptionId,
-    pub text: String,
-    pub by: Person,
-    pub count: u32,
-    pub voters: Vec<Person>,
-    pub mine: bool,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PollRow {
-    pub id: EventId,
-    pub case: EventId,
-    pub asker: Person,
-    pub you_asked: bool,
-    pub question: String,
-    pub options: Vec<OptionRow>,
-    pub voted: u32,
-    pub rules: PollRules,
-    pub closed_at: Option<Millis>,
-    /// The asker has signed two ends that differ.
-    pub contradicted: bool,
-    pub my_vote: Option<OptionId>,
-    /// This person's vote that came too late, or that the asker had not seen.
-    pub my_late_vote: Option<OptionId>,
-    /// Votes that the close does not certify.
-    pub late: u32,
-    /// This person's vote on its way through the wallet.
-    pub casting: Option<Casting>,
-    /// Of this person's newest vote (or of the poll itself while it is new).
-    pub delivery: Delivery,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct CaseRow {
-    pub id: EventId,
-    /// Place in the room's order.
-    pub order: u64,
-    pub author: Person,
-    pub you: bool,
-    pub caption: String,
-    pub at: Millis,
-    pub images: Vec<ImageRow>,
-    pub polls: Vec<PollRow>,
-    pub delivery: Delivery,
-}
-
-/// Stage of one attached image, from picking to shared.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Stage {
-    /// Cleaned of metadata; `removed` counts what was taken out.
-    Ready {
-        removed: u32,
-    },
-    Checking,
-    Encrypting,
-    Uploading {
-        sent: u64,
-        total: u64,
-    },
-    SavingShares {
-        stored: u8,
-        of: u8,
-    },
-    Done,
-    Failed(Trouble),
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Attachment {
-    pub id: u32,
-    pub name: String,
-    pub size: u64,
-    /// A `blob:` URL of the cleaned picture.
-    pub preview: Option<String>,
-    pub stage: Stage,
-}
-
-/// Everything about the open room.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RoomView {
-    pub id: RoomId,
-    pub phase: RoomPhase,
-    pub name: Option<String>,
-    pub owner: Option<Person>,
-    pub my_role: Option<Role>,
-    pub members: Arc<Vec<MemberRow>>,
-    /// Of the field "add a colleague".
-    pub member_error: Option<String>,
-    pub cases: Arc<Vec<CaseRow>>,
-    pub talk: Talk,
-    pub attachments: Arc<Vec<Attachment>>,
-    /// Proposals to mint, oldest first.
-    pub mints: Arc<Vec<MintRow>>,
-    /// What is being done for cases that are to be proposed.
-    pub mint_work: Arc<Vec<(EventId, MintWork)>>,
-    /// Things kept in this browser that the relay has not stored yet.
-    pub unsent: u32,
-    /// Text of the composer as last kept, for the first fill.
-    pub draft: String,
-}
-
-impl RoomView {
-    pub fn new(id: RoomId) -> Self {
-        Self {
-            id,
-            phase: RoomPhase::Loading,
-            name: None,
-            owner: None,
-            my_role: None,
-            members: Arc::default(),
-            member_error: None,
-            cases: Arc::default(),
-            talk: Talk::default(),
-            attachments: Arc::default(),
-            mints: Arc::default(),
-            mint_work: Arc::default(),
-            unsent: 0,
-            draft: String::new(),
-        }
-    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -467,110 +137,6 @@ pub struct Toast {
     pub text: String,
 }
 
-/// What a person asks for. Every one of them is answered by a change of a signal.
-#[derive(Clone, Debug)]
-pub enum Intent {
-    /// Look for wallets again (the choice was opened).
-    FindWallets,
-    /// Connect and go straight on to the delegation.
-    Connect {
-        wallet: String,
-    },
-    /// Ask for the delegation again after it was declined or has ended.
-    SignAgain,
-    CancelWallet,
-    Disconnect,
-    LoadRooms,
-    CreateRoom {
-        name: String,
-        members: Vec<Person>,
-    },
-    ResetNewRoom,
-    OpenRoom(RoomId),
-    CloseRoom(RoomId),
-    AddMembers(Vec<Person>),
-    RemoveMember(Person),
-    DismissMemberError,
-    KeepDraft(String),
-    Typing,
-    /// Text alone is a message; with attachments it is the caption of a new case.
-    Send {
-        text: String,
-        /// The message that it answers.
-        to: Option<EventId>,
-        mentions: Vec<Person>,
-    },
-    /// Other words for one's own message.
-    Edit {
-        of: EventId,
-        text: String,
-    },
-    /// Take back one's own message.
-    Retract(EventId),
-    React {
-        to: EventId,
-        sign: Sign,
-        on: bool,
-    },
-    Pin {
-        of: EventId,
-        on: bool,
-    },
-    SetProfile(Profile),
-    /// End the right of another browser to write for this person.
-    RevokeDevice(DeviceKey),
-    /// More of what was said before.
-    ShowOlder,
-    /// Tell of news while the page is in the background, or do not; the browser asks the person.
-    Notify(bool),
-    /// Send again what the relay refused.
-    Retry(EventId),
-    Attach(Files),
-    Detach(u32),
-    CancelUpload,
-    Unlock {
-        case: EventId,
-    },
-    CancelUnlock {
-        case: EventId,
-    },
-    Ask {
-        case: EventId,
-        question: String,
-        options: Vec<String>,
-        rules: PollRules,
-    },
-    AddOption {
-        poll: EventId,
-        text: String,
-    },
-    Vote {
-        poll: EventId,
-        option: OptionId,
-    },
-    /// Stop waiting for the wallet.
-    CancelVote {
-        poll: EventId,
-    },
-    ClosePoll {
-        poll: EventId,
-    },
-    /// The result of a closed poll as a file.
-    SaveResult {
-        poll: EventId,
-    },
-    Token(TokenIntent),
-    DismissToast(u32),
-    CopyText(String),
-}
-
-/// Files from the picker, a drop or the clipboard. JS objects: made and read in the browser only.
-#[derive(Clone, Debug)]
-pub struct Files(
-    #[cfg(feature = "hydrate")] pub send_wrapper::SendWrapper<Vec<web_sys::File>>,
-    #[cfg(not(feature = "hydrate"))] (),
-);
-
 type Handler = Arc<dyn Fn(Intent) + Send + Sync>;
 
 /// The handle that views get from context. All fields are signals, so it is `Copy` and cheap.
@@ -584,13 +150,23 @@ pub struct Client {
     pub session: RwSignal<Session>,
     pub rooms: RwSignal<RoomList>,
     pub new_room: RwSignal<NewRoom>,
+    /// What transactions with the registry would cost, as far as it was asked for.
+    pub prices: RwSignal<BTreeMap<Priced, String>>,
     pub room: RwSignal<Option<RoomView>>,
+    /// Who was given the key of the case for which that was asked last.
+    pub readers: RwSignal<Option<(EventId, Readers)>>,
     /// What minting the case in the open form would be about.
     pub mint_preview: RwSignal<MintPreview>,
     /// The token on screen.
     pub token: RwSignal<Option<TokenView>>,
     pub tokens: RwSignal<TokenList>,
+    /// What came of the copy of a room that was chosen last.
+    pub copy_work: RwSignal<CopyWork>,
+    /// What this browser keeps, once it was asked for.
+    pub space: RwSignal<Option<Space>>,
     pub toasts: RwSignal<Vec<Toast>>,
+    /// Where colleagues in the open room point, by case.
+    pub pointers: RwSignal<Vec<(EventId, Pointer)>>,
     /// False until the page reacts to clicks (the WebAssembly has taken it over): buttons that need it are disabled till then.
     pub live: RwSignal<bool>,
     handler: StoredValue<Option<Handler>>,
@@ -607,11 +183,16 @@ impl Client {
             session: RwSignal::new(Session::Restoring),
             rooms: RwSignal::new(RoomList::Loading),
             new_room: RwSignal::new(NewRoom::Form),
+            prices: RwSignal::new(BTreeMap::new()),
             room: RwSignal::new(None),
+            readers: RwSignal::new(None),
             mint_preview: RwSignal::new(MintPreview::default()),
             token: RwSignal::new(None),
             tokens: RwSignal::new(TokenList::Loading),
+            copy_work: RwSignal::new(CopyWork::None),
+            space: RwSignal::new(None),
             toasts: RwSignal::new(Vec::new()),
+            pointers: RwSignal::new(Vec::new()),
             live: RwSignal::new(false),
             handler: StoredValue::new(None),
         }

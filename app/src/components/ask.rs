@@ -16,6 +16,7 @@ use super::{
     ask_draft::{Draft, FEWEST, Field, MOST},
     cases::case_title,
     icon::Icon,
+    modal::show_while,
     platform,
     room_scope::use_room,
 };
@@ -26,16 +27,7 @@ pub(crate) fn AskDialog() -> impl IntoView {
     let room = use_room();
     let dialog = NodeRef::<Dialog>::new();
     let draft = Draft::new();
-    Effect::new(move |_| {
-        let Some(dialog) = dialog.get() else { return };
-        if room.asking.get() {
-            if !dialog.open() {
-                let _ = dialog.show_modal();
-            }
-        } else if dialog.open() {
-            dialog.close();
-        }
-    });
+    show_while(dialog, room.asking);
     view! {
         <dialog
             class="dialog dialog--ask"

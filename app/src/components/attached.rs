@@ -14,7 +14,7 @@ pub(crate) fn is_busy(attachment: &Attachment) -> bool {
         Stage::Encrypting | Stage::Uploading { .. } | Stage::SavingShares { .. } | Stage::Done => {
             true
         }
-        Stage::Ready { .. } | Stage::Checking | Stage::Failed(_) => false,
+        Stage::Ready { .. } | Stage::Checking | Stage::Unseen | Stage::Failed(_) => false,
     }
 }
 
@@ -86,6 +86,7 @@ fn Thumb(id: u32) -> impl IntoView {
     let state = move || {
         row.with(|row| match row.as_ref().map(|row| &row.stage) {
             Some(Stage::Failed(_)) => Some("bad"),
+            Some(Stage::Unseen) => Some("look"),
             Some(Stage::Ready { .. } | Stage::Checking) | None => None,
             Some(_) => Some("sending"),
         })
@@ -96,7 +97,9 @@ fn Thumb(id: u32) -> impl IntoView {
             match &row.stage {
                 Stage::Ready { removed: 0 } => format!("{}, clean", bytes(row.size)),
                 Stage::Ready { removed } => format!("{}, {removed} removed", bytes(row.size)),
+                Stage::Checking if row.series => "cleaning".into(),
                 Stage::Checking => "checking".into(),
+                Stage::Unseen => "look at it first".into(),
                 Stage::Encrypting => "encrypting".into(),
                 Stage::Uploading { sent, total } => {
                     format!("{} of {}", bytes(*sent), bytes(*total))
@@ -107,19 +110,32 @@ fn Thumb(id: u32) -> impl IntoView {
             }
         })
     };
+    let is_series = Memo::new(move |_| row.with(|row| row.as_ref().is_some_and(|row| row.series)));
+    let can_review = Memo::new(move |_| {
+        row.with(|row| {
+            row.as_ref().is_some_and(|row| {
+                row.series && matches!(row.stage, Stage::Ready { .. } | Stage::Unseen)
+            })
+        })
+    });
     // (value, max); a maximum of 0 is progress of unknown length.
     let progress = Memo::new(move |_| {
         row.with(|row| match row.as_ref().map(|row| &row.stage) {
             Some(Stage::Uploading { sent, total }) => Some((*sent, *total)),
             Some(Stage::SavingShares { stored, of }) => Some((u64::from(*stored), u64::from(*of))),
             Some(Stage::Checking | Stage::Encrypting) => Some((0, 0)),
-            Some(Stage::Ready { .. } | Stage::Done | Stage::Failed(_)) | None => None,
+            Some(Stage::Ready { .. } | Stage::Unseen | Stage::Done | Stage::Failed(_)) | None => {
+                None
+            }
         })
     });
     view! {
         <li class="thumb" data-state=state>
             <span class="thumb__pic">
                 {move || preview.get().map(|url| view! { <img src=url alt="" /> })}
+                <Show when=move || is_series.get()>
+                    <Icon name="layers" />
+                </Show>
             </span>
             <button
                 type="button"
@@ -151,6 +167,19 @@ fn Thumb(id: u32) -> impl IntoView {
                     })
             }}
             <span class="state">{word}</span>
+            <Show when=move || can_review.get()>
+                <span>
+                    <button
+                        class="msg__act"
+                        type="button"
+                        data-testid="review"
+                        aria-label=move || format!("Look at {}", name.get())
+                        on:click=move |_| client.send(Intent::Review(id))
+                    >
+                        "Look"
+                    </button>
+                </span>
+            </Show>
         </li>
     }
 }

@@ -9,6 +9,7 @@ use super::{
     mint::MintButton,
     mint_proposals::MintProposals,
     notice::{WarnNotice, rest_of},
+    readers::KeyReaders,
     room_scope::{RoomScope, use_room},
     time::Clock,
     viewer::Viewer,
@@ -27,7 +28,7 @@ pub(crate) fn case_title(case: &CaseRow) -> String {
         .find(|line| !line.is_empty())
     {
         Some(line) => line.to_owned(),
-        None => pictures(case.images.len()),
+        None => holds(case),
     }
 }
 
@@ -41,6 +42,14 @@ fn case_rest(case: &CaseRow) -> String {
     lines.collect::<Vec<_>>().join("\n").trim().to_owned()
 }
 
+/// What a case is made of; a series is named by its kind and length.
+pub(crate) fn holds(case: &CaseRow) -> String {
+    match case.images.as_slice() {
+        [one] if one.series.is_some() => one.name.clone(),
+        images => pictures(images.len()),
+    }
+}
+
 pub(crate) fn pictures(count: usize) -> String {
     if count == 1 {
         "1 image".into()
@@ -50,7 +59,7 @@ pub(crate) fn pictures(count: usize) -> String {
 }
 
 fn case_meta(case: &CaseRow) -> String {
-    let images = pictures(case.images.len());
+    let images = holds(case);
     let open = case.polls.iter().filter(|poll| poll.closed_at.is_none());
     let (mut asked, mut mine) = (false, true);
     for poll in open {
@@ -92,7 +101,7 @@ fn NoCase() -> impl IntoView {
             <Icon name="image" />
             <h2>"No case yet"</h2>
             <p>
-                "Drop photographs anywhere on this page, or press the paper clip beside the message field. Names and places stored in the files come off before anything is sent; what is written in the picture itself does not."
+                "Drop photographs, DICOM, TIFF or NIfTI files or a whole folder of them anywhere on this page, or press the paper clip beside the message field. Names, dates and places stored in the files come off before anything is sent; what is written in a picture itself you cover yourself."
             </p>
         </div>
     }
@@ -142,6 +151,7 @@ fn CaseLink(id: EventId, current: EventId) -> impl IntoView {
         >
             <span class="case__pic">
                 {move || match picture.get() {
+                    Some(url) if url.is_empty() => view! { <Icon name="layers" /> }.into_any(),
                     Some(url) => view! { <img src=url alt="" /> }.into_any(),
                     None => view! { <Icon name="lock" /> }.into_any(),
                 }}
@@ -154,6 +164,7 @@ fn CaseLink(id: EventId, current: EventId) -> impl IntoView {
     }
 }
 
+/// Empty for a series.
 fn open_url(image: &ImageRow) -> Option<String> {
     match &image.lock {
         ImageLock::Open { url, .. } => Some(url.clone()),
@@ -167,13 +178,21 @@ fn OpenCase(id: EventId) -> impl IntoView {
     let room = use_room();
     let case = room.case(id);
     let index = RwSignal::new(0_usize);
-    let count = Memo::new(move |_| case.with(|case| case.as_ref().map_or(0, |c| c.images.len())));
-    let image = Memo::new(move |_| {
+    let images = Memo::new(move |_| {
         case.with(|case| {
             case.as_ref()
-                .and_then(|case| case.images.get(index.get()).cloned())
+                .map(|case| case.images.clone())
+                .unwrap_or_default()
         })
     });
+    let marks = Memo::new(move |_| {
+        case.with(|case| {
+            case.as_ref()
+                .map(|case| case.marks.clone())
+                .unwrap_or_default()
+        })
+    });
+    let image = Memo::new(move |_| images.with(|images| images.get(index.get()).cloned()));
     let lock = Memo::new(move |_| {
         image.with(|image| {
             image
@@ -220,6 +239,17 @@ fn OpenCase(id: EventId) -> impl IntoView {
                         <p class="case-head__rest">{move || rest.get()}</p>
                     </Show>
                     <p>{by}</p>
+                    {move || {
+                        let at = case.with(|case| case.as_ref().and_then(|case| case.renewed));
+                        at.map(|at| {
+                            view! {
+                                <p class="tiny faint" data-testid="renewed">
+                                    "Encrypted again under a new key, "
+                                    <Clock at />
+                                </p>
+                            }
+                        })
+                    }}
                     {move || match delivery.get() {
                         Delivery::Stored => ().into_any(),
                         Delivery::Waiting => view! {
@@ -275,12 +305,15 @@ fn OpenCase(id: EventId) -> impl IntoView {
                     }}
                 </div>
             </div>
+            <Show when=move || case.with(|case| case.as_ref().is_some_and(|case| case.you))>
+                <KeyReaders case=id />
+            </Show>
             <MintProposals case=id />
         </header>
         <div class="case-stage">
             {move || {
                 if is_open.get() {
-                    view! { <Viewer image index count /> }.into_any()
+                    view! { <Viewer case=id images marks index /> }.into_any()
                 } else {
                     view! { <LockStage case=id lock=lock.into() /> }.into_any()
                 }

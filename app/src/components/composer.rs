@@ -22,7 +22,7 @@ use super::{
     time::clock,
 };
 use crate::client::{
-    model::{Intent, Network, Session, Stage},
+    model::{Attachment, Intent, Network, Session, Stage},
     use_client,
 };
 
@@ -48,6 +48,12 @@ pub(crate) fn Composer() -> impl IntoView {
             client.send(Intent::KeepDraft(field.value()));
         }
         touched.set_value(true);
+    });
+
+    // What stood in the way may be gone.
+    Effect::new(move |_| {
+        room.attachments.track();
+        fault.set(None);
     });
 
     let busy = Memo::new(move |_| {
@@ -89,6 +95,19 @@ pub(crate) fn Composer() -> impl IntoView {
             list.iter()
                 .any(|row| !matches!(row.stage, Stage::Failed(_)) && !is_busy(row))
         });
+        let unseen = room.attachments.with_untracked(|list| {
+            let waits = |row: &&Attachment| {
+                row.series && matches!(row.stage, Stage::Unseen | Stage::Checking)
+            };
+            list.iter().find(waits).map(|row| match row.stage {
+                Stage::Unseen => format!("Look at {} before it is shared.", row.name),
+                _ => format!("{} is still being cleaned.", row.name),
+            })
+        });
+        if let Some(why) = unseen {
+            fault.set(Some(why));
+            return;
+        }
         if !busy.with_untracked(Vec::is_empty) || (text.trim().is_empty() && !attached) {
             return;
         }
@@ -119,7 +138,7 @@ pub(crate) fn Composer() -> impl IntoView {
         if !attached {
             clear();
         }
-        let _ = field.focus();
+        platform::focus(&field);
     };
     let submit = move |event: SubmitEvent| {
         event.prevent_default();
@@ -184,13 +203,16 @@ pub(crate) fn Composer() -> impl IntoView {
             </div>
             <div class="composer">
                 <Attached busy />
-                <label class="btn btn--quiet btn--icon file" title="Attach images">
+                <label
+                    class="btn btn--quiet btn--icon file"
+                    title="Attach images: photographs, DICOM, TIFF or NIfTI files, or a ZIP of them"
+                >
                     <Icon name="paperclip" />
                     <span class="visually-hidden">"Attach images"</span>
+                    // DICOM files mostly have no ending to choose by.
                     <input
                         type="file"
                         multiple=true
-                        accept="image/png,image/jpeg,image/webp"
                         data-testid="attach"
                         on:change=move |event| {
                             if let Some(files) = platform::picked_files(&event) {

@@ -1,12 +1,12 @@
 //! What has been said: messages, the cases between them, and when the room's key was changed.
 
-use std::cell::Cell;
+use std::{cell::Cell, sync::Arc};
 
 use healthsync_core::{EventId, Millis, Person};
 use leptos::{html::Div, prelude::*};
 
 use super::{
-    cases::{case_title, pictures},
+    cases::{case_title, holds},
     composer::Composer,
     icon::Icon,
     message::{Message, fingerprint},
@@ -29,13 +29,13 @@ enum Entry {
     },
     /// What follows is new to the reader.
     New,
-    Message(Box<MessageRow>),
+    Message(Arc<MessageRow>),
     Case {
         id: EventId,
         you: bool,
         author: Person,
         title: String,
-        images: usize,
+        holds: String,
         at: Millis,
     },
     Turn(TurnRow),
@@ -67,7 +67,7 @@ fn case_entry(case: &CaseRow) -> Entry {
         you: case.you,
         author: case.author,
         title: case_title(case),
-        images: case.images.len(),
+        holds: holds(case),
         at: case.at,
     }
 }
@@ -102,7 +102,7 @@ fn entries(room: RoomScope, offset: impl Fn(Millis) -> i64, today: i64) -> Vec<E
                 row.id,
                 row.at,
                 row.you,
-                Entry::Message(Box::new(row.clone())),
+                Entry::Message(row.clone()),
             )
         }));
         talk.seen
@@ -160,6 +160,7 @@ pub(crate) fn Discussion() -> impl IntoView {
         let now = platform::now();
         entries(room, offset, day(now, offset(now)))
     });
+    Effect::new(move |_| room.update_messages());
     // The newest line stays in sight, unless the reader has scrolled back; one's own always comes into sight.
     Effect::new(move |before: Option<(Option<EventId>, bool)>| {
         let (last, mine) = list.with(|list| match list.last() {
@@ -240,16 +241,16 @@ pub(crate) fn Discussion() -> impl IntoView {
                     {match entry {
                         Entry::Day { name, .. } => view! { <div class="day">{name}</div> }.into_any(),
                         Entry::New => view! { <div class="day day--new">"New"</div> }.into_any(),
-                        Entry::Message(row) => view! { <Message row=*row /> }.into_any(),
+                        Entry::Message(row) => view! { <Message row /> }.into_any(),
                         Entry::Turn(row) => view! { <KeyChanged row /> }.into_any(),
-                        Entry::Case { id, you, author, title, images, at } => {
+                        Entry::Case { id, you, author, title, holds, at } => {
                             let who = move || if you { "You".to_owned() } else { room.name(author) };
                             view! {
                                 <p class="msg msg--event">
                                     <Icon name="image" small=true />
                                     <span>
                                         <bdi>{who}</bdi>
-                                        {format!(" shared {}: ", pictures(images))}
+                                        {format!(" shared {holds}: ")}
                                         <a
                                             href="#case"
                                             rel="external"

@@ -6,6 +6,7 @@ use leptos::prelude::*;
 use super::{
     icon::Icon,
     notice::{EmbeddedNodesLine, TroubleNotice},
+    platform,
     room_scope::use_room,
 };
 use crate::client::{
@@ -28,6 +29,7 @@ pub(crate) fn bytes(count: u64) -> String {
 #[component]
 pub(crate) fn LockStage(case: EventId, lock: Signal<ImageLock>) -> impl IntoView {
     let client = use_client();
+    let case_row = use_room().case(case);
     // The frame stays while shares arrive; only the parts below follow the details.
     let stage = Memo::new(move |_| {
         lock.with(|lock| match lock {
@@ -40,7 +42,14 @@ pub(crate) fn LockStage(case: EventId, lock: Signal<ImageLock>) -> impl IntoView
             ImageLock::Failed(_) => Stage::Failed,
         })
     });
-    let unlock = move |_| client.send(Intent::Unlock { case });
+    let unlock = move |_| {
+        let series = case_row.with_untracked(|row| {
+            let images = row.iter().flat_map(|row| &row.images);
+            images.into_iter().any(|image| image.series.is_some())
+        });
+        platform::prepare_workspace(series);
+        client.send(Intent::Unlock { case });
+    };
     let cancel = move |_| client.send(Intent::CancelUnlock { case });
 
     view! {

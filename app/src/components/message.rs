@@ -1,8 +1,11 @@
 //! One message: who, when, what, what others have said about it, and what can be done with it.
 
-use std::hash::{DefaultHasher, Hash, Hasher};
+use std::{
+    hash::{DefaultHasher, Hash, Hasher},
+    sync::Arc,
+};
 
-use healthsync_core::{EventId, Millis, Sign};
+use healthsync_core::{Millis, Sign};
 use leptos::{ev::KeyboardEvent, prelude::*};
 
 use super::{
@@ -17,17 +20,12 @@ use crate::client::{
     use_client,
 };
 
-/// Changes when the row has to be drawn anew. Signs and pins are followed within the row, so that whoever gives one keeps
-/// the focus.
+/// Changes when the row has to be drawn anew. Signs, pins and how far it has come are followed within the row, so that
+/// whoever gives a sign keeps the focus, and a message that is stored is not drawn a second time.
 pub(crate) fn fingerprint(row: &MessageRow) -> u64 {
     let mut hasher = DefaultHasher::new();
-    let delivery = match &row.delivery {
-        Delivery::Waiting => 0u8,
-        Delivery::Stored => 1,
-        Delivery::Refused(_) => 2,
-    };
     let quoted = row.to.as_ref().map(|quote| (quote.id.0, &quote.text));
-    (delivery, &row.text, row.edited, row.retracted, quoted).hash(&mut hasher);
+    (&row.text, row.edited, row.retracted, quoted).hash(&mut hasher);
     hasher.finish()
 }
 
@@ -43,24 +41,21 @@ pub(crate) fn sign_word(sign: Sign) -> &'static str {
 }
 
 #[component]
-pub(crate) fn Message(row: MessageRow) -> impl IntoView {
+pub(crate) fn Message(row: Arc<MessageRow>) -> impl IntoView {
     let room = use_room();
+    let live = room.follow_message(row.clone());
     let MessageRow {
         id,
-        order,
         author,
         you,
-        text,
         at,
-        to,
         for_you,
         edited,
-        earlier,
         retracted,
         wrong_clock,
-        delivery,
         ..
-    } = row;
+    } = *row;
+    let (text, to, earlier) = (row.text.clone(), row.to.clone(), row.earlier.clone());
     let open = RwSignal::new(false);
     let who = move || {
         if you {
@@ -69,10 +64,12 @@ pub(crate) fn Message(row: MessageRow) -> impl IntoView {
             room.name(author)
         }
     };
-    let state = match &delivery {
-        Delivery::Stored => "stored",
-        Delivery::Waiting => "unsent",
-        Delivery::Refused(_) => "failed",
+    let state = move || {
+        live.with(|row| match &row.delivery {
+            Delivery::Stored => "stored",
+            Delivery::Waiting => "unsent",
+            Delivery::Refused(_) => "failed",
+        })
     };
     let original = StoredValue::new(text.clone());
     let body = if retracted {
@@ -131,9 +128,9 @@ pub(crate) fn Message(row: MessageRow) -> impl IntoView {
                         }
                     })}
                 {edited.map(|_| view! { <Earlier earlier /> })}
-                <Signs id order />
-                <DeliveryLine id delivery />
-                {move || open.get().then(|| view! { <Actions id order you original open /> })}
+                <Signs live />
+                <DeliveryLine live />
+                {move || open.get().then(|| view! { <Actions live original open /> })}
             </div>
         </article>
     }
@@ -175,15 +172,15 @@ fn Earlier(earlier: Vec<(Millis, String)>) -> impl IntoView {
 
 /// Signs that somebody has given, each to give or take back.
 #[component]
-fn Signs(id: EventId, order: u64) -> impl IntoView {
+fn Signs(live: RwSignal<Arc<MessageRow>>) -> impl IntoView {
     let client = use_client();
     let room = use_room();
-    let given = Memo::new(move |_| room.message(order, id, |row| row.reactions.clone()));
-    let pinned = Memo::new(move |_| room.message(order, id, |row| row.pinned) == Some(true));
+    let id = live.with_untracked(|row| row.id);
+    let pinned = move || live.with(|row| row.pinned);
     let chip = move |sign: Sign| {
         let row = Memo::new(move |_| {
-            given.with(|given| {
-                let given = given.as_ref()?.iter().find(|row| row.sign == sign)?;
+            live.with(|row| {
+                let given = row.reactions.iter().find(|row| row.sign == sign)?;
                 Some((given.people.clone(), given.mine))
             })
         });
@@ -212,13 +209,11 @@ fn Signs(id: EventId, order: u64) -> impl IntoView {
             </Show>
         }
     };
-    let any = Memo::new(move |_| {
-        pinned.get() || given.with(|given| given.as_ref().is_some_and(|given| !given.is_empty()))
-    });
+    let any = Memo::new(move |_| live.with(|row| row.pinned || !row.reactions.is_empty()));
     view! {
         <Show when=move || any.get()>
             <div class="signs">
-                <Show when=move || pinned.get()>
+                <Show when=pinned>
                     <span class="badge">"Pinned"</span>
                 </Show>
                 {Sign::ALL.map(chip).into_iter().collect_view()}
@@ -229,9 +224,11 @@ fn Signs(id: EventId, order: u64) -> impl IntoView {
 
 /// Kept here, refused: with what can be done.
 #[component]
-fn DeliveryLine(id: EventId, delivery: Delivery) -> impl IntoView {
+fn DeliveryLine(live: RwSignal<Arc<MessageRow>>) -> impl IntoView {
     let client = use_client();
-    match delivery {
+    let id = live.with_untracked(|row| row.id);
+    let delivery = Memo::new(move |_| live.with(|row| row.delivery.clone()));
+    move || match delivery.get() {
         Delivery::Stored => None,
         Delivery::Waiting => Some(
             view! {
@@ -267,15 +264,14 @@ fn DeliveryLine(id: EventId, delivery: Delivery) -> impl IntoView {
 /// What can be done with a message.
 #[component]
 fn Actions(
-    id: EventId,
-    order: u64,
-    you: bool,
+    live: RwSignal<Arc<MessageRow>>,
     original: StoredValue<String>,
     open: RwSignal<bool>,
 ) -> impl IntoView {
     let client = use_client();
     let room = use_room();
-    let pinned = Memo::new(move |_| room.message(order, id, |row| row.pinned) == Some(true));
+    let (id, you) = live.with_untracked(|row| (row.id, row.you));
+    let pinned = Memo::new(move |_| live.with(|row| row.pinned));
     let sure = RwSignal::new(false);
     let compose = move |composing: Composing| {
         open.set(false);
@@ -283,9 +279,7 @@ fn Actions(
     };
     let sign = move |sign: Sign| {
         let mine = Memo::new(move |_| {
-            let given =
-                |row: &MessageRow| row.reactions.iter().any(|row| row.sign == sign && row.mine);
-            room.message(order, id, given) == Some(true)
+            live.with(|row| row.reactions.iter().any(|row| row.sign == sign && row.mine))
         });
         view! {
             <button

@@ -9,6 +9,7 @@ use super::{
     avatar::{Avatar, AvatarSize},
     icon::Icon,
     mint_work::Work,
+    modal::show_while,
     percent::{first_split, hundredths, percent},
     room_scope::use_room,
 };
@@ -53,16 +54,7 @@ pub(crate) fn MintButton(case: EventId) -> impl IntoView {
 pub(crate) fn MintDialog() -> impl IntoView {
     let room = use_room();
     let dialog = NodeRef::<Dialog>::new();
-    Effect::new(move |_| {
-        let Some(dialog) = dialog.get() else { return };
-        if room.minting.get() {
-            if !dialog.open() {
-                let _ = dialog.show_modal();
-            }
-        } else if dialog.open() {
-            dialog.close();
-        }
-    });
+    show_while(dialog, room.minting);
     view! {
         <dialog
             class="dialog dialog--mint"

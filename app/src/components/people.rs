@@ -4,16 +4,26 @@ use healthsync_core::Person;
 use leptos::{html::Input, prelude::*};
 
 use super::{
-    addresses::parse_addresses, avatar::Avatar, devices::MyDevices, icon::Icon, notice::rest_of,
-    profile::MyProfile, room_scope::use_room,
+    addresses::parse_addresses,
+    avatar::Avatar,
+    copies::SaveCopy,
+    devices::MyDevices,
+    icon::Icon,
+    member_acts::MemberActs,
+    notice::rest_of,
+    price::Price,
+    profile::MyProfile,
+    room_registry::{RoomEnd, RoomKept, RoomStanding},
+    room_scope::use_room,
 };
 use crate::client::{
-    model::{Intent, MemberRow, Role, TxState},
+    model::{Intent, MemberRow, Priced, Role, TxState},
     use_client,
 };
 
 #[component]
 pub(crate) fn PeoplePanel() -> impl IntoView {
+    let client = use_client();
     let room = use_room();
     let people = Memo::new(move |_| {
         room.members
@@ -25,6 +35,19 @@ pub(crate) fn PeoplePanel() -> impl IntoView {
             .with(|members| members.iter().filter(|row| row.here || row.you).count())
     });
     let may_manage = Memo::new(move |_| room.may_manage());
+    // Whoever can be removed costs the same.
+    let other = Memo::new(move |_| {
+        let plain = |row: &&MemberRow| row.role == Role::Member && !row.you;
+        let found = room
+            .members
+            .with(|members| members.iter().find(plain).map(|row| row.person));
+        found.filter(|_| may_manage.get())
+    });
+    Effect::new(move |_| {
+        if let Some(person) = other.get() {
+            client.send(Intent::Price(Priced::Remove, vec![person]));
+        }
+    });
 
     view! {
         <div class="pad people-panel">
@@ -36,7 +59,9 @@ pub(crate) fn PeoplePanel() -> impl IntoView {
                     {move || (count.get() > 0).then(|| format!("{} here", here.get()))}
                 </span>
             </div>
+            <RoomStanding />
             {move || may_manage.get().then(|| view! { <AddMembers /> })}
+            <Adding />
             <MyProfile />
             <MyDevices />
             <ul class="people" data-testid="member-list">
@@ -49,12 +74,47 @@ pub(crate) fn PeoplePanel() -> impl IntoView {
                     .then(|| {
                         view! {
                             <p class="hint" id="remove-hint">
-                                "Removing is one transaction. From then on no key share and no new message reaches them, and a new key seals what is said. What they have read they may have kept."
+                                "Removing is one transaction, " <Price of=Priced::Remove /> ". From then on no key share and no new message reaches them, and a new key seals what is said. What they have read they may have kept."
                             </p>
                         }
                     })
             }}
+            <SaveCopy />
+            <RoomKept />
+            <RoomEnd />
         </div>
+    }
+}
+
+/// People who are not on the list yet: their transaction is under way.
+#[component]
+fn Adding() -> impl IntoView {
+    let room = use_room();
+    let adding = Memo::new(move |_| {
+        let said = |(person, state): &(Person, TxState)| {
+            let said = match state {
+                TxState::Wallet => "waits for the wallet",
+                TxState::Pending { .. } | TxState::Failed(_) => "on its way",
+                TxState::Confirmed { .. } => "in a block",
+            };
+            (*person, said)
+        };
+        room.registry
+            .with(|registry| registry.adding.iter().map(said).collect::<Vec<_>>())
+    });
+    view! {
+        <ul class="people-adding" hidden=move || adding.with(Vec::is_empty)>
+            <For each=move || adding.get() key=|row| *row let((person, said))>
+                <li data-testid="member-adding">
+                    <span class="addr" title=person.checksummed()>
+                        {person.short()}
+                    </span>
+                    <span class="badge badge--warn" role="status">
+                        {said}
+                    </span>
+                </li>
+            </For>
+        </ul>
     }
 }
 
@@ -78,11 +138,13 @@ fn Member(person: Person) -> impl IntoView {
     let removable = Memo::new(move |_| {
         row.with(|row| {
             let Some(row) = row else { return false };
-            let allowed = match room.my_role.get() {
-                Some(Role::Owner) => row.role != Role::Owner,
-                Some(Role::Moderator) => row.role == Role::Member,
-                Some(Role::Member) | None => false,
-            };
+            let frozen = room.registry.with(|registry| registry.archived);
+            let allowed = !frozen
+                && match room.my_role.get() {
+                    Some(Role::Owner) => row.role != Role::Owner,
+                    Some(Role::Moderator) => row.role == Role::Member,
+                    Some(Role::Member) | None => false,
+                };
             allowed && !row.you && matches!(row.change, None | Some(TxState::Failed(_)))
         })
     });
@@ -94,7 +156,11 @@ fn Member(person: Person) -> impl IntoView {
                 (false, true) => "here",
                 (false, false) => "away",
             };
-            format!("{}, {presence}", role_word(row.role))
+            let offered = room
+                .registry
+                .with(|registry| registry.offered == Some(person));
+            let offer = if offered { ", offered the room" } else { "" };
+            format!("{}, {presence}{offer}", role_word(row.role))
         })
     };
     let change = move || {
@@ -159,6 +225,7 @@ fn Member(person: Person) -> impl IntoView {
                         }
                     })
             }}
+            <MemberActs row person />
         </li>
     }
 }
@@ -172,6 +239,7 @@ fn AddMembers() -> impl IntoView {
     let fault = RwSignal::new(None::<String>);
     // What was typed stays in the field until the people are on the list, so that a refusal loses nothing.
     let asked = RwSignal::new(None::<(String, Vec<Person>)>);
+    let typed = RwSignal::new(0_usize);
 
     Effect::new(move |_| {
         let arrived = room.members.with(|members| {
@@ -192,6 +260,7 @@ fn AddMembers() -> impl IntoView {
             && field.value() == text
         {
             field.set_value("");
+            typed.set(0);
         }
         asked.set(None);
     });
@@ -229,11 +298,21 @@ fn AddMembers() -> impl IntoView {
         }
     };
     let shown = move || fault.get().or_else(|| room.member_error.get());
+    let ask_price = move || {
+        let people = field
+            .get()
+            .and_then(|field| parse_addresses(&field.value()).ok());
+        let people = people.unwrap_or_default();
+        typed.set(people.len());
+        if !people.is_empty() {
+            client.send(Intent::Price(Priced::Add, people));
+        }
+    };
 
     view! {
-        <form class="member-form" aria-label="Add a colleague" on:submit=submit>
+        <form class="member-form" aria-label="Add colleagues" on:submit=submit>
             <div class="field">
-                <label for="member-address">"Add a colleague by wallet address"</label>
+                <label for="member-address">"Add colleagues by wallet address"</label>
                 <div class="member-form__row">
                     <input
                         class="input mono"
@@ -242,7 +321,7 @@ fn AddMembers() -> impl IntoView {
                         type="text"
                         autocomplete="off"
                         spellcheck="false"
-                        placeholder="0x…"
+                        placeholder="0x… one or several"
                         data-testid="member-add-address"
                         node_ref=field
                         aria-invalid=move || shown().is_some().then_some("true")
@@ -252,6 +331,7 @@ fn AddMembers() -> impl IntoView {
                             if room.member_error.with_untracked(Option::is_some) {
                                 client.send(Intent::DismissMemberError);
                             }
+                            ask_price();
                         }
                     />
                     <button class="btn" type="submit" data-testid="member-add" disabled=move || !client.live.get()>
@@ -259,6 +339,10 @@ fn AddMembers() -> impl IntoView {
                         "Add"
                     </button>
                 </div>
+                <p class="hint" hidden=move || typed.get() == 0>
+                    "One transaction, " <Price of=Priced::Add />
+                    ". Public for ever: that these addresses are in this room, and since when."
+                </p>
                 <div id="member-address-e" aria-live="polite">
                     {move || {
                         shown()

@@ -1,7 +1,7 @@
 //! The open room, cut into slices: each part of the page follows only what it shows, so that a vote never redraws
 //! the composer and a message never redraws the picture.
 
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 
 use healthsync_core::{EventId, Person, RoomId};
 use leptos::prelude::*;
@@ -9,8 +9,8 @@ use leptos::prelude::*;
 use crate::client::{
     Client,
     model::{
-        Attachment, CaseRow, MemberRow, MessageRow, MintRow, MintWork, PollRow, Profile, Role,
-        RoomPhase, RoomView, Talk,
+        Attachment, CaseRow, MemberRow, MessageRow, MintRow, MintWork, PollRow, Profile,
+        RegistryView, Role, RoomPhase, RoomView, Talk,
     },
 };
 
@@ -23,9 +23,12 @@ pub(crate) struct RoomScope {
     pub(crate) owner: Memo<Option<Person>>,
     pub(crate) my_role: Memo<Option<Role>>,
     pub(crate) members: Memo<Arc<Vec<MemberRow>>>,
+    pub(crate) registry: Memo<RegistryView>,
     pub(crate) member_error: Memo<Option<String>>,
     pub(crate) cases: Memo<Arc<Vec<CaseRow>>>,
     pub(crate) talk: Memo<Talk>,
+    /// Messages on screen.
+    followed: StoredValue<HashMap<EventId, RwSignal<Arc<MessageRow>>>>,
     /// How people want to be shown; who says nothing has an address.
     pub(crate) people: Memo<Arc<Vec<(Person, Profile)>>>,
     pub(crate) attachments: Memo<Arc<Vec<Attachment>>>,
@@ -67,9 +70,11 @@ impl RoomScope {
             owner: slice(client, id, |room| room.owner),
             my_role: slice(client, id, |room| room.my_role),
             members: slice(client, id, |room| room.members.clone()),
+            registry: slice(client, id, |room| room.registry.clone()),
             member_error: slice(client, id, |room| room.member_error.clone()),
             cases,
             talk: slice(client, id, |room| room.talk.clone()),
+            followed: StoredValue::new(HashMap::new()),
             people: slice(client, id, |room| room.talk.people.clone()),
             attachments: slice(client, id, |room| room.attachments.clone()),
             mints: slice(client, id, |room| room.mints.clone()),
@@ -139,22 +144,44 @@ impl RoomScope {
         })
     }
 
-    /// One message by its place.
-    pub(crate) fn message<T>(
-        self,
-        order: u64,
-        id: EventId,
-        read: impl FnOnce(&MessageRow) -> T,
-    ) -> Option<T> {
+    /// What is said in one message and about it, followed for as long as the view that asks is there.
+    pub(crate) fn follow_message(self, row: Arc<MessageRow>) -> RwSignal<Arc<MessageRow>> {
+        let id = row.id;
+        let followed = RwSignal::new(row);
+        self.followed.update_value(|all| {
+            all.insert(id, followed);
+        });
+        on_cleanup(move || {
+            // Its successor may be there already.
+            self.followed.try_update_value(|all| {
+                if all.get(&id) == Some(&followed) {
+                    all.remove(&id);
+                }
+            });
+        });
+        followed
+    }
+
+    /// Tells the messages on screen what has changed in them; most of the time that is one of many.
+    pub(crate) fn update_messages(self) {
         self.talk.with(|talk| {
-            let rows = &talk.messages;
-            let at = rows.binary_search_by_key(&(order, id), |row| (row.order, row.id));
-            at.ok().map(|at| read(&rows[at]))
-        })
+            self.followed.with_value(|all| {
+                for row in talk.messages.iter() {
+                    let Some(followed) = all.get(&row.id) else {
+                        continue;
+                    };
+                    if followed.try_with_untracked(|before| !Arc::ptr_eq(before, row)) == Some(true)
+                    {
+                        followed.set(row.clone());
+                    }
+                }
+            });
+        });
     }
 
     pub(crate) fn may_manage(self) -> bool {
-        matches!(self.my_role.get(), Some(Role::Owner | Role::Moderator))
+        let frozen = self.registry.with(|registry| registry.archived);
+        !frozen && matches!(self.my_role.get(), Some(Role::Owner | Role::Moderator))
     }
 }
 

@@ -5,7 +5,7 @@
 
 use leptos::{html::Dialog, prelude::*};
 
-use super::{icon::Icon, notice::TroubleNotice, time::utc};
+use super::{icon::Icon, modal::show_while, notice::TroubleNotice, time::utc};
 use crate::client::{
     model::{Intent, Session, WalletChoice},
     use_client,
@@ -39,15 +39,10 @@ pub(crate) fn SignInDialog() -> impl IntoView {
     let SignInOpen(open) = use_sign_in();
     let dialog = NodeRef::<Dialog>::new();
 
+    show_while(dialog, open);
     Effect::new(move |_| {
-        let Some(dialog) = dialog.get() else { return };
         if open.get() {
-            if !dialog.open() {
-                client.send(Intent::FindWallets);
-                let _ = dialog.show_modal();
-            }
-        } else if dialog.open() {
-            dialog.close();
+            client.send(Intent::FindWallets);
         }
     });
     // The session leads: it opens the dialog when a wallet is asked from elsewhere, and closes it when all is signed.

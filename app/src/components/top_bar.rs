@@ -9,6 +9,7 @@ use super::{
     icon::{BrandMark, Icon},
     notice::rest_of,
     platform,
+    room_scope::use_room,
     sign_in::use_sign_in,
     theme::ThemeChoice,
     time::{clock, local_date},
@@ -49,6 +50,8 @@ pub(crate) fn TopBar() -> impl IntoView {
 /// The bar of a room: a way back, the room's name, and that it is private.
 #[component]
 pub(crate) fn RoomTopBar(title: Signal<String>) -> impl IntoView {
+    let room = use_room();
+    let archived = Memo::new(move |_| room.registry.with(|registry| registry.archived));
     view! {
         <header class="top top--room">
             <A href="/" attr:class="brand">
@@ -77,6 +80,9 @@ pub(crate) fn RoomTopBar(title: Signal<String>) -> impl IntoView {
                     <Icon name="lock" />
                     "Private"
                 </span>
+                {move || {
+                    archived.get().then(|| view! { <span class="badge" data-testid="archived-badge">"Archived"</span> })
+                }}
             </div>
             <TopEnd />
         </header>
@@ -182,7 +188,7 @@ fn NetworkStatus() -> impl IntoView {
             popovertarget="conn"
         >
             <span class="transport__shape" aria-hidden="true"></span>
-            <span data-testid="transport">{move || state.get().1}</span>
+            <span class="transport__word" data-testid="transport">{move || state.get().1}</span>
             <span class="visually-hidden">", connection details"</span>
         </button>
         <div class="menu menu--conn" id="conn" popover="auto">

@@ -12,7 +12,7 @@ use leptos_router::components::A;
 
 use crate::{
     client::{
-        model::{Intent, NewRoom, Session, TxState},
+        model::{Intent, NewRoom, Priced, Session, TxState},
         use_client,
     },
     components::{
@@ -20,6 +20,7 @@ use crate::{
         footer::Footer,
         icon::Icon,
         notice::{EmbeddedNodesLine, TroubleNotice},
+        price::Price,
         sign_in::use_sign_in,
         top_bar::TopBar,
     },
@@ -50,6 +51,19 @@ pub(crate) fn NewRoomPage() -> impl IntoView {
     Effect::new(move |_| {
         if client.live.get() && !working.get_untracked() {
             client.send(Intent::ResetNewRoom);
+        }
+    });
+
+    let ask_price = move || {
+        let typed = members.get_untracked().map(|field| field.value());
+        if let Ok(people) = parse_addresses(&typed.unwrap_or_default()) {
+            client.send(Intent::Price(Priced::Create, people));
+        }
+    };
+    let ready = Memo::new(move |_| client.session.with(Session::is_ready));
+    Effect::new(move |_| {
+        if ready.get() {
+            ask_price();
         }
     });
 
@@ -135,7 +149,10 @@ pub(crate) fn NewRoomPage() -> impl IntoView {
                                 aria-invalid=move || {
                                     member_faults.with(|faults| !faults.is_empty()).then_some("true")
                                 }
-                                on:input=move |_| member_faults.set(Vec::new())
+                                on:input=move |_| {
+                                    member_faults.set(Vec::new());
+                                    ask_price();
+                                }
                             ></textarea>
                             <p class="hint" id="room-members-h">
                                 "You are in as the owner. People can be added and taken off later."
@@ -192,11 +209,6 @@ fn Steps(working: Memo<bool>, no_registry: Memo<bool>) -> impl IntoView {
             _ => None,
         })
     });
-    let currency = move || {
-        client
-            .bootstrap
-            .with(|facts| facts.as_ref().map(|facts| facts.chain.currency.clone()))
-    };
     view! {
         {move || failed.get().map(|trouble| view! { <TroubleNotice trouble /> })}
         {move || {
@@ -206,7 +218,8 @@ fn Steps(working: Memo<bool>, no_registry: Memo<bool>) -> impl IntoView {
             view! {
                 <div class="row row--apart">
                     <p class="hint">
-                        "One transaction" {currency().map(|name| format!(", paid in {name}"))} "."
+                        "One transaction, " <Price of=Priced::Create />
+                        ". Public for ever: who is in the room, in which role, and since when."
                     </p>
                     <div class="row">
                         <A href="/rooms" attr:class="btn">

@@ -11,7 +11,7 @@ use leptos_router::hooks::use_params_map;
 use super::not_found::NoSuchRoom;
 use crate::{
     client::{
-        model::{Intent, RoomPhase, Session},
+        model::{Absence, Intent, RoomPhase, Session},
         use_client,
     },
     components::{
@@ -125,6 +125,7 @@ fn Regions() -> impl IntoView {
     let due = Memo::new(move |_| room.votes_due());
     let here = RwSignal::new(String::new());
     Effect::new(move |_| {
+        platform::aim_again();
         here.set(platform::hash());
         let handle =
             window_event_listener(leptos::ev::hashchange, move |_| here.set(platform::hash()));
@@ -146,9 +147,7 @@ fn Regions() -> impl IntoView {
         if platform::drags_files(&event) {
             event.prevent_default();
             over.set(false);
-            if let Some(files) = platform::dropped_files(&event) {
-                client.send(Intent::Attach(files));
-            }
+            platform::dropped_deep(&event, move |files| client.send(Intent::Attach(files)));
         }
     };
     let paste = move |event: ClipboardEvent| {
@@ -255,20 +254,28 @@ fn NotAllowed() -> impl IntoView {
     let room = use_room();
     let again = move |_| client.send(Intent::OpenRoom(room.id));
     move || match room.phase.get() {
-        RoomPhase::NotAllowed { person, removed } => {
-            let (title, what) = if removed {
-                (
+        RoomPhase::NotAllowed { person, why } => {
+            let (title, what) = match why {
+                Absence::Removed => (
                     "You aren't on this room's list any more",
                     "An owner or moderator took this address off the list:",
-                )
-            } else {
-                (
+                ),
+                Absence::Left => (
+                    "You left this room",
+                    "This browser has forgotten its key. The address that left the list:",
+                ),
+                Absence::NeverIn => (
                     "You aren't on this room's list",
                     "The registry on the chain doesn't have this address for the room:",
-                )
+                ),
+            };
+            let (class, testid) = if why == Absence::Left {
+                ("notice", "room-left")
+            } else {
+                ("notice notice--bad", "error")
             };
             Some(view! {
-                <div class="notice notice--bad" role="alert" data-testid="error">
+                <div class=class role="alert" data-testid=testid>
                     <Icon name="circle-x" />
                     <div>
                         <strong>{title}</strong>

@@ -6,11 +6,13 @@ use leptos_meta::Title;
 use leptos_router::components::A;
 
 use crate::{
+    api::Standing,
     client::{
         model::{Intent, RoomCard, RoomList, Session},
         use_client,
     },
     components::{
+        copies::{KeptHere, TakeInCopy},
         footer::Footer,
         icon::Icon,
         notice::{WarnNotice, rest_of},
@@ -26,12 +28,18 @@ enum Group {
     NeedsOpinion,
     New,
     Quiet,
+    /// Archived, or not this person's any more.
+    Past,
 }
 
 impl Group {
     fn of(card: &RoomCard) -> Self {
+        if card.standing != Standing::Member {
+            return Group::Past;
+        }
         match (card.needs_opinion || card.mentioned, card.unread) {
             (true, _) => Group::NeedsOpinion,
+            (false, 0) if card.archived => Group::Past,
             (false, 0) => Group::Quiet,
             (false, _) => Group::New,
         }
@@ -42,6 +50,7 @@ impl Group {
             Group::NeedsOpinion => "Needs your opinion",
             Group::New => "New since you looked",
             Group::Quiet => "Quiet",
+            Group::Past => "Archived or left",
         }
     }
 }
@@ -130,6 +139,10 @@ pub(crate) fn RoomsPage() -> impl IntoView {
                 </div>
                 <aside class="stack">
                     <ThisBrowser />
+                    <Show when=move || person.get().is_some()>
+                        <TakeInCopy />
+                        <KeptHere />
+                    </Show>
                 </aside>
             </div>
         </main>
@@ -238,6 +251,7 @@ fn Groups(cards: Memo<Vec<RoomCard>>) -> impl IntoView {
             {group(Group::NeedsOpinion, "h-need")}
             {group(Group::New, "h-new")}
             {group(Group::Quiet, "h-quiet")}
+            {group(Group::Past, "h-past")}
         </div>
     }
 }
@@ -267,6 +281,16 @@ fn Card(cards: Memo<Vec<RoomCard>>, id: RoomId) -> impl IntoView {
         <article
             class="room-row"
             data-testid="room-card"
+            data-standing=move || {
+                card.with(|card| {
+                    card.as_ref().map(|card| match (card.standing, card.archived) {
+                        (Standing::Left, _) => "left",
+                        (Standing::Removed, _) => "removed",
+                        (Standing::Member, true) => "archived",
+                        (Standing::Member, false) => "member",
+                    })
+                })
+            }
             data-needs=move || {
                 card.with(|card| card.as_ref().is_some_and(|card| card.needs_opinion)).then_some("")
             }
@@ -287,7 +311,15 @@ fn Card(cards: Memo<Vec<RoomCard>>, id: RoomId) -> impl IntoView {
                 {move || {
                     card.with(|card| {
                         let card = card.as_ref()?;
-                        if card.needs_opinion {
+                        let past = match (card.standing, card.archived) {
+                            (Standing::Left, _) => Some("You left"),
+                            (Standing::Removed, _) => Some("You were removed"),
+                            (Standing::Member, true) if Group::of(card) == Group::Past => Some("Archived"),
+                            (Standing::Member, _) => None,
+                        };
+                        if let Some(past) = past {
+                            Some(view! { <span class="badge">{past}</span> }.into_any())
+                        } else if card.needs_opinion {
                             Some(
                                 view! {
                                     <span class="badge badge--you">

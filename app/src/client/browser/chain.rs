@@ -8,10 +8,7 @@ use alloy_primitives::keccak256;
 use healthsync_core::Person;
 use serde_json::{Value, json};
 
-use super::{
-    http::{HttpError, post_json},
-    platform::{now, sleep},
-};
+use super::http::{HttpError, post_json};
 use crate::client::model::Bootstrap;
 
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -41,9 +38,9 @@ pub(crate) struct Chain {
     pub bootstrap: Rc<Bootstrap>,
 }
 
-/// How a transaction ended.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Receipt {
+/// What the chain says of a transaction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fate {
     Included {
         block: u64,
     },
@@ -51,26 +48,48 @@ pub(crate) enum Receipt {
     Reverted {
         block: u64,
     },
+    /// Waits for a block.
+    Pending,
+    /// Nobody has it: not seen yet, dropped, or replaced by another.
+    Unknown,
 }
 
 impl Chain {
     pub(crate) async fn rpc(&self, method: &str, params: Value) -> Result<Value, ChainError> {
-        let request = json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params });
-        let mut answer = post_json("/api/rpc", &request, None, 20_000).await?;
-        if let Some(error) = answer.get("error").filter(|error| !error.is_null()) {
-            return Err(ChainError::Refused {
-                code: error["code"].as_i64().unwrap_or_default(),
-                message: error["message"]
-                    .as_str()
-                    .unwrap_or("no reason given")
-                    .to_owned(),
-                data: error["data"].as_str().map(str::to_owned),
-            });
-        }
+        let [answer] = self.rpc_all([(method, params)]).await?;
         answer
-            .get_mut("result")
-            .map(Value::take)
-            .ok_or(ChainError::Unreadable)
+    }
+
+    /// Several calls in one request, answered in their order.
+    pub(crate) async fn rpc_all<const N: usize>(
+        &self,
+        calls: [(&str, Value); N],
+    ) -> Result<[Result<Value, ChainError>; N], ChainError> {
+        let calls: Vec<Value> = (0..)
+            .zip(&calls)
+            .map(|(id, (method, params))| {
+                json!({ "jsonrpc": "2.0", "id": id, "method": method, "params": params })
+            })
+            .collect();
+        let request = match <[Value; 1]>::try_from(calls) {
+            Ok([call]) => call,
+            Err(calls) => Value::Array(calls),
+        };
+        let mut answers = match post_json("/api/rpc", &request, None, 20_000).await? {
+            Value::Array(answers) => answers,
+            answer => vec![answer],
+        };
+        // One refusal may stand for the whole request.
+        if let [one] = answers.as_slice()
+            && N > 1
+        {
+            result_of(&mut one.clone())?;
+        }
+        // A node may answer in any order.
+        Ok(std::array::from_fn(|id| {
+            let answer = answers.iter_mut().find(|answer| answer["id"] == json!(id));
+            answer.ok_or(ChainError::Unreadable).and_then(result_of)
+        }))
     }
 
     pub(crate) async fn quantity(&self, method: &str, params: Value) -> Result<u128, ChainError> {
@@ -82,41 +101,48 @@ impl Chain {
             .await
     }
 
-    pub(crate) async fn receipt(&self, hash: &str) -> Result<Option<Receipt>, ChainError> {
-        let receipt = self.rpc("eth_getTransactionReceipt", json!([hash])).await?;
+    /// What has become of a transaction by now.
+    pub(crate) async fn fate(&self, hash: &str) -> Result<Fate, ChainError> {
+        let [receipt, transaction] = self
+            .rpc_all([
+                ("eth_getTransactionReceipt", json!([hash])),
+                ("eth_getTransactionByHash", json!([hash])),
+            ])
+            .await?;
+        let receipt = receipt?;
         if receipt.is_null() {
-            return Ok(None);
+            return Ok(match transaction?.is_null() {
+                true => Fate::Unknown,
+                false => Fate::Pending,
+            });
         }
         let block = quantity(&receipt["blockNumber"])? as u64;
         // Absent only before Byzantium; then inclusion is all that can be known.
         let good = receipt["status"]
             .as_str()
             .is_none_or(|status| status != "0x0");
-        Ok(Some(if good {
-            Receipt::Included { block }
-        } else {
-            Receipt::Reverted { block }
-        }))
+        Ok(match good {
+            true => Fate::Included { block },
+            false => Fate::Reverted { block },
+        })
     }
+}
 
-    /// Waits for a receipt as long as it takes: a late one is late, not failed. `late` is told once, after three
-    /// minutes. On Filecoin a receipt takes one to three epochs of 30 s; on a local chain it is there at once.
-    pub(crate) async fn wait_for(&self, hash: &str, mut late: impl FnMut()) -> Receipt {
-        let started = now();
-        let mut pause = 150;
-        let mut told = false;
-        loop {
-            if let Ok(Some(receipt)) = self.receipt(hash).await {
-                return receipt;
-            }
-            sleep(pause).await;
-            pause = (pause + pause / 2).min(5_000);
-            if !told && now().0.saturating_sub(started.0) > 180_000 {
-                told = true;
-                late();
-            }
-        }
+fn result_of(answer: &mut Value) -> Result<Value, ChainError> {
+    if let Some(error) = answer.get("error").filter(|error| !error.is_null()) {
+        return Err(ChainError::Refused {
+            code: error["code"].as_i64().unwrap_or_default(),
+            message: error["message"]
+                .as_str()
+                .unwrap_or("no reason given")
+                .to_owned(),
+            data: error["data"].as_str().map(str::to_owned),
+        });
     }
+    answer
+        .get_mut("result")
+        .map(Value::take)
+        .ok_or(ChainError::Unreadable)
 }
 
 /// A JSON-RPC quantity: `0x` and hex digits.

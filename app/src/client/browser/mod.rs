@@ -6,14 +6,17 @@
 mod chain;
 mod files;
 mod http;
+mod looking;
 mod network;
 mod platform;
+mod price;
 mod rooms;
 mod runtime;
 mod session;
 mod storage;
 mod tabs;
 mod tokens;
+mod transact;
 mod wallet;
 
 use std::{cell::RefCell, rc::Rc, sync::Arc};
@@ -28,12 +31,15 @@ use wasm_bindgen_futures::{JsFuture, spawn_local};
 use crate::{Go, components::platform::mark_live};
 
 use super::model::{Bootstrap, Client, Intent, Network, RoomList, Session, ToastKind};
+use files::attach::Attached;
 use platform::{document, sleep, window};
 use runtime::{Parts, Runtime, trouble};
 use wallet::eip6963::Wallets;
 
 /// Regular checks of what is on screen.
 const CHECK_MS: u32 = 15_000;
+/// Between two looks at attachments that are still being cleaned.
+const LOOKS_MS: u32 = 50;
 
 /// Starts everything; from now on the page reacts. `go` changes the page.
 pub fn start(client: Client, go: Go) {
@@ -159,6 +165,9 @@ impl Runtime {
             Intent::CloseRoom(id) => self.close_room(id),
             Intent::AddMembers(persons) => self.add_members(persons),
             Intent::RemoveMember(person) => self.remove_member(person),
+            Intent::Registry(intent) => self.take_registry_intent(intent),
+            Intent::Price(priced, persons) => self.price(priced, &persons),
+            Intent::Copy(intent) => self.take_copy_intent(intent),
             Intent::DismissMemberError => self.dismiss_member_error(),
             Intent::KeepDraft(text) => self.keep_draft(text),
             Intent::Typing => self.typing(),
@@ -176,9 +185,13 @@ impl Runtime {
             Intent::Retry(id) => self.retry(id),
             Intent::Attach(files) => self.attach(files),
             Intent::Detach(id) => self.detach(id),
+            Intent::Review(id) => self.review(id),
             Intent::CancelUpload => self.cancel_upload(),
             Intent::Unlock { case } => self.unlock(case),
             Intent::CancelUnlock { case } => self.cancel_unlock(case),
+            Intent::Readers { case } => self.find_readers(case),
+            Intent::NewKey { case } => self.renew_keys(case),
+            Intent::Look { case, say } => self.look(case, say),
             Intent::Ask {
                 case,
                 question,
@@ -202,20 +215,24 @@ impl Runtime {
     /// Text alone is a message; with pictures it is the caption of a case. While the room is still opening, it waits.
     fn send(self: &Rc<Self>, text: String, to: Option<EventId>, mentions: Vec<Person>) {
         let Some(room) = self.open_room() else { return };
+        if room.send_waits.replace(true) {
+            return;
+        }
         let runtime = self.clone();
         spawn_local(async move {
-            if !room.ready().await {
+            let ready = room.ready().await;
+            // A large picture is still being cleaned when its caption is there: the caption must not go alone.
+            while room.attached.borrow().iter().any(Attached::is_new) && !room.closed.get() {
+                sleep(LOOKS_MS).await;
+            }
+            room.send_waits.set(false);
+            if !ready {
                 runtime.give_back(&room, text).await;
                 let why =
                     "The room is not open yet, so nothing was sent. What you wrote is kept here.";
                 return runtime.toast(ToastKind::Bad, why);
             }
-            if room
-                .attached
-                .borrow()
-                .iter()
-                .any(files::attach::Attached::can_go)
-            {
+            if room.attached.borrow().iter().any(Attached::can_go) {
                 runtime.send_case(room, text);
             } else {
                 runtime.send_message(room, text, to, mentions).await;

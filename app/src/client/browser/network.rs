@@ -69,6 +69,11 @@ pub(crate) async fn follow(runtime: Rc<Runtime>, mut events: mpsc::Receiver<NetE
         match event {
             NetEvent::Status(status) => runtime.network_changed(status),
             NetEvent::Gossip { room, kind, bytes } => runtime.on_gossip(room, kind, bytes),
+            NetEvent::Missed => {
+                if let Some(room) = runtime.open_room() {
+                    runtime.pull_soon(&room);
+                }
+            }
         }
     }
 }

@@ -4,6 +4,7 @@
 
 use healthsync_core::Millis;
 use wasm_bindgen::{JsCast, JsValue};
+use wasm_bindgen_futures::spawn_local;
 
 /// The wall clock.
 pub(crate) fn now() -> Millis {
@@ -90,6 +91,25 @@ pub(crate) fn blob_url(bytes: &[u8], mime: &str) -> Result<String, JsValue> {
 pub(crate) fn revoke_url(url: &str) {
     // Fails only for a malformed URL, and then there is nothing to free.
     let _ = web_sys::Url::revoke_object_url(url);
+}
+
+/// Hands a file to the browser's downloads; false when the browser makes none of it.
+pub(crate) fn save_file(bytes: &[u8], mime: &str, name: &str) -> bool {
+    let started = || {
+        let url = blob_url(bytes, mime).ok()?;
+        let link = document().create_element("a").ok()?;
+        link.set_attribute("href", &url).ok()?;
+        link.set_attribute("download", name).ok()?;
+        link.dyn_ref::<web_sys::HtmlElement>()?.click();
+        Some(url)
+    };
+    let Some(url) = started() else { return false };
+    spawn_local(async move {
+        // The download has its bytes by then.
+        sleep(60_000).await;
+        revoke_url(&url);
+    });
+    true
 }
 
 /// Whether the person has let this site show notifications.

@@ -5,12 +5,13 @@
 
 use std::{
     cell::{Cell, RefCell},
+    collections::BTreeSet,
     rc::Rc,
     sync::Arc,
 };
 
 use futures::future::{AbortHandle, abortable};
-use healthsync_core::{DeviceSecret, Person, SignedDelegation};
+use healthsync_core::{DeviceKey, DeviceSecret, Person, SignedDelegation};
 use healthsync_net::NodeHandle;
 use leptos::prelude::*;
 use wasm_bindgen_futures::spawn_local;
@@ -61,6 +62,8 @@ pub(crate) struct Runtime {
     pub watching_token: Task,
     /// Opens the conversation of the token on screen.
     pub opening_token: Task,
+    /// Revoked devices that the relay has been told of.
+    pub told_revoked: Rc<RefCell<BTreeSet<DeviceKey>>>,
     /// Pages of other tabs that have written to the same database.
     pub tabs: super::tabs::Tabs,
     go: Box<dyn Fn(&str)>,
@@ -141,6 +144,7 @@ impl Runtime {
             creating: Task::default(),
             watching_token: Task::default(),
             opening_token: Task::default(),
+            told_revoked: Rc::default(),
             tabs: super::tabs::Tabs::open(),
             next_id: Cell::new(1),
         })
@@ -235,7 +239,9 @@ pub(crate) fn storage_trouble(what: &str, error: &StorageError) -> Trouble {
         StorageError::Refused(_) => {
             "Open the page in a normal window, with storage allowed for this site."
         }
-        StorageError::Full => "Free some space on this device, then try again.",
+        StorageError::Full => {
+            "Open Rooms and choose what this browser forgets, or free some space on this device; then try again."
+        }
         StorageError::Failed(_) => "Reload the page and try again.",
     };
     Trouble {

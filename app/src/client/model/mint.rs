@@ -1,6 +1,9 @@
 //! Minting a case, and tokens, as the views see them.
 
+use std::sync::Arc;
+
 use healthsync_core::{EventId, Millis, Person, TokenId};
+use healthsync_imaging::stage::Mark;
 
 use super::{ImageRow, MessageRow, PollRow, Trouble, TxState};
 use crate::api::TokenFacts;
@@ -102,7 +105,7 @@ impl MintRow {
 }
 
 /// A token's content on its page.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum TokenCase {
     Closed,
     /// The step that it is at.
@@ -115,17 +118,21 @@ pub enum TokenCase {
     Failed(Trouble),
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct OpenCase {
+    pub id: EventId,
     pub caption: String,
     pub author: Person,
+    /// What was said is there before the last image has been opened.
     pub images: Vec<ImageRow>,
+    /// Measurements on them.
+    pub marks: Arc<Vec<Mark>>,
     pub messages: Vec<MessageRow>,
     pub polls: Vec<PollRow>,
 }
 
 /// The token on screen.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct TokenView {
     pub token: TokenId,
     /// As last read from the chain.

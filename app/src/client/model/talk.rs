@@ -124,8 +124,9 @@ impl LeftOut {
 /// The discussion.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Talk {
-    /// The newest ones, in the room's order.
-    pub messages: Arc<Vec<MessageRow>>,
+    /// The newest ones, in the room's order. A row that has not changed is the same `Arc` as before, so that views compare
+    /// addresses and not texts.
+    pub messages: Arc<Vec<Arc<MessageRow>>>,
     /// How many older ones there are.
     pub older: usize,
     /// While history comes: events that are here, and all that there are.

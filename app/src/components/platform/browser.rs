@@ -125,6 +125,13 @@ pub(crate) fn is_composing(event: &ev::KeyboardEvent) -> bool {
     event.is_composing()
 }
 
+/// Focus for an element that does not have it. Giving it again would make the browser lay out the whole page first.
+pub(crate) fn focus(element: &web_sys::HtmlElement) {
+    if !element.matches(":focus").is_ok_and(|focused| focused) {
+        let _ = element.focus();
+    }
+}
+
 /// Focus for the nth element inside `within` that the selector finds.
 pub(crate) fn focus_nth(within: &web_sys::Element, selector: &str, at: usize) {
     let all = within.query_selector_all(selector).ok();
@@ -132,18 +139,6 @@ pub(crate) fn focus_nth(within: &web_sys::Element, selector: &str, at: usize) {
     if let Some(one) = one.and_then(|one| one.dyn_into::<web_sys::HtmlElement>().ok()) {
         let _ = one.focus();
     }
-}
-
-/// Where an element is in the window: its centre, its width and its height, in CSS pixels.
-pub(crate) fn area(of: &web_sys::Element) -> [f64; 4] {
-    let rect = of.get_bounding_client_rect();
-    let (width, height) = (rect.width(), rect.height());
-    [
-        rect.left() + width / 2.0,
-        rect.top() + height / 2.0,
-        width,
-        height,
-    ]
 }
 
 /// Says on `<html>` that the page reacts now.
@@ -166,6 +161,19 @@ pub(crate) fn hash() -> String {
         .unwrap_or_default()
         .trim_start_matches('#')
         .to_owned()
+}
+
+/// Aims once more at the element that the fragment names (`:target`), when the one that it first aimed at has been drawn
+/// anew.
+pub(crate) fn aim_again() {
+    let aimed = document().query_selector(":target").ok().flatten();
+    if aimed.is_none() && !hash().is_empty() {
+        let location = window().location();
+        // Refused only in a frame of somebody else's; then the first part shows.
+        let _ = location
+            .href()
+            .and_then(|address| location.replace(&address));
+    }
 }
 
 /// The room's page or the page that says that there is none. Here only what the server has just said is known; for the

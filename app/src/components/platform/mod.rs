@@ -4,7 +4,15 @@
 #[cfg(feature = "hydrate")]
 mod browser;
 #[cfg(feature = "hydrate")]
+mod dropped;
+#[cfg(feature = "hydrate")]
+mod workspace;
+#[cfg(feature = "hydrate")]
 pub(crate) use browser::*;
+#[cfg(feature = "hydrate")]
+pub(crate) use dropped::dropped_deep;
+#[cfg(feature = "hydrate")]
+pub(crate) use workspace::{Workspace, call, imaging_module, prepare_workspace};
 
 #[cfg(not(feature = "hydrate"))]
 mod server;

@@ -1,10 +1,11 @@
 //! The server's side: no window, no clock of the reader, no files.
 
 use healthsync_core::{Millis, RoomId};
+use healthsync_imaging::stage::{Say, Tell};
 use leptos::{ev, prelude::*, web_sys};
 
 use super::Theme;
-use crate::client::model::{Bootstrap, Files};
+use crate::client::model::{Blobs, Bootstrap, Files};
 
 /// From the context, where the shell has put it.
 pub(crate) fn bootstrap() -> Option<Bootstrap> {
@@ -36,6 +37,9 @@ pub(crate) fn dropped_files(_event: &ev::DragEvent) -> Option<Files> {
     None
 }
 
+/// Hands over the files of a drop, with those in its folders.
+pub(crate) fn dropped_deep(_event: &ev::DragEvent, _then: impl FnOnce(Files) + 'static) {}
+
 /// Names and bytes of files of at most `limit` bytes; for any other a sentence that says why not.
 pub(crate) async fn contents(
     _files: Files,
@@ -56,13 +60,10 @@ pub(crate) fn is_composing(_event: &ev::KeyboardEvent) -> bool {
     false
 }
 
+pub(crate) fn focus(_element: &web_sys::HtmlElement) {}
+
 /// Focus for the nth element inside `within` that the selector finds.
 pub(crate) fn focus_nth(_within: &web_sys::Element, _selector: &str, _at: usize) {}
-
-/// Where an element is in the window: its centre, its width and its height, in CSS pixels.
-pub(crate) fn area(_of: &web_sys::Element) -> [f64; 4] {
-    [0.0; 4]
-}
 
 /// Scheme, host and port of the page.
 pub(crate) fn origin() -> String {
@@ -73,6 +74,9 @@ pub(crate) fn origin() -> String {
 pub(crate) fn hash() -> String {
     String::new()
 }
+
+/// Nothing is drawn anew here.
+pub(crate) fn aim_again() {}
 
 /// The room's page or the page that says that there is none, with its status.
 pub(crate) fn room_or_not(
@@ -109,3 +113,23 @@ pub(crate) fn not_found_status() {
 
 #[cfg(not(feature = "ssr"))]
 pub(crate) fn not_found_status() {}
+
+pub(crate) fn prepare_workspace(_series: bool) {}
+
+/// Pictures are shown in browsers only.
+#[derive(Debug)]
+pub(crate) struct Workspace;
+
+impl Workspace {
+    pub(crate) fn open(
+        _root: &web_sys::HtmlElement,
+        _host: impl Fn(Say) + 'static,
+        _fault: impl Fn(String) + 'static,
+    ) -> Self {
+        Self
+    }
+
+    pub(crate) fn tell(&self, _tell: &Tell, _files: &Blobs) {}
+
+    pub(crate) fn close(self) {}
+}

@@ -1,12 +1,17 @@
-//! Attaching pictures: read, checked, freed of metadata, shown, and kept across reloads until they are shared.
+//! Attaching pictures: read, checked, freed of metadata, shown, and kept across reloads until they are shared. DICOM,
+//! TIFF and NIfTI files go their own way ([`super::study`]).
 
 use std::rc::Rc;
 
 use healthsync_core::{Person, limits};
-use healthsync_imaging::clean;
+use healthsync_imaging::{
+    clean,
+    intake::{HEAD_BYTES, is_medical},
+};
 use healthsync_lighthouse::OVERHEAD;
 use wasm_bindgen_futures::{JsFuture, spawn_local};
 
+use super::study::Series;
 use crate::client::{
     browser::{
         platform::{blob_url, bytes_from_js, now, revoke_url, sleep},
@@ -25,8 +30,16 @@ pub(crate) struct Attached {
     pub size: u64,
     pub preview: Option<String>,
     pub stage: Stage,
-    /// The cleaned file; `None` for what is no usable picture.
-    pub picture: Option<Rc<Picture>>,
+    /// What can be shared; `None` for what is no usable picture.
+    pub content: Option<Content>,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) enum Content {
+    /// A cleaned photograph.
+    Photo(Rc<Picture>),
+    /// A series, clean or not yet.
+    Series(Rc<Series>),
 }
 
 #[derive(Debug)]
@@ -46,12 +59,33 @@ impl Attached {
             size: self.size,
             preview: self.preview.clone(),
             stage: self.stage.clone(),
+            series: matches!(self.content, Some(Content::Series(_))),
         }
+    }
+
+    /// As it was before it was on its way.
+    pub(crate) fn rest(&self) -> Option<Stage> {
+        Some(match self.content.as_ref()? {
+            Content::Photo(picture) => Stage::Ready {
+                removed: picture.removed,
+            },
+            Content::Series(series) => series.stage(),
+        })
     }
 
     /// Usable, and not on its way yet.
     pub(crate) fn can_go(&self) -> bool {
-        self.picture.is_some() && matches!(self.stage, Stage::Ready { .. } | Stage::Failed(_))
+        let whole = match &self.content {
+            Some(Content::Photo(_)) => true,
+            Some(Content::Series(series)) => series.cleaned.borrow().is_some(),
+            None => false,
+        };
+        whole && matches!(self.stage, Stage::Ready { .. } | Stage::Failed(_))
+    }
+
+    /// Not known yet whether it is a picture.
+    pub(crate) fn is_new(&self) -> bool {
+        self.content.is_none() && self.stage == Stage::Checking
     }
 
     pub(crate) fn forget(&self) {
@@ -79,43 +113,39 @@ impl Runtime {
         // Also while the room is still opening: what is dropped then must not be lost.
         let Some(room) = self.open_room() else { return };
         let files = files.0.take();
-        let there = room
-            .attached
-            .borrow()
-            .iter()
-            .filter(|attached| attached.picture.is_some())
-            .count();
-        let free = limits::IMAGES_PER_CASE.saturating_sub(there);
-        if files.len() > free {
-            self.toast(
-                ToastKind::Bad,
-                format!(
-                    "A case holds {} images; the first {free} of these were taken.",
-                    limits::IMAGES_PER_CASE
-                ),
-            );
-        }
         let runtime = self.clone();
         spawn_local(async move {
-            for file in files.into_iter().take(free) {
+            let (photos, medical) = by_kind(files).await;
+            let there = room
+                .attached
+                .borrow()
+                .iter()
+                .filter(|attached| attached.content.is_some())
+                .count();
+            let free = limits::IMAGES_PER_CASE.saturating_sub(there);
+            if photos.len() > free {
+                runtime.toast(
+                    ToastKind::Bad,
+                    format!(
+                        "A case holds {} images; the first {free} of these were taken.",
+                        limits::IMAGES_PER_CASE
+                    ),
+                );
+            }
+            let left = free.saturating_sub(photos.len());
+            for file in photos.into_iter().take(free) {
                 runtime.attach_one(&room, file).await;
+            }
+            if !medical.is_empty() {
+                runtime.attach_study(&room, medical, left).await;
             }
         });
     }
 
     async fn attach_one(self: &Rc<Self>, room: &Rc<OpenRoom>, file: web_sys::File) {
-        let id = self.fresh_attachment_id(room);
         let name: String = file.name().chars().take(limits::NAME_CHARS).collect();
         let size = file.size() as u64;
-        room.attached.borrow_mut().push(Attached {
-            id,
-            name: name.clone(),
-            size,
-            preview: None,
-            stage: Stage::Checking,
-            picture: None,
-        });
-        self.repaint(room);
+        let id = self.attach_row(room, name.clone(), Stage::Checking);
         // Lets the page show it before the bytes are worked on.
         sleep(0).await;
         match self.check(&file, size).await {
@@ -140,7 +170,7 @@ impl Runtime {
     }
 
     /// A number that neither this list nor the database uses: the time in seconds, or the next free one.
-    fn fresh_attachment_id(&self, room: &OpenRoom) -> u32 {
+    pub(crate) fn fresh_attachment_id(&self, room: &OpenRoom) -> u32 {
         let last = room
             .attached
             .borrow()
@@ -245,7 +275,7 @@ impl Runtime {
                 size: 0,
                 preview: None,
                 stage: Stage::Checking,
-                picture: None,
+                content: None,
             };
             show(&mut attached, picture);
             all.push(attached);
@@ -265,6 +295,7 @@ impl Runtime {
             return;
         };
         let attached = all.remove(index);
+        room.stored.borrow_mut().remove(&id);
         drop(all);
         if revoke {
             attached.forget();
@@ -287,5 +318,24 @@ fn show(attached: &mut Attached, picture: Rc<Picture>) {
     attached.stage = Stage::Ready {
         removed: picture.removed,
     };
-    attached.picture = Some(picture);
+    attached.content = Some(Content::Photo(picture));
+}
+
+/// Photographs, and what the imaging worker is for. A file that cannot be read is taken for a photograph, which says so.
+async fn by_kind(files: Vec<web_sys::File>) -> (Vec<web_sys::File>, Vec<web_sys::File>) {
+    let (mut photos, mut medical) = (Vec::new(), Vec::new());
+    for file in files {
+        let head = match file.slice_with_i32_and_i32(0, HEAD_BYTES as i32) {
+            Ok(head) => JsFuture::from(head.array_buffer()).await.ok(),
+            Err(_) => None,
+        };
+        let head = head.map_or_else(Vec::new, |head| js_sys::Uint8Array::new(&head).to_vec());
+        let of_its_kind = if is_medical(&head, &file.name()) {
+            &mut medical
+        } else {
+            &mut photos
+        };
+        of_its_kind.push(file);
+    }
+    (photos, medical)
 }

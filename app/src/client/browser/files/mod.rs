@@ -2,8 +2,13 @@
 //! key nodes.
 
 pub(crate) mod attach;
+pub(crate) mod open_series;
 pub(crate) mod peers;
+mod readers;
+mod renew;
 pub(crate) mod share;
 pub(crate) mod shares;
 pub(crate) mod shelf;
+pub(crate) mod study;
 pub(crate) mod unlock;
+pub(crate) mod upload;

@@ -2,19 +2,19 @@
 
 use std::rc::Rc;
 
-use healthsync_core::{DeviceToken, ImageRef, Kind, Scope, limits};
-use healthsync_lighthouse::{cid_and_leaves, encrypt, generate, parse_cid};
-use healthsync_net::Layout;
+use healthsync_core::{ImageRef, Kind, SeriesRef, limits, series::MIME};
 
-use super::attach::{Attached, Picture};
+use super::{
+    attach::{Attached, Content},
+    open_series::receipt_blob,
+    upload::{KEPT, Sent},
+};
 use crate::client::{
     browser::{
-        http::{HttpError, upload},
-        platform::{now, random},
-        rooms::{OpenRoom, key::NEEDED, write::limit_trouble},
+        rooms::{OpenRoom, write::limit_trouble},
         runtime::{Runtime, trouble},
     },
-    model::{ImageLock, Stage, Trouble},
+    model::{Blobs, ImageLock, Stage, Trouble},
 };
 
 impl Runtime {
@@ -48,10 +48,10 @@ impl Runtime {
         let mut shared = Vec::new();
         let mut failed = false;
         for attached in going {
-            let Some(picture) = attached.picture.clone() else {
+            let Some(content) = attached.content.clone() else {
                 continue;
             };
-            match self.share_one(room, &attached, &picture).await {
+            match self.share_one(room, &attached, &content).await {
                 Ok(image) => {
                     room.set_stage(attached.id, Stage::Done);
                     shared.push((attached, image.cid.clone()));
@@ -80,9 +80,21 @@ impl Runtime {
             Ok(_) => {
                 for (attached, cid) in shared {
                     // Whoever shared it sees it without unlocking.
-                    if let Some(url) = attached.preview.clone() {
+                    let files = match &attached.content {
+                        Some(Content::Series(series)) => {
+                            (series.cleaned.borrow()).as_ref().map(|cleaned| {
+                                let receipt = receipt_blob(&cleaned.receipt);
+                                Blobs::new(
+                                    receipt.into_iter().chain(cleaned.files.clone()).collect(),
+                                )
+                            })
+                        }
+                        _ => None,
+                    };
+                    if attached.preview.is_some() || files.is_some() {
                         let open = ImageLock::Open {
-                            url,
+                            url: attached.preview.clone().unwrap_or_default(),
+                            files: files.unwrap_or_default(),
                             wrong_nodes: Vec::new(),
                         };
                         room.locks.borrow_mut().insert(cid, open);
@@ -108,120 +120,63 @@ impl Runtime {
         self: &Rc<Self>,
         room: &Rc<OpenRoom>,
         attached: &Attached,
-        picture: &Picture,
+        content: &Content,
     ) -> Result<ImageRef, Trouble> {
-        const KEPT: Option<&str> = Some("The image is kept here.");
-        let again = Some("Send it again.");
         let id = attached.id;
-        let nodes = self.bootstrap.key_nodes.len();
-        let (key, shares) =
-            generate(NEEDED, nodes, |bytes| *bytes = random::<32>()).map_err(|error| {
-                trouble(
-                    format!("A key for the image could not be made: {error}."),
-                    KEPT,
-                    again,
-                )
-            })?;
-        let sealed = encrypt(picture.bytes.clone(), &key, random::<16>(), random::<12>())
-            .await
-            .map_err(|error| {
-                trouble(
-                    format!("The image could not be encrypted: {error}."),
-                    KEPT,
-                    again,
-                )
-            })?;
-        let (content, leaves) = cid_and_leaves(&sealed).await;
-        let cid = content.to_string();
-        let layout = Layout {
-            size: sealed.len() as u64,
-            digests: leaves,
-        };
-        // Others in the room may fetch it from here, before and without the storage.
-        self.shelf.put(room.id, content.to_bytes(), layout, &sealed);
-
-        let Some((me, delegation)) = self.signer() else {
-            return Err(trouble(
-                "The image was not uploaded: this browser may not sign for you yet.",
-                KEPT,
-                Some("Sign in the wallet, then send it again."),
-            ));
-        };
-        let total = sealed.len() as u64;
-        room.set_stage(id, Stage::Uploading { sent: 0, total });
-        self.repaint(room);
-        let scope = Scope::Upload { cid: cid.clone() };
-        let token = DeviceToken::sign(delegation, scope, now(), random::<16>(), &me.device);
-        let url = format!(
-            "{}/api/v0/add?wrap-with-directory=false&cid-version=1",
-            self.bootstrap.storage.url
-        );
         let (runtime, shown) = (self.clone(), room.clone());
-        let progress = move |sent: u64, of: u64| {
-            // The form around the file counts, too; what is shown is the file.
-            let sent = if of > total {
-                sent.saturating_sub(of - total)
-            } else {
-                sent
-            };
-            shown.set_stage(
-                id,
-                Stage::Uploading {
-                    sent: sent.min(total),
-                    total,
-                },
-            );
+        let sent: Sent = Rc::new(move |sent, total| {
+            shown.set_stage(id, Stage::Uploading { sent, total });
             runtime.repaint(&shown);
-        };
-        let name = hex::encode(random::<16>());
-        let answer = upload(&url, &sealed, &name, &token.to_bearer(), progress)
-            .await
-            .map_err(|error| {
-                let what = match &error {
-                    HttpError::Status { status: 413, .. } => {
-                        format!(
-                            "The storage takes at most {} bytes; the upload has {total}.",
-                            self.bootstrap.storage.max_upload
-                        )
+        });
+        let before = room.stored.borrow().get(&id).cloned();
+        let stored = match before {
+            // Only its shares are missing, or the room does not know of it yet. Stored again, it would be there twice.
+            Some(stored) => stored,
+            None => {
+                let plain = match content {
+                    Content::Photo(picture) => picture.bytes.clone(),
+                    Content::Series(series) => {
+                        let cleaned = series.cleaned.borrow().clone();
+                        let cleaned = cleaned
+                            .ok_or_else(|| trouble("The series is not cleaned yet.", KEPT, None))?;
+                        self.store_pieces(room, &cleaned, sent.clone()).await?
                     }
-                    HttpError::Status { text, .. } => {
-                        format!("The storage refused the upload: {text}.")
-                    }
-                    other => format!("The upload did not get through: {other}."),
                 };
-                trouble(what, KEPT, again)
-            })?;
-        let stored = answer[0]["Hash"].as_str().unwrap_or_default();
-        if parse_cid(stored).ok() != parse_cid(&cid).ok() {
-            return Err(trouble(
-                "The storage answered with another content id than the image has, so it may have stored something else.",
-                KEPT,
-                Some("Send it again; if it stays, tell whoever runs the storage."),
-            ));
-        }
-
-        let of = nodes as u8;
-        room.set_stage(id, Stage::SavingShares { stored: 0, of });
-        self.repaint(room);
+                let stored = self.store_split(room, plain, sent).await?;
+                room.stored.borrow_mut().insert(id, stored.clone());
+                stored
+            }
+        };
         let (runtime, shown) = (self.clone(), room.clone());
-        let told = move |stored| {
+        let told = move |stored, of| {
             shown.set_stage(id, Stage::SavingShares { stored, of });
             runtime.repaint(&shown);
         };
-        self.save_shares(room.id, &cid, &shares, told)
-            .await
-            .map_err(|why| Trouble {
-                kept: KEPT.map(str::to_owned),
-                next: why.next.or_else(|| again.map(str::to_owned)),
-                what: why.what,
-            })?;
-        Ok(ImageRef {
-            cid,
-            name: attached.name.clone(),
-            mime: picture.mime.clone(),
-            size: picture.bytes.len() as u64,
-            width: picture.width,
-            height: picture.height,
+        self.split(room, &stored, &told).await?;
+        let (cid, name) = (stored.cid, attached.name.clone());
+        Ok(match content {
+            Content::Photo(picture) => ImageRef {
+                cid,
+                name,
+                mime: picture.mime.clone(),
+                size: stored.size,
+                width: picture.width,
+                height: picture.height,
+                series: None,
+            },
+            Content::Series(series) => ImageRef {
+                cid,
+                name,
+                mime: MIME.to_owned(),
+                size: stored.size,
+                width: series.found.size[0],
+                height: series.found.size[1],
+                series: Some(SeriesRef {
+                    slices: series.found.slices,
+                    bytes: attached.size,
+                    modality: series.found.modality.clone(),
+                }),
+            },
         })
     }
 
@@ -230,12 +185,10 @@ impl Runtime {
         let Some(room) = self.open_room() else { return };
         room.sharing.stop();
         for attached in room.attached.borrow_mut().iter_mut() {
-            if let Some(picture) = &attached.picture
+            if let Some(rest) = attached.rest()
                 && !matches!(attached.stage, Stage::Failed(_))
             {
-                attached.stage = Stage::Ready {
-                    removed: picture.removed,
-                };
+                attached.stage = rest;
             }
         }
         self.repaint(&room);

@@ -43,7 +43,7 @@ impl Runtime {
         room: RoomId,
         cid: &str,
         shares: &[Share],
-        stored: impl Fn(u8),
+        stored: &dyn Fn(u8),
     ) -> Result<(), Trouble> {
         let nodes: Vec<(u8, Share)> = self
             .bootstrap
@@ -76,7 +76,7 @@ impl Runtime {
             stored(count.get());
         };
         let failed = self
-            .save_at(room, cid, &unconfirmed.shares, TRIES, tell)
+            .save_at(room, cid, &unconfirmed.shares, TRIES, &tell)
             .await;
         if failed.is_empty() {
             // Left over, it would only be saved once more.
@@ -128,7 +128,7 @@ impl Runtime {
         cid: &str,
         shares: &[(u8, Share)],
         tries: u32,
-        confirmed: impl Fn(),
+        confirmed: &dyn Fn(),
     ) -> Vec<(u8, HttpError)> {
         let mut running: FuturesUnordered<_> = shares
             .iter()
@@ -212,7 +212,7 @@ impl Runtime {
                 continue;
             };
             let failed = self
-                .save_at(unconfirmed.room, cid, &unconfirmed.shares, 1, || ())
+                .save_at(unconfirmed.room, cid, &unconfirmed.shares, 1, &|| ())
                 .await;
             let left: Vec<(u8, Share)> = unconfirmed
                 .shares

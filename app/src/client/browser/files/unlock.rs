@@ -6,13 +6,17 @@ use std::{
     rc::Rc,
 };
 
-use futures::future::{abortable, join, join_all};
+use futures::{
+    FutureExt,
+    future::{LocalBoxFuture, abortable, join, join_all},
+};
 use healthsync_core::{EventId, ImageRef, Person};
 use healthsync_lighthouse::{
-    CipherError, OVERHEAD, Share, cid_and_leaves, decrypt, parse_cid, shares,
+    Cid, CipherError, OVERHEAD, Share, cid_and_leaves, decrypt, parse_cid, shares,
 };
 use wasm_bindgen_futures::spawn_local;
 
+use super::{open_series::open_series, peers::PATIENCE};
 use crate::client::{
     browser::{
         http::{HttpError, get_bytes},
@@ -23,7 +27,7 @@ use crate::client::{
         },
         runtime::{Runtime, trouble},
     },
-    model::{ImageLock, Trouble},
+    model::{Blobs, ImageLock, Trouble},
 };
 
 /// A transfer in which nothing comes for so long has stalled.
@@ -111,58 +115,58 @@ impl Runtime {
         self.repaint(&room);
     }
 
-    fn set_lock(self: &Rc<Self>, room: &Rc<OpenRoom>, cid: &str, lock: ImageLock) {
+    pub(super) fn set_lock(self: &Rc<Self>, room: &Rc<OpenRoom>, cid: &str, lock: ImageLock) {
         room.locks.borrow_mut().insert(cid.to_owned(), lock);
         self.repaint(room);
     }
 
     async fn unlock_one(self: &Rc<Self>, room: &Rc<OpenRoom>, image: &ImageRef, person: Person) {
-        let lock = match self.open_image(room, image).await {
-            Ok((url, wrong_nodes)) => ImageLock::Open { url, wrong_nodes },
-            Err(Closed::Denied) => ImageLock::Denied { person },
-            Err(Closed::Failed(trouble)) => ImageLock::Failed(trouble),
-        };
-        self.set_lock(room, &image.cid, lock);
+        if let Err(why) = self.open_image(room, image).await {
+            let lock = match why {
+                Closed::Denied => ImageLock::Denied { person },
+                Closed::Failed(trouble) => ImageLock::Failed(trouble),
+            };
+            self.set_lock(room, &image.cid, lock);
+        }
     }
 
-    async fn open_image(
+    /// What was encrypted, and the names of nodes whose share is wrong. `show` gets each step on the way.
+    async fn opened(
         self: &Rc<Self>,
-        room: &Rc<OpenRoom>,
+        room: &OpenRoom,
         image: &ImageRef,
-    ) -> Result<(String, Vec<String>), Closed> {
-        self.set_lock(room, &image.cid, ImageLock::Shares(self.asked()));
+        show: &dyn Fn(ImageLock),
+    ) -> Result<(Vec<u8>, Vec<String>), Closed> {
+        show(ImageLock::Shares(self.asked()));
         let has_shares = Cell::new(false);
         let received = RefCell::new((0, image.size + OVERHEAD as u64));
         let shares = async {
             let found = self.lookup(&image.cid).await;
             if let Ok(found) = &found {
                 has_shares.set(true);
-                self.set_lock(room, &image.cid, ImageLock::Shares(found.progress.clone()));
+                show(ImageLock::Shares(found.progress.clone()));
             }
             found
         };
-        let bytes = self.fetch_image(room, image, |have, total| {
+        let mut shown = |have, total| {
             received.replace((have, total));
             if has_shares.get() {
-                self.set_lock(
-                    room,
-                    &image.cid,
-                    ImageLock::Fetching {
-                        received: have,
-                        total,
-                    },
-                );
+                show(ImageLock::Fetching {
+                    received: have,
+                    total,
+                });
             }
-        });
+        };
+        let bytes = self.fetch_object(room, &image.cid, image.size, &mut shown);
         let (found, bytes) = join(shares, bytes).await;
         let found = found?;
         let bytes = bytes.map_err(Closed::Failed)?;
 
-        self.set_lock(room, &image.cid, ImageLock::Decrypting);
-        let mut opened = self.open_with(&bytes, &found.good, &image.mime).await?;
+        show(ImageLock::Decrypting);
+        let mut opened = self.open_with(&bytes, &found.good).await?;
         if opened.is_none() && found.good.len() < found.progress.nodes.len() {
             let found = self.lookup_all(&image.cid).await?;
-            opened = self.open_with(&bytes, &found.good, &image.mime).await?;
+            opened = self.open_with(&bytes, &found.good).await?;
         }
         opened.ok_or_else(|| {
             Closed::Failed(trouble(
@@ -173,13 +177,75 @@ impl Runtime {
         })
     }
 
-    /// The picture and the names of nodes whose share is wrong; `None` when no three of the shares open it.
+    /// An image of one's own in the clear, without a word on the way.
+    pub(super) async fn plain_of(
+        self: &Rc<Self>,
+        room: &OpenRoom,
+        image: &ImageRef,
+    ) -> Result<Vec<u8>, Trouble> {
+        match self.opened(room, image, &|_| ()).await {
+            Ok((plain, _)) => Ok(plain),
+            Err(Closed::Failed(why)) => Err(why),
+            Err(Closed::Denied) => Err(trouble(
+                "The key nodes do not give you the key of this image.",
+                None,
+                None,
+            )),
+        }
+    }
+
+    async fn open_image(
+        self: &Rc<Self>,
+        room: &Rc<OpenRoom>,
+        image: &ImageRef,
+    ) -> Result<(), Closed> {
+        let shown = |lock| self.set_lock(room, &image.cid, lock);
+        let (plain, wrong_nodes) = self.opened(room, image, &shown).await?;
+        if image.series.is_some() {
+            let show = |files| {
+                let open = ImageLock::Open {
+                    url: String::new(),
+                    files,
+                    wrong_nodes: wrong_nodes.clone(),
+                };
+                self.set_lock(room, &image.cid, open);
+            };
+            let opened = open_series(&plain, &self.piece_of(room), &show).await;
+            return opened.map_err(Closed::Failed);
+        }
+        let url = blob_url(&plain, safe_mime(&image.mime)).map_err(|_| {
+            Closed::Failed(trouble(
+                "The browser could not show the image.",
+                None,
+                Some("Reload the page."),
+            ))
+        })?;
+        let open = ImageLock::Open {
+            url,
+            files: Blobs::default(),
+            wrong_nodes,
+        };
+        self.set_lock(room, &image.cid, open);
+        Ok(())
+    }
+
+    /// What fetches a room's pieces of series.
+    pub(super) fn piece_of<'a>(
+        self: &'a Rc<Self>,
+        room: &'a OpenRoom,
+    ) -> impl Fn(String, u64) -> LocalBoxFuture<'a, Result<Vec<u8>, Trouble>> {
+        move |cid, size| {
+            let fetched = async move { self.fetch_object(room, &cid, size, &mut |_, _| ()).await };
+            fetched.boxed_local()
+        }
+    }
+
+    /// The plain bytes and the names of nodes whose share is wrong; `None` when no three of the shares open it.
     async fn open_with(
         &self,
         bytes: &[u8],
         good: &[(usize, Share)],
-        mime: &str,
-    ) -> Result<Option<(String, Vec<String>)>, Closed> {
+    ) -> Result<Option<(Vec<u8>, Vec<String>)>, Closed> {
         let candidates = shares::candidates(good, NEEDED).map_err(|error| {
             Closed::Failed(trouble(
                 format!("The key shares do not give a key: {error}."),
@@ -190,19 +256,12 @@ impl Runtime {
         for candidate in candidates {
             match decrypt(bytes, &candidate.key).await {
                 Ok(plain) => {
-                    let url = blob_url(&plain, safe_mime(mime)).map_err(|_| {
-                        Closed::Failed(trouble(
-                            "The browser could not show the image.",
-                            None,
-                            Some("Reload the page."),
-                        ))
-                    })?;
                     let wrong = candidate
                         .bad_nodes
                         .iter()
                         .map(|node| self.node_name(*node))
                         .collect();
-                    return Ok(Some((url, wrong)));
+                    return Ok(Some((plain, wrong)));
                 }
                 Err(CipherError::DoesNotOpen) => {}
                 Err(error) => {
@@ -217,29 +276,46 @@ impl Runtime {
         Ok(None)
     }
 
-    /// The encrypted bytes, checked against their content id: from members with a direct link, else from storage.
-    async fn fetch_image(
+    /// The encrypted bytes of an object of `size` plain ones, checked against their content id: from members with a
+    /// direct link, else from storage, and from members however slow when storage has no answer.
+    pub(super) async fn fetch_object(
         &self,
         room: &OpenRoom,
-        image: &ImageRef,
-        mut progress: impl FnMut(u64, u64),
+        cid: &str,
+        size: u64,
+        progress: &mut dyn FnMut(u64, u64),
     ) -> Result<Vec<u8>, Trouble> {
-        let again = Some("Try again.");
-        let Ok(cid) = parse_cid(&image.cid) else {
+        let Ok(cid) = parse_cid(cid) else {
             return Err(trouble(
                 "The case names the image by something that is no content id.",
                 None,
                 None,
             ));
         };
-        let limit = image.size + OVERHEAD as u64;
-        if let Some(bytes) = self
-            .fetch_from_members(room, &cid, limit, &mut progress)
-            .await
-        {
+        let limit = size.saturating_add(OVERHEAD as u64);
+        let mut wanted = self.wanted(room, &cid, limit);
+        let quick = self.fetch_from_members(&mut wanted, &cid, Some(PATIENCE), progress);
+        if let Some(bytes) = quick.await {
             return Ok(bytes);
         }
-        let url = format!("{}/ipfs/{}", self.bootstrap.storage.url, image.cid);
+        match self.fetch_from_storage(room, &cid, limit, progress).await {
+            Ok(bytes) => Ok(bytes),
+            Err(why) => {
+                let slow = self.fetch_from_members(&mut wanted, &cid, None, progress);
+                slow.await.ok_or(why)
+            }
+        }
+    }
+
+    async fn fetch_from_storage(
+        &self,
+        room: &OpenRoom,
+        cid: &Cid,
+        limit: u64,
+        progress: &mut dyn FnMut(u64, u64),
+    ) -> Result<Vec<u8>, Trouble> {
+        let again = Some("Try again.");
+        let url = format!("{}/ipfs/{cid}", self.bootstrap.storage.url);
         let bytes = get_bytes(&url, limit, IDLE_MS, progress).await.map_err(|error| {
             let what = match &error {
                 HttpError::Status { status: 404, .. } => "The storage does not have the image.".to_owned(),
@@ -251,8 +327,8 @@ impl Runtime {
             trouble(what, None, again)
         })?;
         let (found, leaves) = cid_and_leaves(&bytes).await;
-        if found == cid {
-            self.keep_on_shelf(room, &cid, leaves, &bytes);
+        if found == *cid {
+            self.keep_on_shelf(room, cid, leaves, &bytes);
             Ok(bytes)
         } else {
             Err(trouble(

@@ -14,7 +14,7 @@ use leptos::prelude::*;
 
 use super::{key::NEEDED, write::limit_trouble};
 use crate::{
-    api::{ChainRole, MemberFact, RoomFacts},
+    api::{ChainRole, MemberFact, Retention, RoomFacts},
     client::{
         browser::{
             platform::{now, random},
@@ -28,6 +28,8 @@ use crate::{
         model::{NewRoom, Trouble, TxState},
     },
 };
+
+const NOT_CREATED: &str = "The room was not created.";
 
 impl Runtime {
     fn set_new_room(&self, state: NewRoom) {
@@ -112,7 +114,7 @@ impl Runtime {
         self.set_new_room(NewRoom::StoringKey { stored: 0, of });
         let cid = room_key_cid(&id, epoch::FIRST);
         let runtime = self.clone();
-        self.save_shares(id, &cid, &shares, move |stored| {
+        self.save_shares(id, &cid, &shares, &move |stored| {
             runtime.set_new_room(NewRoom::StoringKey { stored, of })
         })
         .await
@@ -149,9 +151,10 @@ impl Runtime {
             salt: FixedBytes(salt),
             members: persons,
         };
+        let exists = |facts: &RoomFacts| facts.exists;
         let runtime = self.clone();
         let sent = self
-            .transact(call.abi_encode(), "The room was not created.", |state| {
+            .transact_registry(id, call.abi_encode(), NOT_CREATED, exists, |state| {
                 if let TxState::Pending { hash, .. } = &state {
                     pending.hash = Some(hash.clone());
                     let (runtime, pending, person) = (runtime.clone(), pending.clone(), me.person);
@@ -266,6 +269,10 @@ fn facts_of(owner: Person, members: &[Person], block: u64) -> RoomFacts {
         owner: Some(owner),
         members: all,
         removed: Vec::new(),
+        archived: false,
+        offered: None,
+        creator: Some(owner),
+        kept: Retention::default(),
         block,
     }
 }

@@ -78,6 +78,7 @@ fn with_known_removals(mut facts: RoomFacts, before: Option<&RoomFacts>) -> Room
     let vanished = before.members.iter().map(|member| RemovedFact {
         person: member.person,
         block,
+        left: false,
     });
     for gone in vanished.chain(before.removed.iter().cloned()) {
         let known = facts
@@ -190,7 +191,7 @@ impl Runtime {
         let nodes = self.bootstrap.key_nodes.len();
         let (master, shares) = generate(NEEDED, nodes, |bytes| *bytes = random::<32>())
             .map_err(|error| trouble(format!("No new key could be made: {error}."), WAITS, None))?;
-        self.save_shares(room.id, &room_key_cid(&room.id, epoch), &shares, |_| ())
+        self.save_shares(room.id, &room_key_cid(&room.id, epoch), &shares, &|_| ())
             .await
             .map_err(|why| Trouble {
                 what: format!(

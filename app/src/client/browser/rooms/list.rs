@@ -14,7 +14,7 @@ use super::{
     ring::{KeyRing, Read, epoch_of},
 };
 use crate::{
-    api::{self, RoomFact},
+    api::{self, RoomFact, Standing},
     client::{
         browser::{
             http::within,
@@ -70,22 +70,27 @@ pub(crate) fn describe(known: &mut KnownRoom, state: &RoomState, me: Person) {
 }
 
 fn card(fact: &RoomFact, known: &KnownRoom) -> RoomCard {
+    // What was new in a room that was left can't be read any more.
+    let is_in = fact.standing == Standing::Member;
     RoomCard {
         id: fact.room,
         name: known.name.clone(),
         owner: fact.owner,
         members: fact.members,
-        unread: known.unread,
-        mentioned: known.mentioned,
-        needs_opinion: known.needs_opinion,
+        archived: fact.archived,
+        standing: fact.standing,
+        unread: if is_in { known.unread } else { 0 },
+        mentioned: is_in && known.mentioned,
+        needs_opinion: is_in && known.needs_opinion,
         last: known.last.map(healthsync_core::Millis),
     }
 }
 
-/// Those that need an opinion, then those that mention this person, then those with news, then by their last event.
+/// Those this person is in: that need an opinion, then those that mention this person, then those with news, then by their last event.
 fn sort(cards: &mut [RoomCard]) {
     cards.sort_by_key(|card| {
         (
+            card.standing != Standing::Member,
             !card.needs_opinion,
             !card.mentioned,
             card.unread == 0,
@@ -158,10 +163,10 @@ impl Runtime {
     fn visit(self: &Rc<Self>, facts: Vec<RoomFact>, order: Vec<RoomId>) {
         let runtime = self.clone();
         self.list.visiting.run(async move {
+            let is_in = |fact: &&RoomFact| fact.standing == Standing::Member;
             for id in order.into_iter().take(VISITS) {
-                let Some(fact) = facts.iter().find(|fact| fact.room == id) else {
-                    continue;
-                };
+                let fact = facts.iter().filter(is_in).find(|fact| fact.room == id);
+                let Some(fact) = fact else { continue };
                 if runtime.open_room().is_some_and(|room| room.id == id) {
                     continue;
                 }
@@ -192,12 +197,19 @@ impl Runtime {
     async fn look_into(self: &Rc<Self>, fact: &RoomFact) -> Option<KnownRoom> {
         let (me, delegation) = self.signer()?;
         let id = fact.room;
+        if self.is_forgotten(&me, id).await {
+            let waiting = outbox::entries(&self.db, id, me.device.public()).await;
+            if waiting.is_ok_and(|entries| entries.is_empty()) {
+                return None;
+            }
+        }
         let mut ring = keys::room_keys(&self.db, me.person, id).await.ok()?;
         if ring.get(epoch::FIRST).is_none() {
             let (key, _) = self.fetch_key(id, &me, epoch::FIRST, None).await.ok()?;
             ring.add(epoch::FIRST, key);
         }
-        let mut log = RoomLog::new(id, fact.owner, self.bootstrap.chain.id);
+        let maker = fact.creator.unwrap_or(fact.owner);
+        let mut log = RoomLog::new(id, maker, self.bootstrap.chain.id);
         for bytes in envelopes::of_room(&self.db, id).await.ok()? {
             if let Some(event) = ring.open_kept(&bytes, id) {
                 let _ = log.insert_kept(event);
@@ -262,6 +274,12 @@ impl Runtime {
         }
     }
 
+    /// Asked anew each time: it may have been forgotten during this visit.
+    async fn is_forgotten(&self, me: &Me, room: RoomId) -> bool {
+        let known = drafts::known_room(&self.db, me.person, room).await;
+        known.is_ok_and(|known| known.forgotten)
+    }
+
     async fn pull_into(self: &Rc<Self>, me: &Me, log: &mut RoomLog, ring: &mut KeyRing) {
         let id = log.room();
         while let Some(Ok(page)) = within(ANSWER_MS, self.node.pull(id, log.heads(), 500)).await {
@@ -286,8 +304,11 @@ impl Runtime {
                 }
             }
             let done = !page.more || fresh.is_empty();
-            // Without storage the list still shows what it learnt.
-            let _ = envelopes::keep_received(&self.db, id, Some(me.device.public()), fresh).await;
+            if !self.is_forgotten(me, id).await {
+                // Without storage the list still shows what it learnt.
+                let own = Some(me.device.public());
+                let _ = envelopes::keep_received(&self.db, id, own, fresh).await;
+            }
             if done {
                 return;
             }
@@ -301,7 +322,10 @@ fn kept_card(id: RoomId, known: &KnownRoom) -> Option<RoomCard> {
         &RoomFact {
             room: id,
             owner: facts.owner?,
+            creator: facts.creator,
             members: facts.members.len() as u32,
+            archived: facts.archived,
+            standing: Standing::Member,
         },
         known,
     ))

@@ -1,21 +1,24 @@
-//! Who is in the room: what the registry says, and changing it by transactions.
+//! Who is in the room: what the registry says, and adding and removing people by transactions.
 
 use std::rc::Rc;
 
 use alloy_primitives::{Address, FixedBytes};
 use alloy_sol_types::SolCall;
 use futures::channel::oneshot;
-use healthsync_core::{Person, registry::RoomRegistry};
+use healthsync_core::{Person, RoomId, registry::RoomRegistry};
 use wasm_bindgen_futures::spawn_local;
 
-use super::OpenRoom;
-use crate::client::{
-    browser::{
-        chain::Receipt,
-        platform::{now, sleep},
-        runtime::{Runtime, trouble, trouble_text},
+use super::{OpenRoom, registry::absence};
+use crate::{
+    api::RoomFacts,
+    client::{
+        browser::{
+            platform::sleep,
+            runtime::{Runtime, trouble, trouble_text},
+            transact::Call,
+        },
+        model::{RoomAct, RoomPhase, Trouble, TxState},
     },
-    model::{RoomPhase, ToastKind, Trouble, TxState},
 };
 
 impl Runtime {
@@ -65,13 +68,9 @@ impl Runtime {
         if room.closed.get() || room.person.get() != Some(me.person) {
             return false;
         }
-        if facts.exists
-            && !facts
-                .members
-                .iter()
-                .any(|member| member.person == me.person)
-        {
-            let phase = self.not_allowed(room, me.person, true).await;
+        if facts.exists && !is_in(&facts, me.person) {
+            let why = absence(room, &facts, me.person, true);
+            let phase = self.not_allowed(room, me.person, why).await;
             room.set_phase(phase);
             self.repaint(room);
             let (runtime, door) = (self.clone(), room.clone());
@@ -99,24 +98,29 @@ impl Runtime {
             return;
         };
         room.member_error.take();
-        if let Some(known) = persons.iter().find(|person| {
+        // Whoever is on the list already stays as they are, and needs no gas.
+        let new: Vec<Person> = {
             let facts = room.facts.borrow();
-            facts
-                .as_ref()
-                .is_some_and(|facts| facts.members.iter().any(|member| member.person == **person))
-        }) {
-            room.member_error
-                .replace(Some(format!("{} is in this room already.", known.short())));
-            return self.repaint(&room);
-        }
-        if persons.is_empty() {
+            let known = |person: &Person| facts.as_ref().is_some_and(|facts| is_in(facts, *person));
+            persons
+                .into_iter()
+                .filter(|person| !known(person))
+                .collect()
+        };
+        if new.is_empty() {
             return self.repaint(&room);
         }
         let call = RoomRegistry::addMembersCall {
             room: FixedBytes(room.id.0),
-            persons: addresses(&persons),
+            persons: addresses(&new),
         };
-        self.change_members(room, persons, call.abi_encode(), true);
+        let change = Change {
+            adds: true,
+            ..Change::of(new.clone(), call.abi_encode(), ADDING)
+        };
+        self.change_members(room, change, move |facts| {
+            new.iter().all(|person| is_in(facts, *person))
+        });
     }
 
     pub(crate) fn remove_member(self: &Rc<Self>, person: Person) {
@@ -127,7 +131,11 @@ impl Runtime {
             room: FixedBytes(room.id.0),
             persons: addresses(&[person]),
         };
-        self.change_members(room, vec![person], call.abi_encode(), false);
+        let change = Change {
+            turns_key: true,
+            ..Change::of(vec![person], call.abi_encode(), REMOVING)
+        };
+        self.change_members(room, change, move |facts| !is_in(facts, person));
     }
 
     pub(crate) fn dismiss_member_error(self: &Rc<Self>) {
@@ -136,20 +144,22 @@ impl Runtime {
         room.changes
             .borrow_mut()
             .retain(|_, change| !matches!(change, TxState::Failed(_)));
+        let failed = |act: &mut (RoomAct, TxState)| matches!(act.1, TxState::Failed(_));
+        room.act.borrow_mut().take_if(failed);
         self.repaint(&room);
     }
 
-    fn change_members(
+    /// A transaction about some people; `seen` says when the registry shows what it did.
+    pub(super) fn change_members(
         self: &Rc<Self>,
         room: Rc<OpenRoom>,
-        persons: Vec<Person>,
-        data: Vec<u8>,
-        add: bool,
+        change: Change,
+        seen: impl Fn(&RoomFacts) -> bool + 'static,
     ) {
         let runtime = self.clone();
         spawn_local(async move {
             let set = |state: Option<TxState>| {
-                for person in &persons {
+                for person in &change.persons {
                     let mut changes = room.changes.borrow_mut();
                     match &state {
                         Some(state) => changes.insert(*person, state.clone()),
@@ -159,13 +169,22 @@ impl Runtime {
                 runtime.repaint(&room);
             };
             let done = runtime
-                .transact(data, if add { ADDING } else { REMOVING }, |state| {
-                    set(Some(state))
+                .transact_registry(room.id, change.call, change.what, &seen, |state| {
+                    set(Some(state));
                 })
                 .await;
             match done {
-                Ok(block) => runtime.see_change(&room, &persons, add, block).await,
-                Err(trouble) if add => {
+                Ok(block) => {
+                    if let Some(facts) = runtime.facts_that(&room, block, &seen).await {
+                        room.set_facts(facts);
+                    }
+                    set(None);
+                    runtime.note_seen(&room);
+                    runtime.tell_members_changed(&room);
+                    room.turn.mine.set(change.turns_key);
+                    runtime.mind_epoch(&room);
+                }
+                Err(trouble) if change.adds => {
                     set(None);
                     room.member_error.replace(Some(trouble_text(&trouble)));
                     runtime.repaint(&room);
@@ -175,50 +194,35 @@ impl Runtime {
         });
     }
 
-    /// The transaction is in a block: waits until the server has seen it, then shows it and tells the others.
-    async fn see_change(
-        self: &Rc<Self>,
-        room: &Rc<OpenRoom>,
-        persons: &[Person],
-        add: bool,
+    /// What the registry says once it shows a transaction of `block`: the server's index follows the chain at its own
+    /// pace. After a minute the regular look at the registry has to do.
+    pub(super) async fn facts_that(
+        &self,
+        room: &OpenRoom,
         block: u64,
-    ) {
-        for _ in 0..40 {
-            if let Ok(facts) = self.facts(room.id, None).await {
-                let seen = persons.iter().all(|person| {
-                    facts.members.iter().any(|member| member.person == *person) == add
-                });
-                if seen && facts.block >= block {
-                    room.set_facts(facts);
-                    break;
-                }
+        seen: &impl Fn(&RoomFacts) -> bool,
+    ) -> Option<RoomFacts> {
+        for attempt in 0..80 {
+            if let Ok(facts) = self.facts(room.id, None).await
+                && facts.block >= block
+                && seen(&facts)
+            {
+                return Some(facts);
             }
-            sleep(250).await;
+            sleep(if attempt < 20 { 250 } else { 1_000 }).await;
         }
-        for person in persons {
-            room.changes.borrow_mut().remove(person);
-        }
-        self.repaint(room);
-        self.note_seen(room);
-        self.tell_members_changed(room);
-        room.turn.mine.set(!add);
-        self.mind_epoch(room);
+        None
     }
 
-    /// Sends a call to the registry and waits until it is in a block. `tell` gets each state on the way.
-    pub(crate) async fn transact(
+    /// Sends a call to the registry and waits until it is in a block, or `seen` in what the registry says of the room.
+    pub(super) async fn transact_registry(
         self: &Rc<Self>,
+        room: RoomId,
         data: Vec<u8>,
-        what: &str,
-        mut tell: impl FnMut(TxState),
+        what: &'static str,
+        seen: impl Fn(&RoomFacts) -> bool,
+        tell: impl FnMut(TxState),
     ) -> Result<u64, Trouble> {
-        let Some(me) = self.me() else {
-            return Err(trouble(
-                what,
-                None,
-                Some("Connect a wallet, then try again."),
-            ));
-        };
         let Some(registry) = self.bootstrap.contracts.registry else {
             return Err(trouble(
                 format!("{what} No registry is configured on this server."),
@@ -226,34 +230,17 @@ impl Runtime {
                 Some("Ask whoever runs it."),
             ));
         };
-        tell(TxState::Wallet);
-        let hash = me
-            .wallet
-            .send(&self.chain, me.person, registry, &data)
-            .await
-            .map_err(|error| error.trouble(what, None))?;
-        tell(TxState::Pending {
-            hash: hash.clone(),
-            since: now(),
-        });
-        let runtime = self.clone();
-        let late = move || {
-            runtime.toast(
-                ToastKind::Info,
-                "The chain has not confirmed the transaction yet. It is late, not failed; this page keeps looking.",
-            );
+        let call = Call {
+            to: registry,
+            data,
+            what,
+            refused: "Check your role in the room, then try again.",
         };
-        match self.chain.wait_for(&hash, late).await {
-            Receipt::Included { block } => {
-                tell(TxState::Confirmed { hash, block });
-                Ok(block)
-            }
-            Receipt::Reverted { block } => Err(trouble(
-                format!("{what} The registry refused the transaction in block {block}."),
-                Some("Nothing was changed."),
-                Some("Check your role in the room, then try again."),
-            )),
-        }
+        let effect = async || {
+            let facts = self.facts(room, None).await.ok()?;
+            seen(&facts).then_some(facts.block)
+        };
+        self.transact(call, effect, tell).await
     }
 
     /// The room's regular checks while it is on screen.
@@ -281,6 +268,34 @@ impl Runtime {
 
 const ADDING: &str = "They were not added.";
 const REMOVING: &str = "They were not removed.";
+
+/// A transaction about some people of the room.
+pub(super) struct Change {
+    persons: Vec<Person>,
+    call: Vec<u8>,
+    /// What has not happened when it fails.
+    what: &'static str,
+    /// A failure is said at the form, as these people have no row.
+    adds: bool,
+    /// Whoever removes makes the room's new key.
+    turns_key: bool,
+}
+
+impl Change {
+    pub(super) fn of(persons: Vec<Person>, call: Vec<u8>, what: &'static str) -> Self {
+        Self {
+            persons,
+            call,
+            what,
+            adds: false,
+            turns_key: false,
+        }
+    }
+}
+
+fn is_in(facts: &RoomFacts, person: Person) -> bool {
+    facts.members.iter().any(|member| member.person == person)
+}
 
 fn addresses(persons: &[Person]) -> Vec<Address> {
     persons

@@ -3,6 +3,7 @@
 //! What a room means is decided by `core::RoomLog` alone; this folder moves events between storage, relay and log,
 //! and turns the log's state into the rows that views show.
 
+pub(crate) mod copies;
 pub(crate) mod create;
 pub(crate) mod epochs;
 pub(crate) mod key;
@@ -11,8 +12,10 @@ pub(crate) mod members;
 pub(crate) mod open;
 pub(crate) mod outbox;
 pub(crate) mod presence;
+pub(crate) mod registry;
 pub(crate) mod revoke;
 pub(crate) mod ring;
+pub(crate) mod space;
 pub(crate) mod sync;
 pub(crate) mod talk;
 pub(crate) mod view;
@@ -22,15 +25,22 @@ pub(crate) mod write;
 use std::{
     cell::{Cell, RefCell},
     collections::{BTreeMap, BTreeSet},
+    sync::Arc,
 };
 
 use futures::{channel::oneshot, future::AbortHandle};
 use healthsync_core::{EventId, Kind, Person, RoomId, RoomLog, TokenId};
 
-use super::{files::attach::Attached, http::within, runtime::Task};
+use super::{
+    files::{attach::Attached, upload::Stored},
+    http::within,
+    runtime::Task,
+};
 use crate::{
     api::RoomFacts,
-    client::model::{Casting, Delivery, ImageLock, MintWork, RoomPhase, TxState},
+    client::model::{
+        Casting, Delivery, ImageLock, MessageRow, MintWork, RoomAct, RoomPhase, TxState,
+    },
 };
 
 /// An own event that the relay has not stored.
@@ -78,6 +88,8 @@ pub(crate) struct OpenRoom {
     pub presence: presence::Presence,
     /// Messages that the page shows.
     pub shown: Cell<usize>,
+    /// Their rows as they were painted last.
+    pub rows: RefCell<Arc<Vec<Arc<MessageRow>>>>,
     /// Place of the last thing before what is new, and of the last thing that was on screen.
     pub seen: Cell<u64>,
     pub looked: Cell<u64>,
@@ -85,18 +97,24 @@ pub(crate) struct OpenRoom {
     /// Events that the relay has of this room.
     pub wanted: Cell<u64>,
     pub changes: RefCell<BTreeMap<Person, TxState>>,
+    /// What was asked of the registry for the room as a whole.
+    pub act: RefCell<Option<(RoomAct, TxState)>>,
     pub member_error: RefCell<Option<String>>,
     /// Locks of images by CID; absent means locked.
     pub locks: RefCell<BTreeMap<String, ImageLock>>,
     /// What is being done for a case or a proposal that is to become a token.
     pub mint_work: RefCell<BTreeMap<EventId, MintWork>>,
     pub minting: Task,
+    /// Mints that are on their way to the chain, by proposal.
+    pub following: RefCell<BTreeMap<EventId, AbortHandle>>,
     /// Tokens that the chain has.
     pub minted: RefCell<BTreeSet<TokenId>>,
     /// Tokens that the chain is being asked for.
     pub looking: RefCell<BTreeSet<TokenId>>,
     pub unlocking: RefCell<BTreeMap<EventId, AbortHandle>>,
     pub attached: RefCell<Vec<Attached>>,
+    /// Attached things that storage has, while the room knows nothing of them: by row of the composer.
+    pub stored: RefCell<BTreeMap<u32, Stored>>,
     /// The vote that the wallet was asked for, and its poll.
     pub casting: RefCell<Option<(EventId, Casting)>>,
     /// As the registry said last; also for those who may not read.
@@ -112,11 +130,16 @@ pub(crate) struct OpenRoom {
     pub loading: Task,
     pub syncing: Task,
     pub sharing: Task,
+    pub renewing: Task,
+    /// Content ids whose keys the nodes were told, or are being told, to give to nobody else.
+    pub retired: RefCell<BTreeSet<String>>,
     pub keeping_draft: Task,
     pub casting_task: Task,
     pub noting: Task,
     /// Whether `noting` is about to write.
     pub note_due: Cell<bool>,
+    /// Whether a message waits to be said, so that a second press of the button does not say it twice.
+    pub send_waits: Cell<bool>,
     /// Whoever wants to say something as soon as the log is there.
     waiting: RefCell<Vec<oneshot::Sender<()>>>,
     /// A repaint is under way already.
@@ -137,19 +160,23 @@ impl OpenRoom {
             unsent: RefCell::default(),
             presence: presence::Presence::default(),
             shown: Cell::new(talk::SHOWN),
+            rows: RefCell::default(),
             seen: Cell::new(0),
             looked: Cell::new(0),
             notifies: Cell::new(false),
             wanted: Cell::new(0),
             changes: RefCell::default(),
+            act: RefCell::default(),
             member_error: RefCell::default(),
             locks: RefCell::default(),
             mint_work: RefCell::default(),
             minting: Task::default(),
+            following: RefCell::default(),
             minted: RefCell::default(),
             looking: RefCell::default(),
             unlocking: RefCell::default(),
             attached: RefCell::default(),
+            stored: RefCell::default(),
             casting: RefCell::default(),
             owner: Cell::new(None),
             draft: RefCell::default(),
@@ -161,10 +188,13 @@ impl OpenRoom {
             loading: Task::default(),
             syncing: Task::default(),
             sharing: Task::default(),
+            renewing: Task::default(),
+            retired: RefCell::default(),
             keeping_draft: Task::default(),
             casting_task: Task::default(),
             noting: Task::default(),
             note_due: Cell::default(),
+            send_waits: Cell::default(),
             waiting: RefCell::default(),
             repaint: Cell::new(false),
         }
@@ -172,11 +202,13 @@ impl OpenRoom {
 
     pub(crate) fn set_phase(&self, phase: RoomPhase) {
         self.phase.replace(phase);
+        self.wake_if_settled();
     }
 
-    /// Waits until something can be said in the room; false when that takes too long or the room was left.
+    /// Waits until something can be said in the room; false when that takes too long or the room was left. While what was
+    /// said before is on its way, too: whatever is said without knowing it would stand above it, where nobody looks.
     pub(crate) async fn ready(&self) -> bool {
-        if self.log.borrow().is_none() {
+        if !self.is_settled() {
             let (there, wait) = oneshot::channel();
             self.waiting.borrow_mut().push(there);
             // A dropped sender means that the room was left.
@@ -185,13 +217,28 @@ impl OpenRoom {
         !self.closed.get() && self.log.borrow().is_some()
     }
 
-    /// The log is there: what waited for it goes on.
+    fn is_settled(&self) -> bool {
+        self.log.borrow().is_some() && self.is_open()
+    }
+
+    fn wake_if_settled(&self) {
+        if self.is_settled() {
+            for there in self.waiting.take() {
+                // Whoever has given up waiting does not hear it.
+                let _ = there.send(());
+            }
+        }
+    }
+
     pub(crate) fn set_log(&self, log: RoomLog) {
         self.log.replace(Some(log));
-        for there in self.waiting.take() {
-            // Whoever has given up waiting does not hear it.
-            let _ = there.send(());
-        }
+        self.wake_if_settled();
+    }
+
+    /// Who made the room, as the registry says.
+    pub(crate) fn maker(&self) -> Option<Person> {
+        let facts = self.facts.borrow();
+        facts.as_ref().and_then(RoomFacts::named_by)
     }
 
     pub(crate) fn is_open(&self) -> bool {
@@ -202,11 +249,14 @@ impl OpenRoom {
     pub(crate) fn forget_content(&self) {
         self.syncing.stop();
         self.sharing.stop();
+        self.renewing.stop();
+        self.retired.take();
         self.casting_task.stop();
         self.casting.take();
         self.minting.stop();
         self.mint_work.take();
-        for (_, handle) in self.unlocking.take() {
+        let following = self.following.take().into_values();
+        for handle in following.chain(self.unlocking.take().into_values()) {
             handle.abort();
         }
         for lock in self.locks.take().into_values() {
@@ -214,6 +264,7 @@ impl OpenRoom {
                 super::platform::revoke_url(&url);
             }
         }
+        self.stored.take();
         for attached in self.attached.take() {
             attached.forget();
         }
@@ -222,9 +273,11 @@ impl OpenRoom {
         self.keys.take();
         self.turn.clear();
         self.log.take();
+        self.rows.take();
         self.facts.take();
         self.unsent.take();
         self.changes.take();
+        self.act.take();
         self.member_error.take();
         self.draft.take();
         self.presence.clear();

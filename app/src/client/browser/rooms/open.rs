@@ -10,6 +10,7 @@ use super::{
     OpenRoom,
     key::{NoKey, list_names},
     outbox,
+    registry::absence,
     ring::{KeyRing, Read, epoch_of},
 };
 use crate::{
@@ -21,7 +22,7 @@ use crate::{
             runtime::{Me, Runtime, storage_trouble, trouble},
             storage::{drafts, envelopes, keys, outbox as kept_outbox},
         },
-        model::{RoomPhase, Session, ToastKind, Trouble},
+        model::{Absence, RoomPhase, Session, ToastKind, Trouble},
     },
 };
 
@@ -169,7 +170,8 @@ impl Runtime {
         }
         room.owner.set(facts.owner);
         if !is_in(&facts) {
-            return self.not_allowed(room, me.person, was_in).await;
+            let why = absence(room, &facts, me.person, was_in);
+            return self.not_allowed(room, me.person, why).await;
         }
         if room.log.borrow().is_some() {
             room.set_facts(facts);
@@ -180,7 +182,10 @@ impl Runtime {
         if ring.get(epoch::FIRST).is_none() {
             match self.fetch_room_key(room, me).await {
                 Ok(key) => ring.add(epoch::FIRST, key),
-                Err(NoKey::Denied) => return self.not_allowed(room, me.person, was_in).await,
+                Err(NoKey::Denied) => {
+                    let why = absence(room, &facts, me.person, was_in);
+                    return self.not_allowed(room, me.person, why).await;
+                }
                 Err(NoKey::Failed(trouble)) => return RoomPhase::Failed(trouble),
             }
         }
@@ -196,9 +201,9 @@ impl Runtime {
         ring: KeyRing,
         facts: RoomFacts,
     ) {
-        // The log counts the owner's names for the room; a room that exists has one.
-        let owner = facts.owner.unwrap_or(me.person);
-        let mut log = RoomLog::new(room.id, owner, self.bootstrap.chain.id);
+        // The log counts its maker's names for the room; a room that exists has one.
+        let maker = facts.named_by().unwrap_or(me.person);
+        let mut log = RoomLog::new(room.id, maker, self.bootstrap.chain.id);
         let kept = match envelopes::of_room(&self.db, room.id).await {
             Ok(kept) => kept,
             Err(error) => {
@@ -215,13 +220,18 @@ impl Runtime {
         room.keys.replace(ring);
         room.set_facts(facts);
         room.set_log(log);
+        self.pass_on_revocations(room);
         self.load_unsent(room).await;
         let draft = drafts::draft(&self.db, me.person, room.id)
             .await
             .unwrap_or_default();
         room.draft_kept.set(!draft.is_empty());
-        room.draft.replace(draft);
+        // Somebody may be typing already.
+        if room.draft.borrow().is_empty() {
+            room.draft.replace(draft);
+        }
         self.load_attached(room, me.person).await;
+        self.follow_mints(room, me.person).await;
     }
 
     /// The outbox as it is in the database.
@@ -369,13 +379,13 @@ impl Runtime {
         self: &Rc<Self>,
         room: &Rc<OpenRoom>,
         person: Person,
-        removed: bool,
+        why: Absence,
     ) -> RoomPhase {
         room.forget_content();
         // On an error it stays in the database; it is not used, as the list comes first.
         let _ = keys::drop_room_keys(&self.db, person, room.id).await;
         let _ = self.node.leave(room.id).await;
-        RoomPhase::NotAllowed { person, removed }
+        RoomPhase::NotAllowed { person, why }
     }
 
     /// Somebody who waits to be let in sees the room open by itself.
@@ -389,6 +399,14 @@ impl Runtime {
             let Some(Ok(facts)) = within(FACTS_MS, api::room_facts(room.id)).await else {
                 continue;
             };
+            // The index may have come to why the person is not in only now.
+            if let RoomPhase::NotAllowed { why, .. } = &mut *room.phase.borrow_mut() {
+                let now = absence(room, &facts, me.person, *why != Absence::NeverIn);
+                if *why != Absence::Left && now != *why {
+                    *why = now;
+                    self.repaint(room);
+                }
+            }
             if facts
                 .members
                 .iter()

@@ -91,6 +91,10 @@ impl Runtime {
                         self.refresh_facts(room);
                         return false;
                     }
+                    RefusalCode::Revoked => {
+                        self.forget_revoked_device();
+                        return false;
+                    }
                     RefusalCode::BadDelegation
                     | RefusalCode::NoSuchRoom
                     | RefusalCode::TooLarge => {
@@ -128,6 +132,7 @@ impl Runtime {
         self.repaint(room);
         // On an error the entries are pushed once more after a reload, and the relay knows them already.
         let _ = outbox::stored(&self.db, room.id, me.device.public(), held).await;
+        self.retire_old_keys(room);
     }
 
     async fn refuse(self: &Rc<Self>, room: &Rc<OpenRoom>, me: &Me, seq: u64, reason: &str) {

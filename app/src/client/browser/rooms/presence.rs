@@ -6,7 +6,7 @@ use std::{
     rc::Rc,
 };
 
-use healthsync_core::{DeviceKey, Ephemeral, EphemeralKind, Person, seal_ephemeral};
+use healthsync_core::{DeviceKey, Ephemeral, EphemeralKind, Person, Pointing, seal_ephemeral};
 use healthsync_net::{GossipKind, key_of_peer, peer_of_key};
 use leptos::prelude::GetUntracked;
 use wasm_bindgen_futures::spawn_local;
@@ -21,6 +21,8 @@ use crate::client::browser::{
 pub(crate) const HEARTBEAT_MS: u32 = 10_000;
 const AWAY_MS: u64 = 25_000;
 const TYPING_MS: u64 = 4_000;
+/// A pointer that has not moved for so long is shown no more.
+const POINTING_MS: u64 = 20_000;
 /// How often at most this browser says that somebody types.
 const TYPING_EVERY_MS: u64 = 2_500;
 /// Older signs of life are replays or come from clocks that are far off.
@@ -33,6 +35,8 @@ struct Seen {
     typing_until: u64,
     /// The sender's own time of its newest message: older ones are replays.
     said: u64,
+    /// Where it points, and until when that holds.
+    pointing: Option<(Pointing, u64)>,
 }
 
 /// By device: one person may be here twice.
@@ -118,15 +122,35 @@ impl Presence {
             at: now,
             typing_until: 0,
             said: 0,
+            pointing: None,
         });
         entry.at = now;
         entry.said = ephemeral.at.0;
-        entry.typing_until = if ephemeral.kind == EphemeralKind::Typing {
-            now + TYPING_MS
-        } else {
-            0
-        };
+        match ephemeral.kind {
+            EphemeralKind::Typing => entry.typing_until = now + TYPING_MS,
+            EphemeralKind::Pointing(pointing) => {
+                entry.pointing = Some((pointing, now + POINTING_MS))
+            }
+            _ => entry.typing_until = 0,
+        }
         true
+    }
+
+    /// Who points where; the newest first.
+    pub(crate) fn pointing(&self) -> Vec<(Person, Pointing)> {
+        let now = now().0;
+        let seen = self.seen.borrow();
+        let mut all: Vec<(u64, Person, Pointing)> = seen
+            .values()
+            .filter_map(|seen| {
+                let (pointing, until) = seen.pointing?;
+                (until > now).then_some((until, seen.person, pointing))
+            })
+            .collect();
+        all.sort_by_key(|(until, ..)| std::cmp::Reverse(*until));
+        all.into_iter()
+            .map(|(_, person, pointing)| (person, pointing))
+            .collect()
     }
 
     /// What somebody has said at last ends their typing.
@@ -238,9 +262,13 @@ impl Runtime {
                     runtime.repaint(&room);
                 });
             }
-            EphemeralKind::Here { ask: false }
-            | EphemeralKind::Bye
-            | EphemeralKind::Reachable { .. } => {}
+            EphemeralKind::Pointing(_) => {
+                self.show_pointers(room);
+                // Many a second: the rest of the room's view does not depend on them.
+                return;
+            }
+            EphemeralKind::Here { ask: false } | EphemeralKind::Bye => self.show_pointers(room),
+            EphemeralKind::Reachable { .. } => {}
         }
         if !self.knows_member(room, ephemeral.person) {
             self.refresh_facts(room);

@@ -3,26 +3,33 @@
 
 use std::rc::Rc;
 
+use futures::future::{join, join_all};
 use healthsync_core::{
     DeviceKey, Kind, Revocation, RoomId, RoomLog, SignedDelegation, SignedRevocation,
 };
 use wasm_bindgen_futures::spawn_local;
 
 use super::OpenRoom;
-use crate::client::{
-    browser::{
-        platform::now,
-        runtime::{Me, Runtime, storage_trouble, trouble},
-        storage::{
-            drafts,
-            envelopes::{self, Author},
-            keys,
+use crate::{
+    api,
+    client::{
+        browser::{
+            http::post_json,
+            platform::now,
+            runtime::{Me, Runtime, storage_trouble, trouble},
+            storage::{
+                drafts,
+                envelopes::{self, Author},
+                keys,
+            },
         },
+        model::{ToastKind, Trouble},
     },
-    model::{ToastKind, Trouble},
 };
 
 const WHAT: &str = "The device was not revoked.";
+/// Key nodes get so long to confirm.
+const ANSWER_MS: u32 = 15_000;
 
 impl Runtime {
     /// Asks the wallet, then says it in this room and in all others that this browser can read.
@@ -66,6 +73,7 @@ impl Runtime {
                 Some("Choose the right account in the wallet, then try again."),
             )
         })?;
+        self.tell_server(signed.clone());
         let last = |log: &RoomLog| log.heads().get(&device);
         let here = room.log.borrow().as_ref().map(last).unwrap_or_default();
         let kind = Kind::Revocation {
@@ -79,19 +87,64 @@ impl Runtime {
             .map_err(|error| storage_trouble("The device is revoked in this room only", &error))?;
         let mut rooms = 1;
         for (id, known) in known {
-            let Some(owner) = known.facts.and_then(|facts| facts.owner) else {
+            let Some(maker) = known.facts.and_then(|facts| facts.named_by()) else {
                 continue;
             };
             if id == room.id {
                 continue;
             }
-            let log = RoomLog::new(id, owner, self.bootstrap.chain.id);
+            let log = RoomLog::new(id, maker, self.bootstrap.chain.id);
             let said = self.revoke_in(log, &me, &delegation, &signed).await;
             rooms += usize::from(said.is_some());
         }
         // Visits them, and sends what was just written there.
         self.load_rooms();
         Ok(rooms)
+    }
+
+    /// The relay sees sealed events only, and key nodes none: they are told apart from the rooms. What one does not hear
+    /// now is told again when one of this person's browsers opens a room with the revocation in it.
+    fn tell_server(&self, signed: SignedRevocation) {
+        let told = self.told_revoked.clone();
+        let device = signed.revocation.device;
+        if !told.borrow_mut().insert(device) {
+            return;
+        }
+        let nodes = self.bootstrap.clone();
+        spawn_local(async move {
+            let json = serde_json::to_value(&signed).unwrap_or_default();
+            let at_nodes = join_all(nodes.key_nodes.iter().map(|node| {
+                let url = format!("{}/api/endDevice/{}", node.url, node.id);
+                let json = &json;
+                async move { post_json(&url, json, None, ANSWER_MS).await }
+            }));
+            let (relay, at_nodes) = join(api::end_device(signed), at_nodes).await;
+            if relay.is_err() || at_nodes.iter().any(Result::is_err) {
+                told.borrow_mut().remove(&device);
+            }
+        });
+    }
+
+    /// Tells the relay what the room knows of this person's revoked devices, once each.
+    pub(crate) fn pass_on_revocations(&self, room: &OpenRoom) {
+        let Some(me) = self.me() else { return };
+        let log = room.log.borrow();
+        let Some(log) = log.as_ref() else { return };
+        let untold = log.state().people.get(&me.person).is_some_and(|person| {
+            let told = self.told_revoked.borrow();
+            let mut devices = person.devices.iter();
+            devices.any(|(device, view)| view.revoked.is_some() && !told.contains(device))
+        });
+        if !untold {
+            return;
+        }
+        for event in log.events() {
+            if let Kind::Revocation { revocation, .. } = &event.event.kind
+                && revocation.revocation.person == me.person
+            {
+                self.tell_server(revocation.clone());
+            }
+        }
     }
 
     /// In a room that is not open: kept in its outbox.
@@ -131,15 +184,23 @@ impl Runtime {
     /// Another device of this person has ended this browser's right to write: it forgets its key, and can ask the wallet
     /// for a new one.
     pub(crate) fn mind_revocation(self: &Rc<Self>, room: &OpenRoom) {
+        self.pass_on_revocations(room);
         let Some(me) = self.me() else { return };
         let revoked = room.log.borrow().as_ref().is_some_and(|log| {
             let person = log.state().people.get(&me.person);
             let device = person.and_then(|person| person.devices.get(&me.device.public()));
             device.is_some_and(|device| device.revoked.is_some())
         });
-        if !revoked {
-            return;
+        if revoked {
+            self.forget_revoked_device();
         }
+    }
+
+    /// This browser's key speaks for nobody any more: it goes, and the wallet is asked for a new one when the person wants.
+    pub(crate) fn forget_revoked_device(self: &Rc<Self>) {
+        let Some(me) = self.me().filter(|me| me.delegation.is_some()) else {
+            return;
+        };
         let runtime = self.clone();
         spawn_local(async move {
             let forgotten =

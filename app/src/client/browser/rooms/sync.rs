@@ -104,6 +104,7 @@ impl Runtime {
             self.hint(room, EphemeralKind::Here { ask: true });
             self.say_reachable(room);
             self.note_seen(room);
+            self.retire_old_keys(room);
             self.mind_epoch(room);
         }
         self.repaint(room);
@@ -125,6 +126,10 @@ impl Runtime {
                 | RefusalCode::RateLimited
                 | RefusalCode::Unavailable
                 | RefusalCode::NotJoined => Ended::Later,
+                RefusalCode::Revoked => {
+                    self.forget_revoked_device();
+                    Ended::Offline
+                }
                 RefusalCode::BadDelegation | RefusalCode::TooLarge => {
                     self.toast_trouble(&trouble(
                         format!("The relay did not let this browser into the room: {message}"),

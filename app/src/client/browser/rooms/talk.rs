@@ -64,8 +64,10 @@ pub(crate) fn talk(
             ..row(log, message, person, delivery)
         }
     });
+    let messages = Arc::new(kept_where_equal(&room.rows.borrow(), messages));
+    room.rows.replace(messages.clone());
     Talk {
-        messages: Arc::new(messages.collect()),
+        messages,
         older,
         fetching: fetching(room, log),
         turns: Arc::new(turns(state)),
@@ -76,6 +78,20 @@ pub(crate) fn talk(
         devices: Arc::new(devices(state, me)),
         notifies: room.notifies.get(),
     }
+}
+
+/// The rows that are to be shown, those of `before` in the place of equal ones.
+fn kept_where_equal(
+    before: &[Arc<MessageRow>],
+    rows: impl Iterator<Item = MessageRow>,
+) -> Vec<Arc<MessageRow>> {
+    let known = |row: &MessageRow| {
+        let place = |kept: &Arc<MessageRow>| (kept.order, kept.id);
+        let at = before.binary_search_by_key(&(row.order, row.id), place);
+        at.ok().map(|at| &before[at]).filter(|kept| ***kept == *row)
+    };
+    rows.map(|row| known(&row).cloned().unwrap_or_else(|| Arc::new(row)))
+        .collect()
 }
 
 /// One message as it is shown.

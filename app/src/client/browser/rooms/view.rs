@@ -10,10 +10,10 @@ use super::{OpenRoom, talk::talk};
 use crate::{
     api::ChainRole,
     client::{
-        browser::{files::attach::Attached, runtime::Runtime},
+        browser::{files::attach::Attached, looking, platform::sleep, runtime::Runtime},
         model::{
             CaseRow, Casting, Delivery, ImageLock, ImageRow, MemberRow, OptionRow, PollRow,
-            PollRules, Role, RoomPhase, RoomView,
+            PollRules, RegistryView, Role, RoomPhase, RoomView,
         },
     },
 };
@@ -42,6 +42,15 @@ impl Runtime {
                 runtime.show_mints(&room, me.map(|me| me.person), &mut view);
                 runtime.client.room.set(Some(view));
             }
+        });
+    }
+
+    /// The same after everything that waits has run, above all what goes out to others: drawing takes longer than sending.
+    pub(crate) fn repaint_behind(self: &Rc<Self>, room: &Rc<OpenRoom>) {
+        let (runtime, room) = (self.clone(), room.clone());
+        spawn_local(async move {
+            sleep(0).await;
+            runtime.repaint(&room);
         });
     }
 }
@@ -78,6 +87,19 @@ fn room_view(room: &OpenRoom, who: Option<(Person, DeviceKey)>) -> RoomView {
             .find(|member| Some(member.person) == me)
             .map(|member| role(member.role));
         let changes = room.changes.borrow();
+        let is_in = |person: &Person| facts.members.iter().any(|row| row.person == *person);
+        let adding = changes.iter().filter(|(person, _)| !is_in(person));
+        view.registry = RegistryView {
+            archived: facts.archived,
+            offered: facts.offered,
+            kept: facts.kept,
+            adding: Arc::new(
+                adding
+                    .map(|(person, state)| (*person, state.clone()))
+                    .collect(),
+            ),
+            act: room.act.borrow().clone(),
+        };
         let mut members: Vec<MemberRow> = facts
             .members
             .iter()
@@ -135,14 +157,20 @@ fn case_row(
     lock: &impl Fn(&str) -> ImageLock,
     casting: Option<&(EventId, Casting)>,
 ) -> CaseRow {
-    let image = |image: &ImageRef| ImageRow {
-        cid: image.cid.clone(),
-        name: display(&image.name).into_owned(),
-        mime: image.mime.clone(),
-        size: image.size,
-        width: image.width,
-        height: image.height,
-        lock: lock(&image.cid),
+    // What is open stays open under a new key: it is the same picture.
+    let image = |image: &ImageRef| {
+        let mut cid = image.cid.as_str();
+        let mut shown = lock(cid);
+        for new in case.new_keys.iter().rev().flat_map(|new| &new.images) {
+            if shown == ImageLock::Locked && new.cid == cid {
+                cid = &new.was;
+                shown = match lock(cid) {
+                    open @ ImageLock::Open { .. } => open,
+                    _ => ImageLock::Locked,
+                };
+            }
+        }
+        ImageRow::new(image, shown)
     };
     CaseRow {
         id: case.id,
@@ -165,6 +193,13 @@ fn case_row(
                 )
             })
             .collect(),
+        marks: Arc::new(
+            case.measurements
+                .iter()
+                .map(|view| looking::mark(view, me))
+                .collect(),
+        ),
+        renewed: case.new_keys.last().map(|new| new.at),
         delivery: delivery(&case.id),
     }
 }

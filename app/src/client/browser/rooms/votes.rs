@@ -6,14 +6,13 @@ use healthsync_core::{
     BallotError, EventId, Kind, OptionId, RegistryAt, Signing, WalletVote, bundle::VoteBundle,
 };
 use serde_json::json;
-use wasm_bindgen::JsCast;
 use wasm_bindgen_futures::spawn_local;
 
 use super::OpenRoom;
 use crate::client::{
     browser::{
         http::within,
-        platform::{blob_url, document, revoke_url, sleep},
+        platform::save_file,
         runtime::{Runtime, trouble},
         wallet::WalletError,
     },
@@ -188,25 +187,14 @@ impl Runtime {
             let log = room.log.borrow();
             log.as_ref().and_then(|log| VoteBundle::of(log, &poll))
         };
-        let saved = bundle.and_then(|bundle| {
-            let url = blob_url(&bundle.encode(), "application/json").ok()?;
-            let link = document().create_element("a").ok()?;
-            link.set_attribute("href", &url).ok()?;
-            link.set_attribute("download", &VoteBundle::file_name(&poll))
-                .ok()?;
-            link.dyn_ref::<leptos::web_sys::HtmlElement>()?.click();
-            Some(url)
-        });
-        match saved {
-            Some(url) => spawn_local(async move {
-                // The download has its bytes by then.
-                sleep(60_000).await;
-                revoke_url(&url);
-            }),
-            None => self.toast(
+        let name = VoteBundle::file_name(&poll);
+        let saved =
+            bundle.is_some_and(|bundle| save_file(&bundle.encode(), "application/json", &name));
+        if !saved {
+            self.toast(
                 ToastKind::Bad,
                 "The result file could not be made. The result stays in the room; reload the page and try again.",
-            ),
+            );
         }
     }
 }

@@ -99,9 +99,9 @@ impl Runtime {
                 },
             );
         }
-        self.repaint(room);
         self.tabs.tell(room.id);
         self.push_outbox(room);
+        self.repaint_behind(room);
     }
 
     /// `Send` with text alone. It stays in the database as a draft until it is kept as an event.
@@ -178,8 +178,9 @@ impl Runtime {
 
     /// What stands in the composer changes by something else than typing.
     pub(crate) fn show_draft(self: &Rc<Self>, room: &Rc<OpenRoom>, text: String) {
-        room.draft.replace(text);
-        self.repaint(room);
+        if room.draft.replace(text) != *room.draft.borrow() {
+            self.repaint(room);
+        }
     }
 
     /// Text that could not be sent goes back into the composer. The empty composer was painted before, so that the
@@ -190,11 +191,16 @@ impl Runtime {
         self.save_draft(room, text, 0);
     }
 
-    /// Typing: kept after a pause. Not painted, the composer shows it already.
+    /// Typing: kept after a pause. Not painted, as the field shows it already; a field that comes in its place, because
+    /// the room is still opening, is filled with it.
     pub(crate) fn keep_draft(self: &Rc<Self>, text: String) {
-        if let Some(room) = self.open_room() {
-            self.save_draft(&room, text, 400);
+        let Some(room) = self.open_room() else { return };
+        if text.is_empty() {
+            self.show_draft(&room, String::new());
+        } else {
+            room.draft.replace(text.clone());
         }
+        self.save_draft(&room, text, 400);
     }
 
     pub(crate) fn save_draft(self: &Rc<Self>, room: &Rc<OpenRoom>, text: String, after_ms: u32) {

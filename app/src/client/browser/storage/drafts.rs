@@ -1,6 +1,6 @@
 //! What stands in composers and is attached there, across reloads; and small facts about rooms and transactions.
 
-use healthsync_core::{Person, RoomId};
+use healthsync_core::{EventId, Person, RoomId};
 use serde::{Deserialize, Serialize};
 
 use super::{Database, StorageError, schema};
@@ -48,6 +48,8 @@ pub(crate) struct KnownRoom {
     pub last: Option<u64>,
     /// Highest Lamport time that this person has had on screen.
     pub seen: u64,
+    /// What was said there is not kept here until the room is opened again.
+    pub forgotten: bool,
 }
 
 pub(crate) async fn known_room(
@@ -172,6 +174,47 @@ pub(crate) async fn pending_rooms(
     person: Person,
 ) -> Result<Vec<(RoomId, PendingRoom)>, StorageError> {
     by_room(db, schema::TRANSACTIONS, person).await
+}
+
+fn mints_of(person: Person, room: RoomId) -> String {
+    format!("{person}/{room}/mint/")
+}
+
+/// The transaction that mints a proposal: kept from when the wallet has sent it until the room has been told.
+pub(crate) async fn keep_pending_mint(
+    db: &Database,
+    (person, room): (Person, RoomId),
+    proposal: EventId,
+    hash: &str,
+) -> Result<(), StorageError> {
+    let key = format!("{}{proposal}", mints_of(person, room));
+    db.put_text(schema::TRANSACTIONS, &key, hash).await
+}
+
+pub(crate) async fn drop_pending_mint(
+    db: &Database,
+    (person, room): (Person, RoomId),
+    proposal: EventId,
+) -> Result<(), StorageError> {
+    let key = format!("{}{proposal}", mints_of(person, room));
+    db.delete(schema::TRANSACTIONS, &key).await
+}
+
+/// Proposals with the hashes of their transactions.
+pub(crate) async fn pending_mints(
+    db: &Database,
+    person: Person,
+    room: RoomId,
+) -> Result<Vec<(EventId, String)>, StorageError> {
+    let prefix = mints_of(person, room);
+    let entries = db.range(schema::TRANSACTIONS, &prefix).await?;
+    Ok(entries
+        .into_iter()
+        .filter_map(|(key, value)| {
+            let proposal = key.strip_prefix(&prefix)?.parse().ok()?;
+            Some((proposal, value.as_string()?))
+        })
+        .collect())
 }
 
 /// What a store keeps for this person, room by room. An entry of another release's shape counts as absent.

@@ -4,6 +4,8 @@
 //! them, the new head and the outbox entries together. Two tabs of one browser can therefore never give the same
 //! number to two events.
 
+use std::collections::BTreeSet;
+
 use healthsync_core::{
     DeviceKey, DeviceSecret, Envelope, Event, EventError, EventId, Kind, LimitError, Millis,
     Person, RoomId, RoomKey, SignedDelegation, SignedEvent, event, limits,
@@ -15,6 +17,7 @@ use wasm_bindgen::JsValue;
 use super::{
     Database, StorageError, finish,
     outbox::OutboxEntry,
+    prefix_range,
     schema::{ENVELOPES, HEADS, OUTBOX},
     to_the_end,
 };
@@ -194,6 +197,47 @@ pub(crate) async fn of_room(db: &Database, room: RoomId) -> Result<Vec<Vec<u8>>,
         .iter()
         .filter_map(|(_, value)| bytes_from_js(value))
         .collect())
+}
+
+/// How many of them there are.
+pub(crate) async fn count(db: &Database, room: RoomId) -> Result<u32, StorageError> {
+    let db = db.clone();
+    to_the_end(async move {
+        let transaction = db.begin(&[ENVELOPES], TransactionMode::ReadOnly)?;
+        let range = prefix_range(&format!("{room}/"))?;
+        let events = transaction.object_store(ENVELOPES)?.count(Some(range))?;
+        Ok(events.await?)
+    })
+    .await
+}
+
+/// Forgets a room's sealed events, but for those that the relay has not acknowledged; says how many these are. This
+/// device's place in its chain stays.
+pub(crate) async fn forget(db: &Database, room: RoomId) -> Result<u32, StorageError> {
+    let db = db.clone();
+    to_the_end(async move {
+        let transaction = db.begin(&[ENVELOPES, OUTBOX], TransactionMode::ReadWrite)?;
+        let (envelopes, outbox) = (
+            transaction.object_store(ENVELOPES)?,
+            transaction.object_store(OUTBOX)?,
+        );
+        let prefix = format!("{room}/");
+        let waiting = outbox
+            .get_all_keys(Some(prefix_range(&prefix)?), None)?
+            .await?;
+        let waiting: BTreeSet<String> = waiting.iter().filter_map(JsValue::as_string).collect();
+        let kept = envelopes
+            .get_all_keys(Some(prefix_range(&prefix)?), None)?
+            .await?;
+        for key in kept {
+            if key.as_string().is_none_or(|key| !waiting.contains(&key)) {
+                envelopes.delete(key)?;
+            }
+        }
+        finish(transaction).await?;
+        Ok(waiting.len() as u32)
+    })
+    .await
 }
 
 /// One sealed event of this browser, to be pushed.

@@ -77,15 +77,27 @@ fn room_key_of(person: Person, room: RoomId, epoch: u32) -> String {
     }
 }
 
-/// The room's keys that are kept here, by number, derived from the master keys that were put together from the nodes'
-/// shares.
+/// The room's keys that are kept here, by number.
 pub(crate) async fn room_keys(
     db: &Database,
     person: Person,
     room: RoomId,
 ) -> Result<KeyRing, StorageError> {
-    let first = room_key_of(person, room, epoch::FIRST);
     let mut ring = KeyRing::default();
+    for (epoch, master) in masters(db, person, room).await? {
+        ring.add(epoch, RoomKey::from_master(&master, &room, epoch));
+    }
+    Ok(ring)
+}
+
+/// The master keys that they are derived from, as they were put together from the nodes' shares.
+pub(crate) async fn masters(
+    db: &Database,
+    person: Person,
+    room: RoomId,
+) -> Result<Vec<(u32, [u8; 32])>, StorageError> {
+    let first = room_key_of(person, room, epoch::FIRST);
+    let mut masters = Vec::new();
     for (key, value) in db.range(schema::ROOM_KEYS, &first).await? {
         let epoch = match key[first.len()..].strip_prefix('/') {
             Some(number) => number.parse().ok(),
@@ -94,10 +106,10 @@ pub(crate) async fn room_keys(
         let master: Option<[u8; 32]> =
             bytes_from_js(&value).and_then(|bytes| bytes.try_into().ok());
         if let (Some(epoch), Some(master)) = (epoch, master) {
-            ring.add(epoch, RoomKey::from_master(&master, &room, epoch));
+            masters.push((epoch, master));
         }
     }
-    Ok(ring)
+    Ok(masters)
 }
 
 pub(crate) async fn keep_room_key(

@@ -30,9 +30,11 @@ pub(crate) const DRAFTS: &str = "drafts";
 /// Attached pictures that are not shared yet (cleaned bytes, and a JSON entry): `{person}/{room}/{id}`.
 pub(crate) const ATTACHMENTS: &str = "attachments";
 pub(crate) const ATTACHED_BYTES: &str = "attached-bytes";
-/// Transactions that were sent and whose effect has not been seen (JSON): `{person}/{room}`.
+/// Transactions that were sent and whose effect has not been seen: `{person}/{room}` for the room itself (JSON),
+/// `{person}/{room}/mint/{proposal}` (hash).
 pub(crate) const TRANSACTIONS: &str = "transactions";
-/// Key shares that not every key node has confirmed (JSON): `{person}/{cid}`.
+/// Key shares that not every key node has confirmed (JSON): `{person}/{cid}`; and old keys that every one has confirmed to give
+/// to nobody else (`true`): `retired/{person}/{cid}`.
 pub(crate) const SHARES: &str = "shares";
 
 const STORES_V1: [&str; 13] = [

@@ -3,7 +3,10 @@
 
 use std::rc::Rc;
 
-use healthsync_core::{EventId, Kind, MintAnswer, conversation::commitment};
+use healthsync_core::{
+    EventId, Kind, MintAnswer,
+    conversation::{commitment, holds_taken_back},
+};
 
 use crate::client::{
     browser::{
@@ -12,6 +15,24 @@ use crate::client::{
     },
     model::{MintWork, Trouble},
 };
+
+/// Refuses a proposal with a message that was taken back after it: the sealed conversation still has its words.
+pub(super) fn not_taken_back(room: &OpenRoom, id: EventId, what: &str) -> Result<(), Trouble> {
+    let log = room.log.borrow();
+    let holds = log.as_ref().is_some_and(|log| {
+        let mut mints = log.state().mints.iter();
+        let mint = mints.find(|mint| mint.id == id);
+        mint.is_some_and(|mint| holds_taken_back(log, &mint.proposal.events))
+    });
+    if !holds {
+        return Ok(());
+    }
+    Err(trouble(
+        format!("{what} A message in this proposal has been taken back since."),
+        None,
+        Some("Propose the case again: the new proposal leaves it out."),
+    ))
+}
 
 impl Runtime {
     pub(super) fn answer_mint(self: &Rc<Self>, proposal: EventId, agree: bool) {
@@ -45,6 +66,7 @@ impl Runtime {
         id: EventId,
     ) -> Result<MintAnswer, Trouble> {
         let contract = self.token_contract()?;
+        not_taken_back(room, id, "You have not signed.")?;
         let terms = {
             let log = room.log.borrow();
             let state = log.as_ref().map(|log| (log, log.state()));

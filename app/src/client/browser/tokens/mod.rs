@@ -2,6 +2,7 @@
 //! withdrawing, royalties.
 
 mod consent;
+mod follow;
 mod keys;
 mod mint;
 mod open;

@@ -1,10 +1,11 @@
 //! Opening the conversation that a token stands for: its key from the key nodes, the place of the sealed bundle from
 //! the chain, the bundle from storage, and everything in it compared with the chain's commitment.
 
-use std::rc::Rc;
+use std::{rc::Rc, sync::Arc};
 
+use futures::FutureExt;
 use healthsync_core::{
-    Bundle, CaseView, ImageRef, MessageView, Person, PollView, RoomLog, TokenId,
+    Bundle, CaseView, ImageRef, MeasurementView, MessageView, Person, PollView, RoomLog, TokenId,
     conversation::{bundle, pointer},
     display,
 };
@@ -16,8 +17,9 @@ use crate::{
     api::TokenFacts,
     client::{
         browser::{
-            files::unlock::safe_mime,
+            files::{open_series::open_series, unlock::safe_mime},
             http::{HttpError, get_bytes},
+            looking,
             platform::{blob_url, revoke_url},
             rooms::{
                 key::{NEEDED, NoKey},
@@ -26,7 +28,7 @@ use crate::{
             },
             runtime::{Runtime, trouble},
         },
-        model::{Delivery, ImageLock, ImageRow, OpenCase, TokenCase, Trouble},
+        model::{Blobs, Delivery, ImageLock, ImageRow, OpenCase, TokenCase, Trouble},
     },
 };
 
@@ -44,12 +46,20 @@ impl Runtime {
         let runtime = self.clone();
         self.opening_token.run(async move {
             let token = facts.token;
-            let case = match runtime.open_bundle(&facts, me.person).await {
-                Ok(case) => TokenCase::Open(Box::new(case)),
-                Err(NoKey::Denied) => TokenCase::Denied { person: me.person },
-                Err(NoKey::Failed(trouble)) => TokenCase::Failed(trouble),
+            let (case, images) = match runtime.open_bundle(&facts, me.person).await {
+                Ok((case, images)) => (TokenCase::Open(Box::new(case)), images),
+                Err(NoKey::Denied) => (TokenCase::Denied { person: me.person }, Vec::new()),
+                Err(NoKey::Failed(trouble)) => (TokenCase::Failed(trouble), Vec::new()),
             };
             runtime.change_token(token, |view| view.case = case);
+            for (index, image) in images.iter().enumerate() {
+                let lock = match runtime.open_token_image(token, index, image).await {
+                    Ok(()) => continue,
+                    Err(NoKey::Denied) => ImageLock::Denied { person: me.person },
+                    Err(NoKey::Failed(trouble)) => ImageLock::Failed(trouble),
+                };
+                runtime.set_token_lock(token, index, lock);
+            }
         });
     }
 
@@ -61,7 +71,7 @@ impl Runtime {
         self: &Rc<Self>,
         facts: &TokenFacts,
         me: Person,
-    ) -> Result<OpenCase, NoKey> {
+    ) -> Result<(OpenCase, Vec<ImageRef>), NoKey> {
         let token = facts.token;
         let contract = self.token_contract().map_err(NoKey::Failed)?;
         let bytes32 = |text: &str| -> [u8; 32] {
@@ -103,10 +113,7 @@ impl Runtime {
                     Some("Tell whoever minted it."),
                 ))
             })?;
-            return self
-                .show_bundle(token, &bundle, &log, me)
-                .await
-                .map_err(NoKey::Failed);
+            return rows(&bundle, &log, me).map_err(NoKey::Failed);
         }
         Err(NoKey::Failed(missing.unwrap_or_else(|| {
             trouble(
@@ -117,56 +124,28 @@ impl Runtime {
         })))
     }
 
-    /// The rows for the page, and each image opened.
-    async fn show_bundle(
-        self: &Rc<Self>,
-        token: TokenId,
-        bundle: &Bundle,
-        log: &RoomLog,
-        me: Person,
-    ) -> Result<OpenCase, Trouble> {
-        let state = log.state();
-        let case: &CaseView = state.case(&bundle.case).ok_or_else(|| {
-            trouble(
-                "The stored conversation has no case in it.",
-                None,
-                Some("Tell whoever minted it."),
-            )
-        })?;
-        let mut images = Vec::new();
-        for image in &case.images {
-            self.opening_step(token, "Opening the images");
-            let lock = match self.open_token_image(image).await {
-                Ok(url) => ImageLock::Open {
-                    url,
-                    wrong_nodes: Vec::new(),
-                },
-                Err(NoKey::Denied) => ImageLock::Denied { person: me },
-                Err(NoKey::Failed(trouble)) => ImageLock::Failed(trouble),
-            };
-            images.push(ImageRow {
-                cid: image.cid.clone(),
-                name: display(&image.name).into_owned(),
-                mime: image.mime.clone(),
-                size: image.size,
-                width: image.width,
-                height: image.height,
-                lock,
-            });
+    /// Shows how far an image is. A page that has lost the case meanwhile gets nothing.
+    fn set_token_lock(&self, token: TokenId, index: usize, lock: ImageLock) {
+        let mut left = Some(lock);
+        self.change_token(token, |view| {
+            if let TokenCase::Open(case) = &mut view.case
+                && let Some(row) = case.images.get_mut(index)
+                && let Some(lock) = left.take()
+            {
+                row.lock = lock;
+            }
+        });
+        if let Some(ImageLock::Open { url, .. }) = left {
+            revoke_url(&url);
         }
-        let stored = |_: &healthsync_core::EventId| Delivery::Stored;
-        let message = |message: &MessageView| talk::row(log, message, Some(me), &stored);
-        let poll = |poll: &PollView| poll_row(poll, Some(me), &stored, None);
-        Ok(OpenCase {
-            caption: display(&case.caption).into_owned(),
-            author: case.person,
-            images,
-            messages: state.messages.iter().map(message).collect(),
-            polls: case.polls.iter().map(poll).collect(),
-        })
     }
 
-    async fn open_token_image(self: &Rc<Self>, image: &ImageRef) -> Result<String, NoKey> {
+    async fn open_token_image(
+        self: &Rc<Self>,
+        token: TokenId,
+        index: usize,
+        image: &ImageRef,
+    ) -> Result<(), NoKey> {
         let found = self.lookup(&image.cid).await?;
         let limit = image.size + OVERHEAD as u64;
         let (_, sealed) = self
@@ -175,10 +154,30 @@ impl Runtime {
             .map_err(NoKey::Failed)?;
         let candidates = shares::candidates(&found.good, NEEDED);
         for candidate in candidates.into_iter().flatten() {
-            if let Ok(plain) = decrypt(&sealed, &candidate.key).await
-                && let Ok(url) = blob_url(&plain, safe_mime(&image.mime))
-            {
-                return Ok(url);
+            let Ok(plain) = decrypt(&sealed, &candidate.key).await else {
+                continue;
+            };
+            let show = |url, files| {
+                let open = ImageLock::Open {
+                    url,
+                    files,
+                    wrong_nodes: Vec::new(),
+                };
+                self.set_token_lock(token, index, open);
+            };
+            if image.series.is_some() {
+                let fetch = |cid: String, bytes: u64| {
+                    let limit = bytes.saturating_add(OVERHEAD as u64);
+                    let fetched = async move { Ok(self.fetch_at(&cid, limit).await?.1) };
+                    fetched.boxed_local()
+                };
+                let show = |files| show(String::new(), files);
+                let opened = open_series(&plain, &fetch, &show);
+                return opened.await.map_err(NoKey::Failed);
+            }
+            if let Ok(url) = blob_url(&plain, safe_mime(&image.mime)) {
+                show(url, Blobs::default());
+                return Ok(());
             }
         }
         Err(NoKey::Failed(trouble(
@@ -223,6 +222,34 @@ impl Runtime {
             ))
         }
     }
+}
+
+/// The rows for the page, with the images still to be opened.
+fn rows(bundle: &Bundle, log: &RoomLog, me: Person) -> Result<(OpenCase, Vec<ImageRef>), Trouble> {
+    let state = log.state();
+    let case: &CaseView = state.case(&bundle.case).ok_or_else(|| {
+        trouble(
+            "The stored conversation has no case in it.",
+            None,
+            Some("Tell whoever minted it."),
+        )
+    })?;
+    let image = |image: &ImageRef| ImageRow::new(image, ImageLock::Decrypting);
+    // Nothing can be taken back here, so no mark is the reader's own.
+    let mark = |view: &MeasurementView| looking::mark(view, None);
+    let stored = |_: &healthsync_core::EventId| Delivery::Stored;
+    let message = |message: &MessageView| talk::row(log, message, Some(me), &stored);
+    let poll = |poll: &PollView| poll_row(poll, Some(me), &stored, None);
+    let open = OpenCase {
+        id: case.id,
+        caption: display(&case.caption).into_owned(),
+        author: case.person,
+        images: case.images.iter().map(image).collect(),
+        marks: Arc::new(case.measurements.iter().map(mark).collect()),
+        messages: state.messages.iter().map(message).collect(),
+        polls: case.polls.iter().map(poll).collect(),
+    };
+    Ok((open, case.images.clone()))
 }
 
 /// Gives back what the browser holds for the pictures.

@@ -18,6 +18,7 @@ use crate::{
             is_visible,
             platform::sleep,
             runtime::{Runtime, trouble},
+            transact::Call,
         },
         model::{TokenCase, TokenList, TokenView, TxState},
     },
@@ -105,7 +106,11 @@ impl Runtime {
         };
         let what = "The conversation was not withdrawn.";
         match self.token_contract() {
-            Ok(contract) => self.act_on_token(facts.token, contract, call.abi_encode(), what),
+            Ok(contract) => {
+                let asked = facts.retractions;
+                let done = move |facts: &TokenFacts| facts.retractions > asked;
+                self.act_on_token(facts.token, contract, call.abi_encode(), what, done);
+            }
             Err(trouble) => self.change_token(facts.token, |view| {
                 view.work = Some(TxState::Failed(trouble));
             }),
@@ -121,7 +126,14 @@ impl Runtime {
             to: me.person.into(),
         };
         let what = "The royalties were not paid.";
-        self.act_on_token(facts.token, facts.splitter, call.abi_encode(), what);
+        let paid = move |facts: &TokenFacts| {
+            let mine = facts
+                .contributors
+                .iter()
+                .find(|row| row.person == me.person);
+            mine.is_some_and(|row| row.due == "0")
+        };
+        self.act_on_token(facts.token, facts.splitter, call.abi_encode(), what, paid);
     }
 
     fn act_on_token(
@@ -130,11 +142,22 @@ impl Runtime {
         to: healthsync_core::Person,
         data: Vec<u8>,
         what: &'static str,
+        done: impl Fn(&TokenFacts) -> bool + 'static,
     ) {
         let runtime = self.clone();
         spawn_local(async move {
             let tell = |state| runtime.change_token(token, |view| view.work = Some(state));
-            match runtime.transact_with(to, &data, what, tell).await {
+            let call = Call {
+                to,
+                data,
+                what,
+                refused: "Look at the page again: somebody may have been faster.",
+            };
+            let effect = async || {
+                let facts = api::token_facts(token).await.ok().flatten()?;
+                done(&facts).then_some(facts.block)
+            };
+            match runtime.transact(call, effect, tell).await {
                 Ok(_) => {
                     runtime.read_token(token).await;
                     runtime.change_token(token, |view| view.work = None);

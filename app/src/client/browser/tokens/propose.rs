@@ -17,26 +17,23 @@ use leptos::prelude::*;
 use wasm_bindgen_futures::spawn_local;
 
 use super::keys::digest_of;
-use crate::{
-    client::{
-        browser::{
-            http::upload,
-            platform::{now, random},
-            rooms::{OpenRoom, key::NEEDED, write::limit_trouble},
-            runtime::{Runtime, trouble},
-        },
-        model::{MintPlan, MintPreview, MintWork, Trouble},
+use crate::client::{
+    browser::{
+        http::upload,
+        platform::{now, random},
+        rooms::{OpenRoom, key::NEEDED, write::limit_trouble},
+        runtime::{Runtime, trouble},
     },
-    components::money::in_units,
+    model::{MintPlan, MintPreview, MintWork, Trouble},
 };
 
 /// How long contributors have to sign, in seconds: two weeks.
 const TO_SIGN: u64 = 14 * 24 * 60 * 60;
 /// Tokens of one case whose holders the key nodes let in.
 const TOKENS_OF_A_CASE: usize = 8;
-/// Gas of a mint with one contributor, and for each further contributor and edition: only for the preview; the wallet
-/// estimates for itself. Measured in `contracts/snapshots/Gas.json`.
-const GAS: (u128, u128, u128) = (300_000, 30_000, 72_000);
+/// Gas of a mint with one contributor and for each further one, on a local chain: only for the preview, when nothing can
+/// be estimated yet. Measured in `contracts/snapshots/Gas.json`.
+const GAS: (u128, u128) = (300_000, 30_000);
 
 impl Runtime {
     /// What minting this case would be about.
@@ -61,19 +58,11 @@ impl Runtime {
         self.client.mint_preview.set(preview);
         let runtime = self.clone();
         spawn_local(async move {
-            let Ok(price) = runtime
-                .chain
-                .quantity("eth_gasPrice", serde_json::json!([]))
-                .await
-            else {
-                return;
-            };
             let gas = GAS.0 + GAS.1 * people.saturating_sub(1);
-            let chain = &runtime.bootstrap.chain;
-            let cost = format!("about {} {}", in_units(price * gas), chain.currency);
+            let cost = runtime.price_of_gas(gas).await;
             runtime.client.mint_preview.update(|preview| {
                 if preview.case == Some(case) {
-                    preview.cost = Some(cost);
+                    preview.cost = cost;
                 }
             });
         });
@@ -286,11 +275,7 @@ impl Runtime {
             .collect();
         let salt = random::<32>();
         let files = case.images.iter().map(|image| image.cid.clone()).collect();
-        let origin = (
-            room.id,
-            room.owner.get().unwrap_or(me),
-            self.bootstrap.chain.id,
-        );
+        let origin = (room.id, room.maker().unwrap_or(me), self.bootstrap.chain.id);
         Ok(Packed {
             bundle: Bundle::new(origin, plan.case, salt, &events, files),
             salt,

@@ -9,7 +9,10 @@ use healthsync_core::{Person, Signature65, eth};
 use serde_json::json;
 
 use super::{WalletError, transaction::Transaction};
-use crate::client::browser::{chain::Chain, http::post_json};
+use crate::client::browser::{
+    chain::{Chain, quantity},
+    http::post_json,
+};
 
 /// The chain id of a local anvil, the only chain where the server gives money away.
 const LOCAL_CHAIN: u64 = 31337;
@@ -80,29 +83,26 @@ impl DemoWallet {
         self.fund(chain).await?;
         let from = self.person.to_string();
         let call = json!({ "from": from, "to": to.to_string(), "data": format!("0x{}", hex::encode(data)) });
-        let gas = chain.quantity("eth_estimateGas", json!([call])).await? as u64;
-        let nonce = match chain
-            .quantity("eth_getTransactionCount", json!([from, "pending"]))
-            .await
-        {
-            Ok(nonce) => nonce,
+        let [gas, nonce, block, tip] = chain
+            .rpc_all([
+                ("eth_estimateGas", json!([call])),
+                ("eth_getTransactionCount", json!([from, "pending"])),
+                ("eth_getBlockByNumber", json!(["latest", false])),
+                ("eth_maxPriorityFeePerGas", json!([])),
+            ])
+            .await?;
+        let gas = quantity(&gas?)? as u64;
+        let nonce = match nonce {
+            Ok(nonce) => quantity(&nonce)?,
             // Some Filecoin nodes know no `pending` here (lotus issue 12543).
             Err(_) => {
-                chain
-                    .quantity("eth_getTransactionCount", json!([from, "latest"]))
-                    .await?
+                let latest = json!([from, "latest"]);
+                chain.quantity("eth_getTransactionCount", latest).await?
             }
         } as u64;
-        let block = chain
-            .rpc("eth_getBlockByNumber", json!(["latest", false]))
-            .await?;
-        let base_fee =
-            super::super::chain::quantity(&block["baseFeePerGas"]).unwrap_or(1_000_000_000);
+        let base_fee = quantity(&block?["baseFeePerGas"]).unwrap_or(1_000_000_000);
         // A node without a suggestion still takes a small tip.
-        let tip = chain
-            .quantity("eth_maxPriorityFeePerGas", json!([]))
-            .await
-            .unwrap_or(1_000_000);
+        let tip = tip.and_then(|tip| quantity(&tip)).unwrap_or(1_000_000);
         let transaction = Transaction {
             chain_id: chain.bootstrap.chain.id,
             nonce,

@@ -1,0 +1,171 @@
+//! To whom the key nodes gave the key of a case. Each node notes that before it gives its share, and tells the owner of
+//! the key alone.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    rc::Rc,
+};
+
+use futures::future::{join, join_all};
+use healthsync_core::{DeviceToken, EventId, Millis, Person, Scope};
+use leptos::prelude::{Set, Update, WithUntracked};
+use serde::Deserialize;
+use serde_json::json;
+use wasm_bindgen_futures::spawn_local;
+
+use crate::client::{
+    browser::{
+        http::{HttpError, post_json},
+        platform::{now, random},
+        rooms::OpenRoom,
+        runtime::{Runtime, trouble},
+    },
+    model::{KeyNodeInfo, ReaderRow, Readers, Trouble},
+};
+
+const ANSWER_MS: u32 = 15_000;
+
+/// A line of a node's log, as far as it is needed here.
+#[derive(Deserialize)]
+struct Logged {
+    person: Person,
+    action: String,
+    first: Millis,
+    last: Millis,
+}
+
+#[derive(Deserialize)]
+struct Answer {
+    log: Vec<Logged>,
+}
+
+impl Runtime {
+    pub(crate) fn find_readers(self: &Rc<Self>, case: EventId) {
+        let Some(room) = self.open_room().filter(|room| room.is_open()) else {
+            return;
+        };
+        let renewing = self.client.readers.with_untracked(|all| {
+            matches!(all, Some((of, Readers::Renewing { done, of: all })) if *of == case && done < all)
+        });
+        if renewing {
+            return;
+        }
+        let (cids, before) = {
+            let log = room.log.borrow();
+            let Some(view) = log.as_ref().and_then(|log| log.state().case(&case)) else {
+                return;
+            };
+            let given_up = view.new_keys.iter().flat_map(|new| &new.images);
+            (
+                view.images.iter().map(|image| image.cid.clone()).collect(),
+                given_up.map(|image| image.was.clone()).collect(),
+            )
+        };
+        self.client.readers.set(Some((case, Readers::Asking)));
+        let runtime = self.clone();
+        spawn_local(async move {
+            let readers = runtime.readers(&room, case, cids, before).await;
+            runtime.tell_readers(case, readers.unwrap_or_else(Readers::Failed));
+        });
+    }
+
+    /// Shows this at the case, unless another one was asked about meanwhile.
+    pub(super) fn tell_readers(&self, case: EventId, readers: Readers) {
+        self.client.readers.update(|shown| {
+            if let Some((of, shown)) = shown
+                && *of == case
+            {
+                *shown = readers;
+            }
+        });
+    }
+
+    async fn readers(
+        &self,
+        room: &OpenRoom,
+        case: EventId,
+        cids: Vec<String>,
+        given_up: Vec<String>,
+    ) -> Result<Readers, Trouble> {
+        let (now, before) = join(self.readers_of(&cids), self.readers_of(&given_up)).await;
+        let ((rows, silent), (mut before, silent_then)) = (now?, before?);
+        // Whoever gives an image a new key opens it with the old one.
+        before.retain(|row| Some(row.person) != room.person.get());
+        let silent = BTreeSet::from_iter(silent.into_iter().chain(silent_then));
+        Ok(Readers::Known {
+            rows,
+            before,
+            silent: silent.into_iter().collect(),
+            keeps: room.keeps_keys(case),
+        })
+    }
+
+    /// Who was given the key of any of these files, and which nodes did not say.
+    async fn readers_of(&self, cids: &[String]) -> Result<(Vec<ReaderRow>, Vec<String>), Trouble> {
+        let nodes = &self.bootstrap.key_nodes;
+        let logs = join_all(nodes.iter().map(|node| async move {
+            let logs = join_all(cids.iter().map(|cid| self.key_log(node, cid))).await;
+            (node, logs.into_iter().collect::<Result<Vec<_>, _>>())
+        }))
+        .await;
+        let mut rows = BTreeMap::<Person, ReaderRow>::new();
+        let mut silent = Vec::new();
+        let mut reason = None;
+        for (node, lines) in logs {
+            let lines = match lines {
+                Ok(lines) => lines,
+                Err(error) => {
+                    silent.push(node.name.clone());
+                    reason = Some(error);
+                    continue;
+                }
+            };
+            let mut here = BTreeMap::<Person, (Millis, Millis)>::new();
+            let given = |line: &Logged| line.action.starts_with("given_");
+            for line in lines.into_iter().flatten().filter(given) {
+                let (first, last) = here.entry(line.person).or_insert((line.first, line.last));
+                *first = line.first.min(*first);
+                *last = line.last.max(*last);
+            }
+            for (person, (first, last)) in here {
+                let row = rows.entry(person).or_insert(ReaderRow {
+                    person,
+                    first,
+                    last,
+                    nodes: 0,
+                });
+                row.first = first.min(row.first);
+                row.last = last.max(row.last);
+                row.nodes += 1;
+            }
+        }
+        match reason {
+            Some(error) if silent.len() == nodes.len() => Err(trouble(
+                format!("No key node says to whom it gave the key: {error}."),
+                None,
+                Some("Try again when there is a connection."),
+            )),
+            _ => {
+                let mut rows: Vec<ReaderRow> = rows.into_values().collect();
+                rows.sort_by_key(|row| row.first);
+                Ok((rows, silent))
+            }
+        }
+    }
+
+    async fn key_log(&self, node: &KeyNodeInfo, cid: &str) -> Result<Vec<Logged>, HttpError> {
+        let Some((me, delegation)) = self.signer() else {
+            return Err(HttpError::Cancelled);
+        };
+        let scope = Scope::KeyLog {
+            cid: cid.to_owned(),
+        };
+        let token = DeviceToken::sign(delegation, scope, now(), random::<16>(), &me.device);
+        let url = format!("{}/api/keyLog/{}", node.url, node.id);
+        let body = json!({ "address": me.person.to_string(), "cid": cid });
+        let answer = post_json(&url, &body, Some(&token.to_bearer()), ANSWER_MS).await?;
+        let answer: Answer = serde_json::from_value(answer)
+            .map_err(|error| HttpError::Unreadable(error.to_string()))?;
+        Ok(answer.log)
+    }
+}

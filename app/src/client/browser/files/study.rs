@@ -1,0 +1,295 @@
+//! DICOM, TIFF and NIfTI files on their way into a room: sorted into series and cleaned by the imaging worker, which comes with the
+//! picture workspace. What the worker wants looked at is looked at first, in the workspace's own dialog.
+
+use std::{cell::RefCell, rc::Rc};
+
+use healthsync_imaging::intake::{Became, Found, Sorted};
+use js_sys::{Array, Reflect};
+use wasm_bindgen::{JsCast, JsValue};
+use wasm_bindgen_futures::spawn_local;
+
+use super::attach::{Attached, Content};
+use crate::{
+    client::{
+        browser::{
+            rooms::OpenRoom,
+            runtime::{Runtime, trouble},
+        },
+        model::{Stage, Trouble},
+    },
+    components::platform::{call, imaging_module},
+};
+
+/// Refused files that get a line of their own; the rest are counted.
+const SAID: usize = 6;
+
+/// The worker of the files that were attached at once. It ends with the last of their series.
+#[derive(Debug)]
+struct Study(JsValue);
+
+impl Drop for Study {
+    fn drop(&mut self) {
+        if let Ok(close) = Reflect::get(&self.0, &"close".into())
+            && let Some(close) = close.dyn_ref::<js_sys::Function>()
+        {
+            let _ = close.call0(&self.0);
+        }
+    }
+}
+
+/// A series in the composer: DICOM files, or one file of another kind.
+#[derive(Debug)]
+pub(crate) struct Series {
+    study: Rc<Study>,
+    /// Its number in the study.
+    number: u32,
+    pub found: Found,
+    /// Its files as they may leave; `None` as long as they may not.
+    pub cleaned: RefCell<Option<Rc<Cleaned>>>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Cleaned {
+    /// In the series' order.
+    pub files: Vec<web_sys::Blob>,
+    /// JSON.
+    pub receipt: String,
+    removed: u32,
+}
+
+impl Series {
+    /// What it is called: by its kind and length, never by its files' own words.
+    pub(crate) fn name(&self) -> String {
+        let Found {
+            modality, slices, ..
+        } = &self.found;
+        let images = if *slices == 1 {
+            "1 image".into()
+        } else {
+            format!("{slices} images")
+        };
+        if modality.is_empty() {
+            images
+        } else {
+            format!("{modality}, {images}")
+        }
+    }
+
+    /// Ready, or to be looked at.
+    pub(crate) fn stage(&self) -> Stage {
+        match &*self.cleaned.borrow() {
+            Some(cleaned) => Stage::Ready {
+                removed: cleaned.removed,
+            },
+            None => Stage::Unseen,
+        }
+    }
+}
+
+impl Runtime {
+    /// Takes what the worker finds in these files; `free` is how many series there is room for.
+    pub(crate) async fn attach_study(
+        self: &Rc<Self>,
+        room: &Rc<OpenRoom>,
+        files: Vec<web_sys::File>,
+        free: usize,
+    ) {
+        let id = self.attach_row(room, name_of(&files), Stage::Checking);
+        let sorted = self.sort(&files).await;
+        let there = room.attached.borrow().iter().any(|row| row.id == id);
+        self.remove_attached(room, id, false);
+        // Taken out again while its files were being read.
+        if !there || room.closed.get() {
+            return self.repaint(room);
+        }
+        let (study, sorted) = match sorted {
+            Ok(found) => found,
+            Err(why) => {
+                self.attach_row(room, name_of(&files), Stage::Failed(why));
+                return self.repaint(room);
+            }
+        };
+        let found = sorted.series.len();
+        let mut rows = Vec::new();
+        for (number, found) in (0..).zip(sorted.series).take(free) {
+            let series = Rc::new(Series {
+                study: study.clone(),
+                number,
+                found,
+                cleaned: RefCell::default(),
+            });
+            let id = self.attach_row(room, series.name(), Stage::Checking);
+            if let Some(row) = room
+                .attached
+                .borrow_mut()
+                .iter_mut()
+                .find(|row| row.id == id)
+            {
+                row.size = series.found.bytes;
+                row.content = Some(Content::Series(series.clone()));
+            }
+            rows.push((id, series));
+        }
+        let more = sorted.refused.len().saturating_sub(SAID);
+        for refused in sorted.refused.into_iter().take(SAID) {
+            let why = trouble(refused.why, None, None);
+            self.attach_row(room, refused.name, Stage::Failed(why));
+        }
+        for (count, what) in [
+            (more, "more files were not taken either"),
+            (
+                found.saturating_sub(free),
+                "more series have no place in one case",
+            ),
+        ] {
+            if count > 0 {
+                let name = format!("{count} others");
+                let why = trouble(format!("{count} {what}."), None, None);
+                self.attach_row(room, name, Stage::Failed(why));
+            }
+        }
+        self.repaint(room);
+        for (id, series) in rows {
+            self.became(room, id, &series, "clean").await;
+        }
+    }
+
+    async fn sort(&self, files: &[web_sys::File]) -> Result<(Rc<Study>, Sorted), Trouble> {
+        let again = Some("Attach the files again.");
+        let module = imaging_module()
+            .await
+            .map_err(|why| trouble(why, None, again))?;
+        let broken = || {
+            trouble(
+                "The picture workspace did not start.",
+                Some("Nothing has left this browser."),
+                Some("Reload the page, then attach the files again."),
+            )
+        };
+        let study = call(&module, "study", &Array::new())
+            .await
+            .map_err(|_| broken())?;
+        let study = Rc::new(Study(study));
+        let names: Array = files
+            .iter()
+            .map(|file| JsValue::from(file.name()))
+            .collect();
+        let blobs: Array = files.iter().collect();
+        let (json, _) = asked(&study, "sort", &Array::of2(&blobs, &names))
+            .await
+            .ok_or_else(broken)?;
+        let sorted = serde_json::from_str(&json).map_err(|_| broken())?;
+        Ok((study, sorted))
+    }
+
+    /// Cleans a series, or lets the person look at it, and shows what became of it.
+    async fn became(self: &Rc<Self>, room: &Rc<OpenRoom>, id: u32, series: &Series, how: &str) {
+        let answer = asked(&series.study, how, &Array::of1(&series.number.into())).await;
+        let became = answer
+            .and_then(|(json, files)| Some((serde_json::from_str::<Became>(&json).ok()?, files)));
+        let stage = match became {
+            Some((Became::Clean { removed, receipt }, files)) => {
+                // What may be stored already is what it was before.
+                room.stored.borrow_mut().remove(&id);
+                let files: Vec<web_sys::Blob> = files
+                    .iter()
+                    .filter_map(|file| file.dyn_into().ok())
+                    .collect();
+                let size = files.iter().map(web_sys::Blob::size).sum::<f64>() as u64;
+                series.cleaned.replace(Some(Rc::new(Cleaned {
+                    files,
+                    receipt,
+                    removed,
+                })));
+                if let Some(row) = room
+                    .attached
+                    .borrow_mut()
+                    .iter_mut()
+                    .find(|row| row.id == id)
+                {
+                    row.size = size;
+                }
+                series.stage()
+            }
+            Some((Became::Unseen | Became::Left, _)) => series.stage(),
+            Some((Became::Refused { what }, _)) => {
+                series.cleaned.take();
+                Stage::Failed(trouble(
+                    what,
+                    Some("Nothing of it has left this browser."),
+                    None,
+                ))
+            }
+            None => Stage::Failed(trouble(
+                "The imaging worker gave no answer.",
+                Some("Nothing of it has left this browser."),
+                Some("Take it out and attach the files again."),
+            )),
+        };
+        room.set_stage(id, stage);
+        self.repaint(room);
+    }
+
+    /// The person looks at an attached series: at its pixels, and at what was removed from it.
+    pub(crate) fn review(self: &Rc<Self>, id: u32) {
+        let Some(room) = self.open_room() else { return };
+        let series = room
+            .attached
+            .borrow()
+            .iter()
+            .find(|row| row.id == id)
+            .and_then(series_of);
+        let Some(series) = series else { return };
+        let runtime = self.clone();
+        spawn_local(async move {
+            runtime.became(&room, id, &series, "review").await;
+        });
+    }
+
+    /// A row of the composer, by its number.
+    pub(crate) fn attach_row(
+        self: &Rc<Self>,
+        room: &Rc<OpenRoom>,
+        name: String,
+        stage: Stage,
+    ) -> u32 {
+        let id = self.fresh_attachment_id(room);
+        room.attached.borrow_mut().push(Attached {
+            id,
+            name: name
+                .chars()
+                .take(healthsync_core::limits::NAME_CHARS)
+                .collect(),
+            size: 0,
+            preview: None,
+            stage,
+            content: None,
+        });
+        self.repaint(room);
+        id
+    }
+}
+
+fn series_of(row: &Attached) -> Option<Rc<Series>> {
+    match &row.content {
+        Some(Content::Series(series)) => Some(series.clone()),
+        _ => None,
+    }
+}
+
+fn name_of(files: &[web_sys::File]) -> String {
+    match files {
+        [one] => one.name(),
+        several => format!("{} files", several.len()),
+    }
+}
+
+/// Asks a study; gives its JSON and what came beside it.
+async fn asked(study: &Study, what: &str, arguments: &Array) -> Option<(String, Array)> {
+    let answer: Array = call(&study.0, what, arguments)
+        .await
+        .ok()?
+        .dyn_into()
+        .ok()?;
+    Some((answer.get(0).as_string()?, answer.get(1).dyn_into().ok()?))
+}
