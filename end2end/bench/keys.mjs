@@ -29,6 +29,7 @@ const timed = async (count, work) => {
   return times;
 };
 const median = (times) => percentile(times, 50);
+const brief = (value) => (value < 0.1 ? `${(value * 1000).toFixed(0)} µs` : ms(value));
 const times = (ours, theirs) => `${(median(theirs) / median(ours)).toFixed(1)} ×`;
 
 const results = { machine: machine() };
@@ -50,7 +51,7 @@ for (const [name, bytes, count] of [['1', 1_000_000, 10], ['75', 75_000_000, 3]]
 const rows = [['step', 'ours', "Lighthouse's client", 'faster', 'target']];
 for (const [step, label, target] of [['generate', '5 shares made', ''], ['recover', 'key from 3 shares', '100 ×'], ['encrypt 1', 'encrypt 1 MB', ''],
   ['decrypt 1', 'decrypt 1 MB', ''], ['encrypt 75', 'encrypt 75 MB', ''], ['decrypt 75', 'decrypt 75 MB', '']]) {
-  rows.push([label, ms(median(ours[step])), ms(median(theirs[step])), times(ours[step], theirs[step]), target]);
+  rows.push([label, brief(median(ours[step])), brief(median(theirs[step])), times(ours[step], theirs[step]), target]);
   results[step] = { ours: ours[step], theirs: theirs[step] };
 }
 print('Keys and files, native beside node', rows);

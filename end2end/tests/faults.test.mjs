@@ -111,6 +111,31 @@ describe('bad input and broken parts', { timeout: 300_000 }, () => {
     await ada.page.getByTestId('case').filter({ hasText: 'Kept after a failed upload' }).waitFor();
   });
 
+  it('goes on where it was when the file is stored and its key is not: one upload, one case, and it opens', async () => {
+    const [uploads, saved] = [[], new Set()];
+    const watch = (request) => {
+      if (request.method() !== 'POST') return;
+      if (request.url().includes('/api/v0/add')) uploads.push(request.url());
+      if (request.url().includes('/api/fileAccessConditions/')) saved.add(request.postDataJSON().cid);
+    };
+    ada.page.on('request', watch);
+    const away = /\/api\/fileAccessConditions\/[345]$/;
+    await ada.page.route(away, (route) => route.abort());
+    await ada.page.getByTestId('attach').setInputFiles([file('half.png', png({ seed: 82 }))]);
+    await ada.page.getByTestId('composer').fill('Stored, and no key to it yet');
+    await ada.page.getByTestId('send').click();
+    await error(ada, /did not take its key share/);
+    assert.equal(await ada.page.getByTestId('composer').inputValue(), 'Stored, and no key to it yet');
+    await ada.page.unroute(away);
+    await ada.page.getByTestId('send').click();
+    await ada.page.getByTestId('case').filter({ hasText: 'Stored, and no key to it yet' }).waitFor();
+    ada.page.off('request', watch);
+    assert.equal(uploads.length, 1);
+    assert.equal(saved.size, 1);
+    await p.openCase(ben, 'Stored, and no key to it yet');
+    await p.unlock(ben);
+  });
+
   it('refuses a storage that answers with another content id', async () => {
     await ada.page.route('**/api/v0/add*', async (route) => {
       const answer = await route.fetch();
@@ -139,6 +164,35 @@ describe('bad input and broken parts', { timeout: 300_000 }, () => {
     assert.equal(await ada.page.getByTestId('composer').inputValue(), 'Stopped half way');
     await ada.page.getByTestId('send').click();
     await ada.page.getByTestId('case').filter({ hasText: 'Stopped half way' }).waitFor();
+  });
+
+  it('says that the browser is full and what to do, keeps the text, and sends it when there is room again', async () => {
+    const devtools = await ben.context.newCDPSession(ben.page);
+    const room = (quotaSize) => devtools.send('Storage.overrideQuotaForOrigin', { origin: stack.url, quotaSize });
+    const text = 'There is no place for this. '.repeat(100).trim();
+    await room(1);
+    // Chromium goes by what it knew of the free space for up to half a minute; nothing tells when it looks again.
+    await ben.page.evaluate(async () => {
+      const opened = indexedDB.open('probe');
+      opened.onupgradeneeded = () => opened.result.createObjectStore('bytes');
+      await new Promise((done) => { opened.onsuccess = done; });
+      for (let full = false; !full;) {
+        await new Promise((done) => setTimeout(done, 500));
+        const writing = opened.result.transaction('bytes', 'readwrite');
+        writing.objectStore('bytes').put(new Uint8Array(100), 1);
+        full = await new Promise((done) => { writing.oncomplete = () => done(false); writing.onabort = () => done(true); });
+      }
+      opened.result.close();
+    });
+    await ben.page.getByTestId('composer').fill(text);
+    await ben.page.getByTestId('send').click();
+    await ben.page.getByText('no room left for this page').first().waitFor();
+    await ben.page.getByText('choose what this browser forgets').first().waitFor();
+    assert.equal(await ben.page.getByTestId('composer').inputValue(), text);
+    await room(undefined);
+    await ben.page.getByTestId('send').click();
+    await p.message(ada, text).first().waitFor();
+    assert.equal(await p.message(ada, text).count(), 1);
   });
 
   it('broke nothing behind the scenes', () => p.clean(ada, ben));

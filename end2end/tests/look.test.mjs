@@ -1,13 +1,10 @@
 // What everybody meets: accessibility, narrow screens, headers, keyboard. Pages in the state people see them in.
 import assert from 'node:assert/strict';
-import { AxeBuilder } from '@axe-core/playwright';
 import { after, before, describe, it } from 'node:test';
-import { mkdir } from 'node:fs/promises';
+import { accessible, fits, shot } from '../lib/access.mjs';
 import { file, png } from '../lib/pictures.mjs';
 import * as p from '../lib/people.mjs';
 import { startStack } from '../stack.mjs';
-
-const SHOTS = new URL('../artifacts/', import.meta.url);
 
 describe('look and access', { timeout: 300_000 }, () => {
   let stack, browser, ada, phone, room;
@@ -27,7 +24,6 @@ describe('look and access', { timeout: 300_000 }, () => {
     await p.vote(ada, 'Granuloma');
     await p.open(phone, room);
     await phone.page.getByTestId('unlock').waitFor();
-    await mkdir(SHOTS, { recursive: true });
   });
   after(async () => {
     await browser?.close();
@@ -40,15 +36,33 @@ describe('look and access', { timeout: 300_000 }, () => {
       for (const me of [ada, phone]) {
         await p.open(me, path ?? room);
         if (!path) await me.page.getByTestId('message').first().waitFor({ state: 'attached' });
-        const { violations } = await new AxeBuilder({ page: me.page }).withTags(['wcag2a', 'wcag2aa', 'wcag21aa', 'wcag22aa']).analyze();
-        const grave = violations.filter((v) => ['serious', 'critical'].includes(v.impact));
-        assert.deepEqual(grave.map((v) => `${v.id}: ${v.nodes.map((n) => n.html).join(' ')}`), []);
-        const overflow = await me.page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
-        assert.ok(overflow <= 0, `${overflow} px too wide`);
-        await me.page.screenshot({ path: new URL(`${name}-${me === ada ? 1440 : 390}.png`, SHOTS).pathname });
+        await accessible(me.page);
+        await fits(me.page);
+        await shot(me.page, `${name}-${me === ada ? 1440 : 390}`);
       }
     });
   }
+
+  it('a small phone scrolls no page sideways, before its fonts are there and while it connects', async () => {
+    const visitor = await p.person(browser, stack, { viewport: { width: 320, height: 568 } });
+    await visitor.page.route('**/*.woff2', (route) => route.abort());
+    const overflow = () => visitor.page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+    for (const path of ['/', '/rooms']) {
+      await p.open(visitor, path);
+      assert.ok((await overflow()) <= 0, `${await overflow()} px too wide while connecting, on ${path}`);
+      await p.transport(visitor);
+      assert.ok((await overflow()) <= 0, `${await overflow()} px too wide, on ${path}`);
+    }
+    await visitor.context.close();
+  });
+
+  it('opens the part of a room that the address names', async () => {
+    for (const [part, inside] of [['vote', 'member-list'], ['talk', 'composer']]) {
+      await p.open(phone, '/verify');
+      await p.open(phone, `${room}#${part}`);
+      await phone.page.getByTestId(inside).waitFor();
+    }
+  });
 
   it('votes by keyboard alone', async () => {
     await p.open(ada, room);

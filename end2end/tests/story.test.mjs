@@ -73,6 +73,16 @@ describe('two people share an image, unlock it and vote', { timeout: 300_000 }, 
     assert.deepEqual((({ width, height }) => ({ width, height }))(await p.picture(ben)), { width: 256, height: 256 });
   });
 
+  it('tells its author, and nobody else, who was given the key', async () => {
+    assert.equal(await ben.page.getByTestId('readers').count(), 0);
+    await ada.page.getByTestId('readers').locator('summary').click();
+    const row = ada.page.getByTestId('reader');
+    await row.first().waitFor();
+    assert.equal(await row.count(), 1, 'one person, whom every node that was asked has noted');
+    assert.match(await row.innerText(), new RegExp(`${ben.address.slice(2, 6)}.*key nodes`, 'is'));
+    await ada.page.getByTestId('readers').locator('summary').click();
+  });
+
   it('has taken the patient name out of what the colleague gets', async () => {
     // As a person saves the picture: the policy lets no script read it back.
     const [download] = await Promise.all([

@@ -1,12 +1,9 @@
 // The discussion: answers, other words, signs, pins, names, what is new; by mouse, by keyboard, and against tricks.
 import assert from 'node:assert/strict';
-import { AxeBuilder } from '@axe-core/playwright';
 import { after, before, describe, it } from 'node:test';
-import { mkdir } from 'node:fs/promises';
+import { accessible, fits, shot } from '../lib/access.mjs';
 import * as p from '../lib/people.mjs';
 import { startStack } from '../stack.mjs';
-
-const SHOTS = new URL('../artifacts/', import.meta.url);
 
 describe('talking about what was said', { timeout: 240_000 }, () => {
   let stack, browser, ada, ben, room;
@@ -36,7 +33,6 @@ describe('talking about what was said', { timeout: 240_000 }, () => {
     await enterTalk(ben);
     await p.say(ada, 'Nodule, 8 mm');
     await message(ben, 'Nodule, 8 mm').waitFor();
-    await mkdir(SHOTS, { recursive: true });
   });
   after(async () => {
     await browser?.close();
@@ -148,12 +144,9 @@ describe('talking about what was said', { timeout: 240_000 }, () => {
     const answer = message(ada, 'Nodule, 9 mm, right').getByRole('button', { name: 'Answer', exact: true });
     await answer.focus();
     for (const me of [ada, ben]) {
-      const { violations } = await new AxeBuilder({ page: me.page }).withTags(['wcag2a', 'wcag2aa', 'wcag21aa', 'wcag22aa']).analyze();
-      const grave = violations.filter((v) => ['serious', 'critical'].includes(v.impact));
-      assert.deepEqual(grave.map((v) => `${v.id}: ${v.nodes.map((n) => n.html).join(' ')}`), []);
-      const overflow = await me.page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
-      assert.ok(overflow <= 0, `${overflow} px too wide`);
-      await me.page.screenshot({ path: new URL(`talk-${me === ada ? 1440 : 390}.png`, SHOTS).pathname });
+      await accessible(me.page);
+      await fits(me.page);
+      await shot(me.page, `talk-${me === ada ? 1440 : 390}`);
     }
     await answer.press('Enter');
     await ada.page.getByTestId('composing').waitFor();

@@ -3,8 +3,10 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { generatePrivateKey } from 'viem/accounts';
+import { accessible, fits, shot } from '../lib/access.mjs';
 import { openMarket } from '../lib/market.mjs';
 import { file, png } from '../lib/pictures.mjs';
+import { dropAll, replace, withoutBlocks } from '../lib/pending.mjs';
 import * as p from '../lib/people.mjs';
 import { startStack } from '../stack.mjs';
 
@@ -106,16 +108,26 @@ describe('a case becomes a token, is sold, and is withdrawn', { timeout: 420_000
     await ada.wallet.reject('eth_sendTransaction');
     await at(ada, 'error').filter({ hasText: /not minted.*declined/i }).waitFor();
     ada.wallet.autoApprove = true;
-    await p.rpc(stack.rpcUrl, 'evm_setAutomine', [false]);
-    await at(ada, 'mint-send').click();
-    await at(ada, 'mint-wait').filter({ hasText: /on its way/ }).waitFor();
-    await p.rpc(stack.rpcUrl, 'anvil_dropAllTransactions', []);
-    await at(ada, 'error').filter({ hasText: /dropped/ }).waitFor();
-    await p.rpc(stack.rpcUrl, 'evm_setAutomine', [true]);
+    await withoutBlocks(stack, async () => {
+      await at(ada, 'mint-send').click();
+      await at(ada, 'mint-wait').filter({ hasText: /on its way/ }).waitFor();
+      await dropAll(stack);
+      await at(ada, 'error').filter({ hasText: /dropped/ }).waitFor();
+    });
   });
 
-  it('is minted in one transaction, and everybody in the room sees the token', async () => {
-    await at(ada, 'mint-send').click();
+  it('is minted by a transaction that the wallet has replaced, while the page was away, and everybody in the room sees the token', async () => {
+    let first;
+    await withoutBlocks(stack, async () => {
+      await at(ada, 'mint-send').click();
+      await at(ada, 'mint-wait').filter({ hasText: /on its way/ }).waitFor();
+      await ada.page.goto('about:blank');
+      first = await replace(stack, keys.ada);
+    });
+    assert.equal(await p.rpc(stack.rpcUrl, 'eth_getTransactionReceipt', [first]), null);
+    // Nobody else can know of it: the room is told when she comes back, without another transaction.
+    await proposal(ben, 'ready').waitFor();
+    await p.open(ada, room);
     for (const me of [ada, ben, cleo]) await proposal(me, 'minted').waitFor();
     path = await at(ben, 'token-link').first().getAttribute('href');
     token = path.split('/').at(-1);
@@ -139,11 +151,27 @@ describe('a case becomes a token, is sold, and is withdrawn', { timeout: 420_000
 
   it('opens for its owner, with everything that was said', async () => {
     await p.open(ada, path);
+    await accessible(ada.page);
     await at(ada, 'open-token').click();
     await tokenCase(ada, 'open').waitFor();
     await ada.page.locator('img[data-testid=image]').waitFor();
     await p.message(ada, REMARK).waitFor();
     await at(ada, 'poll').filter({ hasText: QUESTION }).waitFor();
+    for (const width of [1440, 390]) {
+      await ada.page.setViewportSize({ width, height: 900 });
+      await accessible(ada.page);
+      await fits(ada.page);
+      await shot(ada.page, `token-${width}`, { fullPage: true });
+    }
+  });
+
+  it('is listed among what one holds, readably on a phone', async () => {
+    await p.open(ada, '/tokens');
+    await at(ada, 'token-card').waitFor();
+    await accessible(ada.page);
+    await fits(ada.page);
+    await shot(ada.page, 'tokens-390');
+    await ada.page.setViewportSize({ width: 1440, height: 900 });
   });
 
   it('does not open for somebody who does not hold it', async () => {

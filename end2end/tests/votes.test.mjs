@@ -2,16 +2,15 @@
 // and on the command line, where one changed byte is named.
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, before, describe, it } from 'node:test';
-import { AxeBuilder } from '@axe-core/playwright';
+import { accessible, shot } from '../lib/access.mjs';
 import { file, png } from '../lib/pictures.mjs';
 import * as p from '../lib/people.mjs';
 import { SERVER, startStack } from '../stack.mjs';
 
-const SHOTS = new URL('../artifacts/', import.meta.url);
 const CAPTION = 'Nodule 5521';
 
 /** The command: its exit status and what it says. */
@@ -57,7 +56,6 @@ describe('votes that hold up when somebody checks', { timeout: 300_000 }, () => 
   before(async () => {
     stack = await startStack();
     folder = await mkdtemp(path.join(tmpdir(), 'healthsync-results-'));
-    await mkdir(SHOTS, { recursive: true });
     browser = await p.launch();
     [ada, ben] = await Promise.all([p.person(browser, stack), p.person(browser, stack, { direct: false })]);
     await p.connect(ada);
@@ -86,7 +84,7 @@ describe('votes that hold up when somebody checks', { timeout: 300_000 }, () => 
     assert.equal(shown.message.question, 'Formal reading 5521?');
     assert.equal(shown.message.answer, 'Malignant');
     await poll(ben, 'Formal reading 5521?').getByText('Waiting for the wallet').first().waitFor();
-    await ben.page.screenshot({ path: new URL('vote-waiting-1440.png', SHOTS).pathname });
+    await shot(ben.page, 'vote-waiting-1440');
     await ben.wallet.reject('eth_signTypedData_v4');
     await poll(ben, 'Formal reading 5521?').getByTestId('error').filter({ hasText: /declined/i }).waitFor();
     assert.equal(await option(ben, 'Formal reading 5521?', 'Malignant').getByTestId('my-vote').count(), 0);
@@ -153,9 +151,8 @@ describe('votes that hold up when somebody checks', { timeout: 300_000 }, () => 
     await reader.page.getByText('1 vote that the close does not certify').waitFor();
     assert.match(await reader.page.locator('[data-rule=membership]').first().innerText(), /not checked[\s\S]*block \d+/);
     assert.match(await reader.page.locator('[data-rule=wallet]').innerText(), /2 of 2/);
-    await reader.page.screenshot({ path: new URL('verified-1440.png', SHOTS).pathname, fullPage: true });
-    const { violations } = await new AxeBuilder({ page: reader.page }).withTags(['wcag2a', 'wcag2aa', 'wcag21aa', 'wcag22aa']).analyze();
-    assert.deepEqual(violations.map((v) => `${v.id}: ${v.nodes.map((n) => n.html).join(' ')}`), []);
+    await shot(reader.page, 'verified-1440', { fullPage: true });
+    await accessible(reader.page);
     await reader.context.close();
   });
 
@@ -172,7 +169,7 @@ describe('votes that hold up when somebody checks', { timeout: 300_000 }, () => 
     await reader.page.getByTestId('error').filter({ hasText: 'Not verified: vote 1 was changed' }).waitFor();
     assert.match(await reader.page.locator('[data-rule=signature]').innerText(), /the bytes don't match the signature/);
     assert.match(await reader.page.locator('[data-rule=certified]').innerText(), /not in the file/);
-    await reader.page.screenshot({ path: new URL('not-verified-390.png', SHOTS).pathname, fullPage: true });
+    await shot(reader.page, 'not-verified-390', { fullPage: true });
     await reader.page.getByTestId('verify-file').setInputFiles({ name: 'x.json', mimeType: 'application/json', buffer: Buffer.from('{"format":"something"') });
     await reader.page.getByTestId('error').filter({ hasText: 'Nothing could be checked' }).waitFor();
     await reader.context.close();

@@ -1,16 +1,19 @@
 // Runs the Rust tests that are compiled to WebAssembly (`crates/browser-tests`) in a real Chromium: one page for all,
 // an instance of its own for each test, since a panic ends an instance. `cargo xtask test wasm` builds them and names
-// their folder in HEALTHSYNC_WASM_TESTS.
+// their folder in HEALTHSYNC_WASM_TESTS, and in HEALTHSYNC_ECHO the native peer of the network's tests.
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import path from 'node:path';
+import { createInterface } from 'node:readline';
 import { after, describe, it } from 'node:test';
 import { WebSocketServer } from 'ws';
 import { launch } from '../lib/people.mjs';
 
 const FOLDER = process.env.HEALTHSYNC_WASM_TESTS ?? path.join(import.meta.dirname, '../../target/xtask/wasm-tests');
+const ECHO = process.env.HEALTHSYNC_ECHO ?? path.join(import.meta.dirname, '../../target/debug/examples/echo');
 const TYPES = { '.js': 'text/javascript', '.wasm': 'application/wasm' };
 
 const server = createServer(async (request, response) => {
@@ -31,6 +34,11 @@ badRelay.on('connection', (socket, request) => {
   }
 });
 
+/** What answers gossip, by our own listener. */
+const echo = spawn(ECHO, [], { stdio: ['ignore', 'pipe', 'inherit'] });
+process.on('exit', () => echo.kill());
+const [echoAddress] = await once(createInterface({ input: echo.stdout }), 'line');
+
 server.listen(0, '127.0.0.1');
 await once(server, 'listening');
 const { port } = server.address();
@@ -39,15 +47,16 @@ const page = await browser.newPage();
 let said = [];
 page.on('console', (message) => said.push(message.text()));
 await page.goto(`http://127.0.0.1:${port}/`);
-const names = await page.evaluate(async (badRelay) => {
-  globalThis.badRelay = badRelay;
+const names = await page.evaluate(async ([badRelay, echo]) => {
+  Object.assign(globalThis, { badRelay, echo });
   const tests = await import('/tests.js');
   return Object.keys(tests).filter((name) => name.startsWith('test_'));
-}, port);
+}, [port, echoAddress]);
 
 describe('Rust in Chromium', { timeout: 240_000 }, () => {
   after(async () => {
     await browser.close();
+    echo.kill();
     badRelay.close();
     server.close();
     server.closeAllConnections();

@@ -33,6 +33,11 @@ impl Arguments {
         Some(word)
     }
 
+    /// Whether the next word is this one; it stays unread.
+    pub(crate) fn is_next(&self, word: &str) -> bool {
+        self.words.front().is_some_and(|next| next == word)
+    }
+
     /// Whether `name` is given.
     pub(crate) fn flag(&mut self, name: &str) -> bool {
         let before = self.words.len();

@@ -5,12 +5,15 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use crate::arguments::Arguments;
+use crate::bench_deid;
 use crate::process::{Failure, Supervisor, say};
 use crate::suites::{Tools, surroundings};
 use crate::workspace::Workspace;
 
 /// What runs when no name is given.
-const ALL: [&str; 3] = ["room", "rooms", "keys"];
+const ALL: [&str; 7] = ["room", "rooms", "keys", "deid", "imaging", "loads", "net"];
+/// What runs by its name only: ten minutes, or `BENCH_MINUTES`.
+const LONG: &str = "soak";
 
 /// Builds everything and runs the benchmarks.
 pub(crate) fn bench(mut arguments: Arguments) -> Result<ExitCode, Failure> {
@@ -31,7 +34,7 @@ pub(crate) fn bench(mut arguments: Arguments) -> Result<ExitCode, Failure> {
             .is_file()
         {
             return Err(Failure::new(format!(
-                "There is no benchmark `{name}`. There are: {}.",
+                "There is no benchmark `{name}`. There are: {} {LONG}.",
                 ALL.join(" ")
             )));
         }
@@ -45,7 +48,11 @@ pub(crate) fn bench(mut arguments: Arguments) -> Result<ExitCode, Failure> {
     for name in &names {
         let mut command = workspace.command("node", "end2end");
         command.arg(format!("bench/{name}.mjs"));
-        surroundings(&tools, &mut command)?;
+        if name == "deid" {
+            bench_deid::surroundings(&workspace, &supervisor, &mut command)?;
+        } else {
+            surroundings(&tools, &mut command)?;
+        }
         if name == "keys" {
             let keys = crate::run::build_keys(&workspace, &supervisor, true)?;
             command.env("HEALTHSYNC_KEYS", keys);

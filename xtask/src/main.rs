@@ -3,12 +3,16 @@
 
 mod arguments;
 mod bench;
+mod bench_deid;
 mod data;
 mod deploy;
+mod fuzz;
 mod guard;
+mod imaging_modules;
 mod local_chain;
 mod process;
 mod run;
+mod samples;
 mod setup;
 mod site;
 mod small_std;
@@ -38,6 +42,10 @@ cargo xtask test [SUITE…]
 cargo xtask bench [NAME] [--json FILE]
     Measures: one table per benchmark in end2end/bench, each against a private instance of its own.
 
+cargo xtask fuzz [CRATE[/TARGET]] [--seconds N]
+    Runs fuzz targets, all or those named, N seconds each (60); what it finds lies in target/fuzz/found. Needs a C++
+    compiler, for libFuzzer.
+
 cargo xtask deploy --network NAME [--rpc URL]
     Deploys the contracts with the key in DEPLOYER_KEY, unless they are there; NAME is local, calibration or
     filecoin. Writes a record and the block explorer's verification input to contracts/deployments/.
@@ -46,7 +54,8 @@ cargo xtask site [--dev]
     Builds only the browser's files. --dev: fast to build, not compressed, panics name their line.
 
 cargo xtask imaging …
-    Images by command: `imaging inspect FILE…`, `imaging deidentify IN OUT`.
+    Images by command: `imaging inspect FILE…`, `imaging deidentify IN OUT`, `imaging check RECEIPT FILE…`.
+    `imaging table` opens every real file that the tests know and writes the table in docs/imaging.md anew.
 ";
 
 fn main() -> ExitCode {
@@ -61,7 +70,9 @@ fn main() -> ExitCode {
         Some("test") => test::test(arguments),
         Some("bench") => bench::bench(arguments),
         Some("deploy") => deploy::deploy(arguments),
+        Some("fuzz") => fuzz::fuzz(arguments),
         Some("site") => site::command(arguments),
+        Some("imaging") if arguments.is_next("table") => suites::imaging_table(),
         Some("imaging") => return imaging(arguments),
         Some("guard") => return guard::guard(),
         Some(other) => Err(Failure::new(format!(

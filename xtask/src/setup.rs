@@ -93,31 +93,80 @@ pub(crate) fn chromium(supervisor: &Supervisor) -> Result<PathBuf, Failure> {
         return Ok(found);
     }
     const MISSING: &str = "The browser tests need Chromium: install it, or name one with CHROMIUM";
-    if !rustix::process::geteuid().is_root() || on_path("apt-get").is_none() {
+    if !may_install() {
         return Err(Failure::new(format!(
             "{MISSING}. xtask installs it itself only as root on Debian."
         )));
     }
-    say("installing Debian's chromium");
-    for words in [
-        &["update", "-qq"][..],
-        &[
-            "install",
-            "-y",
-            "-qq",
-            "--no-install-recommends",
-            "chromium",
-        ][..],
-    ] {
-        let mut apt = Command::new("apt-get");
-        apt.args(words).env("DEBIAN_FRONTEND", "noninteractive");
-        supervisor.step(&format!("`apt-get {}`", words.join(" ")), apt)?;
-    }
+    debian_package(supervisor, "chromium")?;
     find_chromium().ok_or_else(|| {
         Failure::new(format!(
             "{MISSING}. Debian's package was installed and brought none."
         ))
     })
+}
+
+/// A Firefox for one of the browser tests: `FIREFOX`, one on PATH, or Debian's, installed when we may. `Err` holds why
+/// there is none: that test is then skipped.
+pub(crate) fn firefox(supervisor: &Supervisor) -> Result<PathBuf, String> {
+    if let Some(given) = std::env::var_os("FIREFOX") {
+        return Ok(PathBuf::from(given));
+    }
+    let find = || ["firefox-esr", "firefox"].into_iter().find_map(on_path);
+    if let Some(found) = find() {
+        return Ok(found);
+    }
+    if !may_install() {
+        return Err(
+            "Firefox is not installed; xtask installs it only as root on Debian".to_owned(),
+        );
+    }
+    debian_package(supervisor, "firefox-esr").map_err(|failure| failure.to_string())?;
+    find().ok_or_else(|| "Debian's package firefox-esr was installed and brought none".to_owned())
+}
+
+/// PostgreSQL's programs for the tests of the mailbox, installed when we may. `Err` holds why there are none: those
+/// tests are then skipped.
+pub(crate) fn postgresql(supervisor: &Supervisor) -> Result<(), String> {
+    if has_postgresql() {
+        return Ok(());
+    }
+    if !may_install() {
+        return Err(
+            "PostgreSQL is not installed; xtask installs it only as root on Debian".to_owned(),
+        );
+    }
+    debian_package(supervisor, "postgresql").map_err(|failure| failure.to_string())?;
+    if has_postgresql() {
+        Ok(())
+    } else {
+        Err("Debian's package postgresql was installed and brought no server".to_owned())
+    }
+}
+
+/// Debian keeps `initdb` off PATH, in a folder for each version.
+fn has_postgresql() -> bool {
+    let debians = std::fs::read_dir("/usr/lib/postgresql");
+    let mut debians = debians.into_iter().flatten().flatten();
+    debians.any(|version| version.path().join("bin/initdb").is_file())
+        || on_path("initdb").is_some()
+}
+
+fn may_install() -> bool {
+    rustix::process::geteuid().is_root() && on_path("apt-get").is_some()
+}
+
+fn debian_package(supervisor: &Supervisor, package: &str) -> Result<(), Failure> {
+    say(format!("installing Debian's {package}"));
+    for words in [
+        &["update", "-qq"][..],
+        &["install", "-y", "-qq", "--no-install-recommends", package][..],
+    ] {
+        let mut apt = Command::new("apt-get");
+        apt.args(words).env("DEBIAN_FRONTEND", "noninteractive");
+        supervisor.step(&format!("`apt-get {}`", words.join(" ")), apt)?;
+    }
+    Ok(())
 }
 
 fn find_chromium() -> Option<PathBuf> {

@@ -11,7 +11,7 @@ use crate::arguments::Arguments;
 use crate::process::{Failure, Supervisor, say};
 use crate::small_std::{self, Std};
 use crate::workspace::Workspace;
-use crate::{setup, stylesheet};
+use crate::{imaging_modules, setup, stylesheet};
 
 /// What the page is built for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -30,7 +30,7 @@ impl Kind {
         }
     }
 
-    fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Release => "release",
             Self::Dev => "dev",
@@ -68,6 +68,7 @@ pub(crate) fn build(
     fs::create_dir_all(&staging)
         .map_err(|error| Failure::new(format!("{} cannot be made: {error}.", staging.display())))?;
     compile(workspace, supervisor, kind, std, &staging)?;
+    imaging_modules::build(workspace, supervisor, kind, std, &staging)?;
     let css = stylesheet::bundle(&workspace.path("style/main.css"))?;
     write(&staging.join("healthsync.css"), css.as_bytes())?;
     pack(workspace, supervisor, kind, &staging)?;
@@ -85,6 +86,8 @@ pub(crate) struct Manifest {
     /// What works behind the views; it comes after `wasm`.
     pub(crate) runtime: PathBuf,
     pub(crate) css: PathBuf,
+    /// The first script of the picture workspace.
+    pub(crate) imaging: PathBuf,
 }
 
 impl Manifest {
@@ -106,6 +109,7 @@ impl Manifest {
             split: file("split")?,
             runtime: file("runtime")?,
             css: file("css")?,
+            imaging: file("imaging")?,
         })
     }
 }
@@ -197,6 +201,12 @@ fn pack(
     ] {
         inputs.push(read(&staging.join(name))?);
     }
+    let (imaging, mut modules) = (staging.join("imaging"), Vec::new());
+    list_files(&imaging, Path::new(""), &mut modules)?;
+    modules.sort();
+    for name in modules {
+        inputs.push(read(&imaging.join(name))?);
+    }
     // One stamp for both kinds: the manifest in the site is of one of them.
     let stamp = Stamp::new(
         workspace.target("xtask/pack.stamp"),
@@ -215,7 +225,7 @@ fn pack(
 }
 
 /// npm's binaryen. Without it the page works as well and is a little larger.
-fn wasm_opt(workspace: &Workspace, supervisor: &Supervisor) -> Option<PathBuf> {
+pub(crate) fn wasm_opt(workspace: &Workspace, supervisor: &Supervisor) -> Option<PathBuf> {
     if let Err(failure) = setup::npm_packages(workspace, supervisor, "xtask") {
         say(format!("going on without wasm-opt: {failure}"));
     }
@@ -270,7 +280,7 @@ fn list_files(root: &Path, below: &Path, found: &mut Vec<PathBuf>) -> Result<(),
     Ok(())
 }
 
-fn read(path: &Path) -> Result<Vec<u8>, Failure> {
+pub(crate) fn read(path: &Path) -> Result<Vec<u8>, Failure> {
     fs::read(path)
         .map_err(|error| Failure::new(format!("{} cannot be read: {error}.", path.display())))
 }
@@ -283,20 +293,20 @@ fn write(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
 }
 
 /// Enough of a tool to notice that it was replaced.
-fn age(tool: &Path) -> Option<(u64, std::time::SystemTime)> {
+pub(crate) fn age(tool: &Path) -> Option<(u64, std::time::SystemTime)> {
     let metadata = tool.metadata().ok()?;
     Some((metadata.len(), metadata.modified().ok()?))
 }
 
 /// Remembers what a step has read, so that it need not be done again.
 #[derive(Debug)]
-struct Stamp {
+pub(crate) struct Stamp {
     file: PathBuf,
     value: String,
 }
 
 impl Stamp {
-    fn new(file: PathBuf, inputs: &impl Hash) -> Self {
+    pub(crate) fn new(file: PathBuf, inputs: &impl Hash) -> Self {
         let mut hasher = DefaultHasher::new();
         inputs.hash(&mut hasher);
         Self {
@@ -305,11 +315,11 @@ impl Stamp {
         }
     }
 
-    fn is_current(&self) -> bool {
+    pub(crate) fn is_current(&self) -> bool {
         fs::read_to_string(&self.file).is_ok_and(|text| text == self.value)
     }
 
-    fn write(&self) -> Result<(), Failure> {
+    pub(crate) fn write(&self) -> Result<(), Failure> {
         write(&self.file, self.value.as_bytes())
     }
 }
@@ -323,7 +333,7 @@ mod tests {
         let site = std::env::temp_dir().join(format!("healthsync-site-{}", std::process::id()));
         write(
             &site.join("manifest.json"),
-            br#"{"js":"/pkg/a.js","wasm":"/pkg/a.wasm","split":"/pkg/b.js","runtime":"/pkg/b.wasm","css":"/pkg/a.css"}"#,
+            br#"{"js":"/pkg/a.js","wasm":"/pkg/a.wasm","split":"/pkg/b.js","runtime":"/pkg/b.wasm","css":"/pkg/a.css","imaging":"/pkg/i/entry.js"}"#,
         )
         .unwrap();
         for name in ["a.js", "a.wasm", "b.js", "b.wasm"] {
@@ -331,6 +341,8 @@ mod tests {
         }
         assert!(Manifest::read(&site).is_none());
         write(&site.join("pkg/a.css"), b"").unwrap();
+        assert!(Manifest::read(&site).is_none());
+        write(&site.join("pkg/i/entry.js"), b"").unwrap();
         assert_eq!(Manifest::read(&site).unwrap().js, site.join("pkg/a.js"));
         fs::remove_dir_all(&site).unwrap();
     }

@@ -23,6 +23,8 @@ pub(crate) fn wasm(tools: &Tools<'_>) -> Result<Tally, Failure> {
     let mut cargo = workspace.cargo();
     cargo.args(["build", "-p", PACKAGE, "--target", setup::WASM]);
     supervisor.step("Building the tests for the browser", cargo)?;
+    let peer = tools.native(&["build", "--example", "echo"]);
+    supervisor.step("Building the peer of the network's tests", peer)?;
     site::build_bindgen(workspace, supervisor)?;
     let folder = workspace.target("xtask/wasm-tests");
     let file = format!("{}.wasm", PACKAGE.replace('-', "_"));
@@ -35,6 +37,7 @@ pub(crate) fn wasm(tools: &Tools<'_>) -> Result<Tally, Failure> {
     let mut run = workspace.command("node", "end2end");
     run.args(["--test", "wasm/run.test.mjs"])
         .env("HEALTHSYNC_WASM_TESTS", &folder)
+        .env("HEALTHSYNC_ECHO", workspace.target("debug/examples/echo"))
         .env("CHROMIUM", chromium);
     tools.counted("Rust tests in Chromium", run)
 }

@@ -35,13 +35,27 @@ pub(crate) fn pack(release: bool, folder: &Path, site: &Path) -> Result<(), Box<
             fs::read(path)?,
         ));
     }
+    // Likewise those of the picture workspace.
+    let mut modules = Vec::new();
+    list(&folder.join("imaging"), &mut modules)?;
+    modules.sort();
+    let mut all = Sha256::new();
+    for path in &modules {
+        all.update(path.strip_prefix(folder)?.to_string_lossy().as_bytes());
+        all.update(fs::read(path)?);
+    }
+    let imaging = format!("i-{}", short(&all.finalize()));
+    for path in &modules {
+        let below = path.strip_prefix(folder.join("imaging"))?;
+        files.push((pkg.join(&imaging).join(below), fs::read(path)?));
+    }
     let style = fs::read(folder.join("healthsync.css"))?;
     let css = format!("healthsync.{}.css", short(&Sha256::digest(&style)));
     files.push((pkg.join(&css), style));
     let manifest = format!(
         "{{\"js\":\"/pkg/{named}/healthsync.js\",\"wasm\":\"/pkg/{named}/healthsync.wasm\",\
          \"split\":\"/pkg/{named}/split.js\",\"runtime\":\"/pkg/{named}/split_runtime.wasm\",\
-         \"css\":\"/pkg/{css}\"}}\n"
+         \"css\":\"/pkg/{css}\",\"imaging\":\"/pkg/{imaging}/entry.js\"}}\n"
     );
 
     let current: Vec<PathBuf> = files.iter().map(|(path, _)| path.clone()).collect();
@@ -164,6 +178,9 @@ mod tests {
             fs::write(page.join(name), content).unwrap();
         }
         fs::write(folder.join("healthsync.css"), "p {}").unwrap();
+        fs::create_dir_all(folder.join("imaging")).unwrap();
+        fs::write(folder.join("imaging/entry.js"), "import './viewer.js';").unwrap();
+        fs::write(folder.join("imaging/viewer.js"), "1").unwrap();
         pack(true, &folder, &site).unwrap();
         let first = fs::read_to_string(site.join("manifest.json")).unwrap();
 
@@ -180,6 +197,8 @@ mod tests {
         let js = site.join(url(&first, "js"));
         assert!(js.is_file() && site.join(url(&first, "runtime")).is_file());
         assert!(js.with_file_name("snippets/a-1/inline0.js").is_file());
+        let entry = site.join(url(&first, "imaging"));
+        assert!(entry.is_file() && entry.with_file_name("viewer.js").is_file());
         let wasm = site.join(url(&first, "wasm"));
         let mut plain = Vec::new();
         brotli::BrotliDecompress(

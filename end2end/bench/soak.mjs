@@ -1,0 +1,107 @@
+// Two people who talk without a pause: 20 messages a second between them and a picture of 5 MB every 10 s, for 10 minutes.
+// Nothing may be lost or shown twice, and memory must not grow with time on any side.
+import { readFile } from 'node:fs/promises';
+import { setTimeout as pause } from 'node:timers/promises';
+import { file, pngOfBytes } from '../lib/pictures.mjs';
+import * as p from '../lib/people.mjs';
+import { startStack } from '../stack.mjs';
+import { machine, mb, print, save } from './table.mjs';
+
+const MINUTES = Number(process.env.BENCH_MINUTES ?? 10);
+// Of each of the two, so that there are 20 a second.
+const EVERY = Number(process.env.BENCH_PAUSE ?? 100);
+const PICTURE = 5_000_000;
+const PICTURE_EVERY = 10_000;
+
+const resident = async (pid) => Number((await readFile(`/proc/${pid}/status`, 'utf8')).match(/VmRSS:\s+(\d+)/)[1]) * 1024;
+
+/** Notes every numbered message that the page shows, and those that it shows twice at a time. */
+const watch = (page) => page.evaluate(() => {
+  window.__soak = { seen: new Set(), twice: new Set() };
+  const number = (node) => node.textContent.match(/soak-[ab]-\d+\./)?.[0];
+  const look = (node) => {
+    if (node.nodeType !== 1) return;
+    const text = number(node);
+    if (text) window.__soak.seen.add(text);
+  };
+  const all = () => {
+    const shown = [...document.querySelectorAll('[data-testid=message]')].map(number).filter(Boolean);
+    shown.filter((text, i) => shown.indexOf(text) !== i).forEach((text) => window.__soak.twice.add(text));
+  };
+  setInterval(all, 5_000);
+  new MutationObserver((list) => { for (const m of list) { for (const n of m.addedNodes) look(n); if (m.type === 'characterData') look(m.target.parentElement); } })
+    .observe(document.body, { childList: true, subtree: true, characterData: true });
+});
+
+/** Starts to talk: says a numbered message again and again until `until`, and gives how many it were. */
+const talk = (page, name, until) => page.evaluate(async ({ name, until, every }) => {
+  let said = 0;
+  for (let next = Date.now(); next < until; next += every) {
+    await new Promise((go) => setTimeout(go, Math.max(0, next - Date.now())));
+    const box = document.querySelector('[data-testid=composer]');
+    box.value = `soak-${name}-${said++}.`;
+    box.dispatchEvent(new Event('input', { bubbles: true }));
+    document.querySelector('[data-testid=send]').click();
+  }
+  return said;
+}, { name, until, every: EVERY });
+
+console.log(machine());
+const stack = await startStack();
+const browser = await p.launch();
+try {
+  const [ada, ben, cy] = await Promise.all([p.person(browser, stack), p.person(browser, stack), p.person(browser, stack)]);
+  for (const me of [ada, ben, cy]) await p.connect(me);
+  const room = await p.createRoom(ada, 'Soak');
+  for (const me of [ben, cy]) await p.addMember(ada, me.address);
+  // Pictures come from a third person, so that nobody's typing waits for an upload.
+  for (const me of [ben, cy]) await p.enterRoom(me, room);
+  for (const me of [ada, ben]) await watch(me.page);
+
+  const cdp = await browser.newBrowserCDPSession();
+  const renderers = async () => {
+    const { processInfo } = await cdp.send('SystemInfo.getProcessInfo');
+    const pages = processInfo.filter(({ type }) => type === 'renderer').map(({ id }) => resident(id).catch(() => 0));
+    return (await Promise.all(pages)).reduce((sum, bytes) => sum + bytes, 0);
+  };
+  const memory = [];
+  const measure = async () => memory.push({ at: Date.now(), server: await resident(stack.serverPid), pages: await renderers() });
+
+  const begin = Date.now();
+  const until = begin + MINUTES * 60_000;
+  const talks = Promise.all([talk(ada.page, 'a', until), talk(ben.page, 'b', until)]);
+  const pictures = { shared: 0, opened: 0 };
+  const picture = pngOfBytes(PICTURE);
+  await measure();
+  for (let next = begin; next < until - PICTURE_EVERY; next += PICTURE_EVERY) {
+    await pause(Math.max(0, next - Date.now()));
+    const caption = `Soak picture ${String(pictures.shared).padStart(3, '0')}`;
+    await p.share(cy, caption, [file('soak.png', picture)]);
+    pictures.shared++;
+    await p.openCase(ben, caption);
+    await p.unlock(ben);
+    pictures.opened++;
+    await measure();
+  }
+  const [byAda, byBen] = await talks;
+  const said = [...Array(byAda).keys()].map((i) => `soak-a-${i}.`).concat([...Array(byBen).keys()].map((i) => `soak-b-${i}.`));
+  const missing = (me) => me.page.evaluate((said) => said.filter((text) => !window.__soak.seen.has(text)), said);
+  const settled = async () => (await Promise.all([ada, ben].map(missing))).every((lost) => lost.length === 0);
+  for (const end = Date.now() + 30_000; Date.now() < end && !(await settled());) await pause(500);
+  await measure();
+  const rows = [['side', 'said', 'lost', 'shown twice', 'page errors']];
+  const lost = {};
+  for (const [name, me, count] of [['ada', ada, byAda], ['ben', ben, byBen]]) {
+    lost[name] = (await missing(me)).length;
+    rows.push([name, count, lost[name], await me.page.evaluate(() => window.__soak.twice.size), me.errors.length]);
+  }
+  print(`Messages, ${MINUTES} minutes`, rows);
+  print('Pictures of 5 MB', [['shared', 'opened'], [pictures.shared, pictures.opened]]);
+  const at = (part) => memory[Math.min(memory.length - 1, Math.floor(part * memory.length))];
+  const line = (what, key) => [what, ...[0, 0.25, 0.5, 0.75, 1].map((part) => mb(at(part)[key]))];
+  print('Memory, resident', [['side', 'start', '1/4', 'half', '3/4', 'end'], line('server', 'server'), line('three pages', 'pages')]);
+  await save({ machine: machine(), minutes: MINUTES, said: { ada: byAda, ben: byBen }, lost, pictures, memory });
+} finally {
+  await browser.close();
+  await stack.stop();
+}

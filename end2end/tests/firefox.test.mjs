@@ -1,0 +1,137 @@
+// The same job in Firefox, driven by WebDriver BiDi: two people with the page's own wallet, each in a context of their own,
+// write, share an image, unlock it and vote. Runs when FIREFOX names a program.
+import assert from 'node:assert/strict';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { after, before, describe, it } from 'node:test';
+import puppeteer from 'puppeteer-core';
+import * as p from '../lib/people.mjs';
+import { png } from '../lib/pictures.mjs';
+import { startStack } from '../stack.mjs';
+
+const { FIREFOX } = process.env;
+
+const id = (name) => `[data-testid="${name}"]`;
+
+describe('two people in Firefox', { skip: FIREFOX ? false : 'FIREFOX names no program', timeout: 300_000 }, () => {
+  let stack, browser, ada, ben, room, folder;
+
+  const person = async () => {
+    const context = await browser.createBrowserContext();
+    const page = await context.newPage();
+    page.setDefaultTimeout(30_000);
+    await page.setViewport({ width: 1440, height: 900 });
+    const me = { page, errors: [] };
+    page.on('pageerror', (error) => me.errors.push(String(error)));
+    return me;
+  };
+  // Two contexts are two windows, and only the one in front draws frames: nothing here waits for a frame.
+  const until = (me, holds, ...values) => me.page.waitForFunction(holds, { polling: 50 }, ...values);
+  /** Waits for the element with this id that shows this text, and gives it. */
+  const sees = (me, name, text = '') => until(
+    me, (selector, text) => [...document.querySelectorAll(selector)].find((e) => e.checkVisibility() && e.textContent.includes(text)), id(name), text,
+  );
+  const press = async (me, name, text) => {
+    await me.page.bringToFront();
+    await (await sees(me, name, text)).click();
+  };
+  const type = async (me, name, text) => {
+    await me.page.bringToFront();
+    await (await sees(me, name)).type(text);
+  };
+  const open = async (me, where) => {
+    await me.page.goto(stack.url + where);
+    await until(me, () => document.documentElement.dataset.live === '');
+  };
+  const connect = async (me) => {
+    await open(me, '/rooms');
+    await press(me, 'connect-wallet');
+    await press(me, 'wallet-option', 'Demo wallet');
+    await until(me, () => document.querySelector('[data-session=ready]'));
+    me.address = await me.page.$eval(id('account'), (account) => account.dataset.person);
+  };
+
+  before(async () => {
+    folder = await mkdtemp(path.join(tmpdir(), 'firefox-'));
+    stack = await startStack();
+    browser = await puppeteer.launch({
+      browser: 'firefox',
+      executablePath: FIREFOX,
+      headless: true,
+      // Firefox leaves loopback out of WebRTC; nobody but a test has a relay there.
+      extraPrefsFirefox: { 'media.peerconnection.ice.loopback': true },
+    });
+    [ada, ben] = [await person(), await person()];
+  });
+  after(async () => {
+    await browser?.close();
+    await stack?.stop();
+    if (folder) await rm(folder, { recursive: true, force: true });
+  });
+
+  it('connects with the page\'s own wallet and makes a room', async () => {
+    await connect(ada);
+    await connect(ben);
+    await p.fund(stack, ada.address);
+    await open(ada, '/rooms/new');
+    await type(ada, 'room-name', 'Firefox 6611');
+    await press(ada, 'create-room');
+    await until(ada, () => /\/rooms\/0x[0-9a-f]{64}$/.test(location.pathname));
+    await sees(ada, 'room-title', 'Firefox 6611');
+    room = new URL(ada.page.url()).pathname;
+    await type(ada, 'member-add-address', ben.address);
+    await press(ada, 'member-add');
+    await until(ada, () => document.querySelectorAll('[data-testid=member]').length === 2);
+  });
+
+  it('carries messages both ways', async (test) => {
+    await open(ben, room);
+    for (const [one, other, text] of [[ada, ben, 'Do you see this film?'], [ben, ada, 'I do.']]) {
+      await type(one, 'composer', text);
+      await press(one, 'send');
+      await sees(other, 'message', text);
+    }
+    for (const me of [ada, ben]) {
+      const transport = await me.page.$eval(id('transport'), (e) => e.textContent.trim());
+      assert.ok(['webrtc', 'websocket'].includes(transport), transport);
+      test.diagnostic(`connected over ${transport}`);
+    }
+  });
+
+  it('shares an image that the colleague unlocks', async () => {
+    const film = path.join(folder, 'film.png');
+    await writeFile(film, png({ seed: 8 }));
+    const picker = await ada.page.$(id('attach'));
+    await picker.uploadFile(film);
+    await type(ada, 'composer', 'Film of a wrist');
+    await press(ada, 'send');
+    await sees(ada, 'image');
+    await press(ben, 'unlock');
+    const image = await until(ben, () => document.querySelector('[data-testid=image] img'));
+    const width = await image.evaluate(async (img) => {
+      await img.decode();
+      return img.naturalWidth;
+    });
+    assert.equal(width, 256);
+  });
+
+  it('votes, and both see the count', async () => {
+    await press(ada, 'poll-ask');
+    await type(ada, 'poll-question', 'A fracture?');
+    const [yes, no] = await ada.page.$$(id('poll-option-input'));
+    await yes.type('Yes');
+    await no.type('No');
+    await press(ada, 'poll-publish');
+    await sees(ben, 'poll-option', 'Yes');
+    await press(ben, 'poll-option', 'Yes');
+    await press(ben, 'cast-vote');
+    for (const me of [ada, ben]) {
+      await until(me, () => document.querySelector('[data-testid=vote-count]')?.textContent.trim() === '1');
+    }
+  });
+
+  it('broke nothing behind the scenes', () => {
+    for (const me of [ada, ben]) assert.deepEqual(me.errors, []);
+  });
+});
