@@ -1,5 +1,5 @@
-// Browser to browser: two members find a direct link, an image crosses on it without the storage being asked, and the
-// talk goes on while the server is away. And Chromium's trial that forbids rewritten WebRTC credentials.
+// Browser to browser: two members find a direct link, an image crosses on it without storage, and the talk
+// goes on while the server is away. And Chromium's trial that forbids rewritten WebRTC credentials.
 import assert from 'node:assert/strict';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -19,6 +19,10 @@ after(async () => {
   await stack?.stop();
 });
 
+/** Storage has nothing for this person: what opens has come from members. (Who is slow to answer, as on a busy machine,
+ * makes the page ask storage as well; so "was not asked" would prove nothing more, and less often.) */
+const withoutStorage = (me) => me.page.route('**/ipfs/**', (route) => route.abort());
+
 /** Waits until the page shows so many direct links. */
 const linked = (me, count) => me.page.waitForFunction(
   (text) => document.querySelector('[data-testid=direct-links]')?.textContent.includes(text),
@@ -32,12 +36,10 @@ test('two members are linked directly: images and talk do not need the server', 
   await people.enterRoom(ben, room);
   await Promise.all([linked(ada, 1), linked(ben, 1)]);
 
-  const asked = [];
-  ben.page.on('request', (request) => { if (request.url().includes('/ipfs/')) asked.push(request.url()); });
+  await withoutStorage(ben);
   await people.share(ada, 'A scan', [file('scan.png', png({ width: 900, height: 900 }))]);
   await ben.page.getByTestId('case').filter({ hasText: 'A scan' }).first().waitFor();
   await people.unlock(ben);
-  assert.deepEqual(asked, [], 'the bytes came from Ada, not from storage');
 
   await stack.killServer();
   for (const me of [ada, ben]) await me.page.locator('[data-testid=network-status][data-state=offline]').waitFor();
@@ -58,15 +60,14 @@ test('two members are linked directly: images and talk do not need the server', 
   assert.deepEqual(ben.errors, []);
 });
 
-test('fifty megabytes cross from browser to browser, and storage is not asked', { timeout: 240_000 }, async (t) => {
+test('fifty megabytes cross from browser to browser, without storage', { timeout: 240_000 }, async (t) => {
   const [ada, ben] = await Promise.all([people.person(browser, stack), people.person(browser, stack)]);
   await Promise.all([people.connect(ada), people.connect(ben)]);
   const room = await people.createRoom(ada, 'Large');
   await people.addMember(ada, ben.address);
   await people.enterRoom(ben, room);
   await Promise.all([linked(ada, 1), linked(ben, 1)]);
-  const asked = [];
-  ben.page.on('request', (request) => { if (request.url().includes('/ipfs/')) asked.push(request.url()); });
+  await withoutStorage(ben);
   // Its noise compresses by a sixth.
   const study = pngOfBytes(61_000_000);
   assert.ok(study.length > 50_000_000);
@@ -84,7 +85,6 @@ test('fifty megabytes cross from browser to browser, and storage is not asked', 
   const from = Date.now();
   await people.unlock(ben);
   t.diagnostic(`${(study.length / 1e6).toFixed(1)} MB from unlocking to the picture: ${((Date.now() - from) / 1000).toFixed(1)} s`);
-  assert.deepEqual(asked, [], 'the bytes came from Ada, not from storage');
   people.clean(ada, ben);
   await Promise.all([ada.context.close(), ben.context.close()]);
 });
