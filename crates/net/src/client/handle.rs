@@ -127,6 +127,26 @@ impl NodeHandle {
         }
     }
 
+    /// Asks for envelopes beyond `after` and up to `upto`, the last that arrived first, at most `limit` and the first of
+    /// each device of which `after` has nothing.
+    pub async fn newest(
+        &self,
+        room: RoomId,
+        (after, upto): (VersionVector, VersionVector),
+        limit: u32,
+    ) -> Result<Page, NetError> {
+        let request = Request::Newest {
+            room,
+            after,
+            upto,
+            limit,
+        };
+        match self.request(request).await? {
+            Response::Page { envelopes, more } => Ok(Page { envelopes, more }),
+            other => Err(unexpected("newest", other)),
+        }
+    }
+
     /// Leaves a room; the node no longer joins it after a reconnect.
     pub async fn leave(&self, room: RoomId) -> Result<(), NetError> {
         self.send(Command::Leave(room)).await
