@@ -13,6 +13,7 @@ use healthsync_lighthouse::{
 };
 use healthsync_net::Layout;
 use js_sys::{Array, Uint8Array};
+use serde::{Deserialize, Serialize};
 use wasm_bindgen_futures::JsFuture;
 
 use super::study::Cleaned;
@@ -34,7 +35,7 @@ pub(super) type Sent = Rc<dyn Fn(u64, u64)>;
 const AT_ONCE: usize = 3;
 
 /// An object that is stored, and the shares of its key.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Stored {
     pub cid: String,
     /// Bytes of the plain file.
