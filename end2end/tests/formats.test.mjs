@@ -245,7 +245,9 @@ describe('pictures of other kinds in the room', { timeout: 600_000 }, () => {
     const uids = new Set(drawn.flatMap(({ images }) => [...images]));
     assert.ok([...uids].every((uid) => uid.startsWith('2.25.')), [...uids].join());
     const report = ada.page.locator('[data-choose=report]');
-    await report.setInputFiles({ name: 'other.dcm', mimeType: 'application/dicom', buffer: ct({ slices: 1, size: 16 })[0].buffer });
+    await ada.page.locator('[data-act=more]').click();
+    const [chooser] = await Promise.all([ada.page.waitForEvent('filechooser'), ada.page.locator('[data-act=import]').click()]);
+    await chooser.setFiles({ name: 'other.dcm', mimeType: 'application/dicom', buffer: ct({ slices: 1, size: 16 })[0].buffer });
     await ada.page.getByTestId('toast').filter({ hasText: 'This DICOM file is no structured report.' }).waitFor();
     await report.setInputFiles(file);
     const read = ada.page.getByTestId('measurement').filter({ hasText: 'from a file' });

@@ -19,17 +19,23 @@ pub(crate) struct Cine {
     /// Where and when it began.
     began: Cell<(u32, f64)>,
     step: RefCell<Option<Step>>,
+    /// What the browser calls the frame that was asked for last.
+    frame: Cell<i32>,
 }
 
 impl Cine {
     pub(crate) fn stop(&self) {
-        self.running.set(false);
+        if self.running.replace(false) {
+            // The step may be gone before that frame comes.
+            let _ = dom::window().cancel_animation_frame(self.frame.get());
+        }
     }
 }
 
 impl Inner {
     pub(crate) fn toggle_cine(self: &Rc<Self>) {
-        if self.cine.running.replace(false) {
+        if self.cine.running.get() {
+            self.cine.stop();
             return self.show_cine();
         }
         let slice = self.with_active(|pane, state| (pane.slice(), pane.count(state)));
@@ -62,7 +68,8 @@ impl Inner {
 
     fn next_step(&self) {
         if let Some(step) = &*self.cine.step.borrow() {
-            let _ = dom::window().request_animation_frame(step.as_ref().unchecked_ref());
+            let asked = dom::window().request_animation_frame(step.as_ref().unchecked_ref());
+            self.cine.frame.set(asked.unwrap_or_default());
         }
     }
 

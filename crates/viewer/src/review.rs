@@ -99,7 +99,7 @@ pub(crate) async fn open(shared: Rc<Shared>, series: u32) -> (Became, Array) {
         again: Cell::default(),
         decided: RefCell::default(),
     });
-    let _listener = review.listen();
+    let listener = review.listen();
     if let Some(body) = dom::document().body() {
         dom::append(&body, &dialog);
     }
@@ -114,6 +114,8 @@ pub(crate) async fn open(shared: Rc<Shared>, series: u32) -> (Became, Array) {
         (Became::Left, Array::new())
     };
     shared.dialog.take();
+    // The browser says "close" later, when nobody is there to hear it any more.
+    review.listen_no_more(&listener);
     dialog.close();
     dialog.remove();
     let leave = Ask::Leave { view: VIEW };
@@ -122,9 +124,9 @@ pub(crate) async fn open(shared: Rc<Shared>, series: u32) -> (Became, Array) {
 }
 
 impl Review {
-    fn listen(self: &Rc<Self>) -> Closure<dyn FnMut(Event)> {
+    fn listen(self: &Rc<Self>) -> Closure<dyn Fn(Event)> {
         let review = Rc::downgrade(self);
-        let listener = Closure::new(move |event: Event| {
+        let listener = Closure::<dyn Fn(Event)>::new(move |event: Event| {
             if let Some(review) = review.upgrade() {
                 review.on(&event);
             }
@@ -135,6 +137,14 @@ impl Review {
                 .add_event_listener_with_callback(name, listener.as_ref().unchecked_ref());
         }
         listener
+    }
+
+    fn listen_no_more(&self, listener: &Closure<dyn Fn(Event)>) {
+        for name in EVENTS.into_iter().chain(["close"]) {
+            let _ = self
+                .dialog
+                .remove_event_listener_with_callback(name, listener.as_ref().unchecked_ref());
+        }
     }
 
     fn find<T: JsCast>(&self, selector: &str) -> Option<T> {

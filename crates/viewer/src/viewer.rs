@@ -69,7 +69,8 @@ impl std::fmt::Debug for Inner {
 }
 
 struct Listeners {
-    events: Closure<dyn FnMut(Event)>,
+    /// Handling one event may bring about another at once: a press that opens the choice of files is two clicks.
+    events: Closure<dyn Fn(Event)>,
     observer: ResizeObserver,
     /// Called by the observer as long as that lives.
     _resized: Closure<dyn FnMut()>,
@@ -121,7 +122,7 @@ pub(crate) fn icons() {
 impl Inner {
     fn listen(self: &Rc<Self>) {
         let weak = Rc::downgrade(self);
-        let events = Closure::new(move |event: Event| {
+        let events = Closure::<dyn Fn(Event)>::new(move |event: Event| {
             if let Some(viewer) = weak.upgrade() {
                 viewer.on(&event);
             }
