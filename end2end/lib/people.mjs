@@ -29,7 +29,8 @@ export async function rpc(url, method, params = []) {
  */
 export async function person(browser, stack, { wallet = 'extension', key = generatePrivateKey(), funded = true, autoApprove = true, viewport = { width: 1440, height: 900 }, chainId = 31337, colorScheme = 'light', direct = true } = {}) {
   const context = await browser.newContext({ viewport, colorScheme, acceptDownloads: true });
-  context.setDefaultTimeout(20_000);
+  // Reached only by what never comes; a loaded machine may take long.
+  context.setDefaultTimeout(45_000);
   const account = privateKeyToAccount(key);
   const me = { context, stack, address: account.address, errors: [], violations: [], wallet: null };
   if (wallet === 'extension') {
@@ -42,7 +43,7 @@ export async function person(browser, stack, { wallet = 'extension', key = gener
   });
   if (!direct) await context.addInitScript(() => delete window.RTCPeerConnection);
   me.page = await context.newPage();
-  me.page.on('pageerror', (e) => me.errors.push(String(e)));
+  me.page.on('pageerror', (e) => me.errors.push(e.stack ?? String(e)));
   me.page.on('crash', () => me.errors.push('the page crashed'));
   return me;
 }
