@@ -80,6 +80,7 @@ pub(super) enum Done {
     },
     /// `Ok` is what has to be kept now.
     Gossip {
+        room: RoomId,
         message: MessageId,
         result: Result<(Admitted, Vec<u8>), Refusal>,
     },
@@ -104,7 +105,8 @@ impl Job {
             "This connection is not in the room. Join it first.",
         );
         match self {
-            Self::Gossip { message, .. } => Done::Gossip {
+            Self::Gossip { room, message, .. } => Done::Gossip {
+                room,
                 message,
                 result: Err(refusal),
             },
@@ -188,6 +190,7 @@ impl Job {
                 },
                 Some(admitted),
             ) => Done::Gossip {
+                room,
                 message,
                 result: policy
                     .check(admitted, room, &envelope)
