@@ -1,10 +1,13 @@
 //! The wire format: its bytes, what survives a round trip, and what is refused.
 
-use std::{future::poll_fn, pin::Pin};
+use std::{
+    future::poll_fn,
+    pin::{Pin, pin},
+};
 
 use futures::{
     executor::block_on,
-    future::{join, try_join},
+    future::{Either, join, pending, select, try_join},
 };
 use libp2p::{
     core::{
@@ -117,10 +120,19 @@ fn the_stream_for_signalling_is_found_beside_others() {
             );
             client::drive(&mut caller, both).await.unwrap()
         };
-        let answers = client::signalling(&mut called, signal::PROTOCOL, false);
-        let ((identify, signals), found) = join(calls, answers).await;
-        assert!(identify.is_err(), "declined");
-        assert!(signals.is_ok() && found.is_ok());
+        let answers = async {
+            let signals = client::signalling(&mut called, signal::PROTOCOL, false).await;
+            // What was said on a stream leaves while the multiplexer is polled.
+            client::drive(&mut called, pending::<()>()).await?;
+            signals.map(drop)
+        };
+        match select(pin!(calls), pin!(answers)).await {
+            Either::Left(((identify, signals), _)) => {
+                assert!(identify.is_err(), "declined");
+                assert!(signals.is_ok());
+            }
+            Either::Right((broken, _)) => panic!("{broken:?}"),
+        }
     });
 }
 
