@@ -64,7 +64,7 @@ export async function startStack({ env = {}, anvilArgs = [], chainId = CHAIN_ID,
 }
 
 class Stack {
-  #root; #env; #anvilArgs; #chain; #server; #port; #webrtcPort; #crashes = []; #keyNodes = new Map();
+  #root; #env; #anvilArgs; #chain; #server; #port; #webrtcPort; #crashes = []; #keyNodes = new Map(); #beside = [];
 
   constructor(root, env, anvilArgs, chainId) {
     this.chainId = chainId;
@@ -166,24 +166,43 @@ class Stack {
     }
   }
 
+  /** A second server of the same rooms, with data, log and ports of its own. It ends with this stack. */
+  async startBeside(env = {}) {
+    const other = new Stack(this.#root, env, [], this.chainId);
+    const { rpcUrl, registry, token } = this;
+    const number = this.#beside.length + 2;
+    const folders = { dataDir: path.join(this.#root, `data-${number}`), logDir: path.join(this.#root, `logs-${number}`) };
+    Object.assign(other, { rpcUrl, registry, token, ...folders });
+    other.#keyNodes = this.#keyNodes;
+    await mkdir(other.dataDir);
+    await mkdir(other.logDir);
+    this.#beside.push(other);
+    await other.startServer();
+    return other;
+  }
+
   /** Asks the server to stop, as an operator does, and waits until it has. */
   stopServer() { return this.#server.stop('SIGTERM'); }
 
   /** Ends the server without warning, as a crash or a power cut does. */
   killServer() { return this.#server.stop('SIGKILL'); }
 
-  async restartServer() {
+  /** With other settings, if any are given. */
+  async restartServer(env = {}) {
     await this.stopServer();
+    this.#env = { ...this.#env, ...env };
     await this.startServer();
   }
 
   /** Ends everything and removes the data. Throws when a process had ended by itself: a crash is not to be missed. */
   async stop() {
     const nodes = [...this.#keyNodes.values()].map(({ service }) => service);
-    await this.#server?.stop('SIGTERM');
+    const servers = [this, ...this.#beside].map((stack) => stack.#server);
+    await Promise.all(servers.map((server) => server?.stop('SIGTERM')));
     await Promise.all(nodes.map((node) => node.stop('SIGTERM')));
     await this.#chain?.stop('SIGTERM');
-    for (const service of [this.#server, this.#chain, ...nodes]) if (service?.endedByItself) this.#crashes.push(service.obituary());
+    for (const other of this.#beside) this.#crashes.push(...other.#crashes);
+    for (const service of [...servers, this.#chain, ...nodes]) if (service?.endedByItself) this.#crashes.push(service.obituary());
     if (this.#crashes.length) throw new Error(this.#crashes.join('\n'));
     await rm(this.#root, { recursive: true, force: true });
     folders.delete(this.#root);

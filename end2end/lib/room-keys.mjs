@@ -29,18 +29,21 @@ export async function envelopes(me, room) {
   });
 }
 
-/** The event's text, opened with this master key; null when it does not open. `docs/rooms.md` has the format. */
-export async function openWith(master, { bytes, epoch }) {
-  const { subtle } = webcrypto;
-  const info = Buffer.concat([bytes.subarray(1, 33), bytes.subarray(33, 37)]);
-  const base = await subtle.importKey('raw', master, 'HKDF', false, ['deriveKey']);
-  const key = await subtle.deriveKey(
+/** The key made of a master key for what is sealed under `info`, the room and the number. `docs/rooms.md` has the format. */
+export async function roomKey(master, info) {
+  const base = await webcrypto.subtle.importKey('raw', master, 'HKDF', false, ['deriveKey']);
+  return webcrypto.subtle.deriveKey(
     { name: 'HKDF', hash: 'SHA-256', salt: Buffer.from('healthsync/room-key/1'), info },
-    base, { name: 'AES-GCM', length: 256 }, false, ['decrypt']);
+    base, { name: 'AES-GCM', length: 256 }, false, ['encrypt', 'decrypt']);
+}
+
+/** The event's text, opened with this master key; null when it does not open. */
+export async function openWith(master, { bytes, epoch }) {
+  const key = await roomKey(master, bytes.subarray(1, 37));
   const head = bytes.subarray(0, 77);
   const length = bytes.readUInt32BE(89);
   try {
-    const plain = await subtle.decrypt({ name: 'AES-GCM', iv: bytes.subarray(77, 89), additionalData: head }, key, bytes.subarray(93, 93 + length));
+    const plain = await webcrypto.subtle.decrypt({ name: 'AES-GCM', iv: bytes.subarray(77, 89), additionalData: head }, key, bytes.subarray(93, 93 + length));
     return { epoch, text: Buffer.from(plain).subarray(64).toString() };
   } catch {
     return null;

@@ -36,8 +36,10 @@ badRelay.on('connection', (socket, request) => {
 
 /** What answers gossip, by our own listener. */
 const echo = spawn(ECHO, [], { stdio: ['ignore', 'pipe', 'inherit'] });
-process.on('exit', () => echo.kill());
-const [echoAddress] = await once(createInterface({ input: echo.stdout }), 'line');
+/** The same by js-libp2p, in a process of its own. */
+const others = spawn(process.execPath, [path.join(import.meta.dirname, '../interop/echo.mjs')], { stdio: ['ignore', 'pipe', 'inherit'] });
+process.on('exit', () => { echo.kill(); others.kill(); });
+const [[echoAddress], [othersAddresses]] = await Promise.all([echo, others].map((peer) => once(createInterface({ input: peer.stdout }), 'line')));
 
 server.listen(0, '127.0.0.1');
 await once(server, 'listening');
@@ -47,16 +49,17 @@ const page = await browser.newPage();
 let said = [];
 page.on('console', (message) => said.push(message.text()));
 await page.goto(`http://127.0.0.1:${port}/`);
-const names = await page.evaluate(async ([badRelay, echo]) => {
-  Object.assign(globalThis, { badRelay, echo });
+const names = await page.evaluate(async ([badRelay, echo, others]) => {
+  Object.assign(globalThis, { badRelay, echo, others });
   const tests = await import('/tests.js');
   return Object.keys(tests).filter((name) => name.startsWith('test_'));
-}, [port, echoAddress]);
+}, [port, echoAddress, JSON.parse(othersAddresses)]);
 
 describe('Rust in Chromium', { timeout: 240_000 }, () => {
   after(async () => {
     await browser.close();
     echo.kill();
+    others.kill();
     badRelay.close();
     server.close();
     server.closeAllConnections();

@@ -138,8 +138,9 @@ impl Backend for Services {
         revocation.verify(self.settings.chain_id).map_err(|error| {
             ApiError::BadRequest(format!("The revocation is refused: {error}."))
         })?;
-        let taken = self.mailbox.revoke_device(&revocation.revocation).await;
+        let taken = self.mailbox.revoke_device(&revocation).await;
         if taken.map_err(database_unavailable)? {
+            self.relay.tell_revoked(revocation).await;
             Ok(())
         } else {
             Err(ApiError::BadRequest(

@@ -14,6 +14,7 @@ pub mod key_nodes;
 pub mod logging;
 pub mod mailbox;
 pub mod policy;
+mod relays;
 pub mod services;
 pub mod settings;
 pub mod storage;

@@ -1,17 +1,21 @@
 //! Who may enter a room and what the mailbox takes: the relay asks, this answers. Cheap checks come before costly
 //! ones, and the chain is asked last.
 
-use std::sync::Arc;
+mod relayed;
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 use async_trait::async_trait;
 use healthsync_core::{
-    DeviceKey, Envelope, Person, RefusalCode, RoomId, SignedDelegation, VersionVector, device,
-    join_message,
+    DeviceKey, Envelope, Person, RefusalCode, RoomId, SignedDelegation, SignedRevocation,
+    VersionVector, device, join_message,
 };
-use healthsync_net::{Admission, Outcome, PeerIdBytes, Policy, Refusal};
+use healthsync_net::{Admission, Outcome, PeerIdBytes, Policy, Refusal, Taken};
 use sha2::{Digest, Sha256};
 
-use crate::chain::{Chain, ChainError, Membership};
+use crate::chain::{Chain, ChainError, Membership, RegistryIndex};
 use crate::clock;
 use crate::http::rate::RateLimit;
 use crate::mailbox::{KnownDevice, Mailbox, StoreError, Stored};
@@ -23,6 +27,9 @@ pub struct RoomPolicy {
     topic_secret: [u8; 32],
     joins: RateLimit<DeviceKey>,
     writes: RateLimit<Person>,
+    index: RegistryIndex,
+    /// Who was on a room's list, and when the chain said so.
+    let_in: Mutex<HashMap<(RoomId, Person), Instant>>,
 }
 
 impl std::fmt::Debug for RoomPolicy {
@@ -37,6 +44,8 @@ impl RoomPolicy {
     /// `topic_secret` must stay the same over restarts, or tabs that stay open talk past new ones.
     pub fn new(chain: Arc<Chain>, mailbox: Mailbox, topic_secret: [u8; 32]) -> Self {
         Self {
+            index: RegistryIndex::new(mailbox.database().clone()),
+            let_in: Mutex::default(),
             chain,
             mailbox,
             topic_secret,
@@ -54,6 +63,10 @@ impl RoomPolicy {
             .chain_update(room.0)
             .finalize();
         hex::encode(digest)
+    }
+
+    fn let_in(&self) -> MutexGuard<'_, HashMap<(RoomId, Person), Instant>> {
+        self.let_in.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn not_revoked(&self, device: DeviceKey, person: Person) -> Result<(), Refusal> {
@@ -137,12 +150,8 @@ impl Policy for RoomPolicy {
             }
             Err(error) => return Err(chain_unavailable(&error)),
         }
-        let known = KnownDevice {
-            person,
-            expires_at: delegation.delegation.expires_at,
-        };
         self.mailbox
-            .remember_device(device, known)
+            .remember_device(device, KnownDevice::of(delegation))
             .await
             .map_err(unavailable)?;
         let have = self.mailbox.heads(room).await.map_err(unavailable)?;
@@ -241,6 +250,43 @@ impl Policy for RoomPolicy {
         let page = self.mailbox.newest(room, &after, &upto, limit).await;
         page.map(sent).map_err(unavailable)
     }
+
+    async fn rooms(
+        &self,
+        after: Option<RoomId>,
+        limit: u32,
+    ) -> Result<Vec<(RoomId, [u8; 32])>, Refusal> {
+        let rooms = self.mailbox.rooms(after, limit).await;
+        Ok(rooms
+            .map_err(unavailable)?
+            .into_iter()
+            .map(|(room, heads)| (room, heads.digest()))
+            .collect())
+    }
+
+    async fn delegation(&self, device: DeviceKey) -> Result<Option<SignedDelegation>, Refusal> {
+        let known = self.mailbox.device(device).await.map_err(unavailable)?;
+        Ok(known.and_then(|known| known.delegation(device, self.chain.chain_id())))
+    }
+
+    async fn check_relayed(
+        &self,
+        room: RoomId,
+        envelope: &[u8],
+        proof: Option<&SignedDelegation>,
+        taken: Taken,
+    ) -> Result<(Person, DeviceKey), Refusal> {
+        self.relayed(room, envelope, proof, taken).await
+    }
+
+    async fn revocations(&self) -> Result<Vec<SignedRevocation>, Refusal> {
+        let all = self.mailbox.revocations(self.chain.chain_id()).await;
+        all.map_err(unavailable)
+    }
+
+    async fn revoke(&self, revocation: SignedRevocation) -> Result<(), Refusal> {
+        self.take_revocation(revocation).await
+    }
 }
 
 fn sent(page: crate::mailbox::Page) -> healthsync_net::Page {
@@ -294,150 +340,4 @@ fn unavailable(error: sqlx::Error) -> Refusal {
 }
 
 #[cfg(test)]
-mod tests {
-    use healthsync_app::api::Backend;
-
-    use super::*;
-    use crate::test_support::{Someone, TestServer};
-
-    const ROOM: RoomId = RoomId([4; 32]);
-
-    async fn join(policy: &RoomPolicy, who: &Someone, signature: [u8; 64]) -> RefusalCode {
-        let refusal = policy
-            .join(b"peer".to_vec(), ROOM, &who.delegation, &signature)
-            .await;
-        refusal.expect_err("there is no chain to ask").code
-    }
-
-    #[tokio::test]
-    async fn joins_are_refused_before_the_chain_is_asked() {
-        let server =
-            TestServer::start(&["--registry", "0x1111111111111111111111111111111111111111"]).await;
-        let policy = RoomPolicy::new(
-            server.services.chain.clone(),
-            server.services.mailbox.clone(),
-            [1; 32],
-        );
-        let mut ada = Someone::new(1);
-        let good = ada.device.sign(&join_message(&ROOM, b"peer"));
-        assert_eq!(join(&policy, &ada, good).await, RefusalCode::Unavailable);
-        let elsewhere = ada.device.sign(&join_message(&ROOM, b"another peer"));
-        assert_eq!(
-            join(&policy, &ada, elsewhere).await,
-            RefusalCode::BadDelegation
-        );
-        ada.delegation.delegation.person = Someone::new(2).person;
-        assert_eq!(join(&policy, &ada, good).await, RefusalCode::BadDelegation);
-    }
-
-    #[tokio::test]
-    async fn everybody_hands_over_their_own_events_only() {
-        let server = TestServer::start(&[]).await;
-        let mailbox = &server.services.mailbox;
-        let policy = RoomPolicy::new(server.services.chain.clone(), mailbox.clone(), [1; 32]);
-        let (mut ada, mut eve) = (Someone::new(1), Someone::new(2));
-        for who in [&ada, &eve] {
-            let known = KnownDevice {
-                person: who.person,
-                expires_at: clock::now().seconds() + 60,
-            };
-            mailbox
-                .remember_device(who.device.public(), known)
-                .await
-                .expect("remembered");
-        }
-        let admitted = (ada.person, ada.device.public());
-        let first = ada.says(ROOM, "mine").encode();
-        assert_eq!(
-            policy.store(admitted, ROOM, first.clone()).await,
-            Ok(Outcome::New)
-        );
-        assert_eq!(
-            policy.store(admitted, ROOM, first.clone()).await,
-            Ok(Outcome::Known)
-        );
-        let foreign = eve.says(ROOM, "hers").encode();
-        let code = |refused: Result<Outcome, Refusal>| refused.expect_err("refused").code;
-        assert_eq!(
-            code(policy.store(admitted, ROOM, foreign).await),
-            RefusalCode::NotAllowed
-        );
-        assert_eq!(
-            code(policy.store(admitted, RoomId([5; 32]), first.clone()).await),
-            RefusalCode::NotAllowed
-        );
-        let mut forged = ada.says(ROOM, "mine, too").encode();
-        *forged.last_mut().expect("not empty") ^= 1;
-        assert_eq!(
-            code(policy.store(admitted, ROOM, forged).await),
-            RefusalCode::BadDelegation
-        );
-        let ended = KnownDevice {
-            person: ada.person,
-            expires_at: 1,
-        };
-        mailbox
-            .remember_device(ada.device.public(), ended)
-            .await
-            .expect("remembered");
-        let late = ada.says(ROOM, "late").encode();
-        assert_eq!(
-            code(policy.store(admitted, ROOM, late).await),
-            RefusalCode::BadDelegation
-        );
-    }
-
-    #[tokio::test]
-    async fn a_revoked_device_is_refused_at_the_door_and_with_what_it_writes() {
-        let server =
-            TestServer::start(&["--registry", "0x1111111111111111111111111111111111111111"]).await;
-        let mailbox = &server.services.mailbox;
-        let policy = RoomPolicy::new(server.services.chain.clone(), mailbox.clone(), [1; 32]);
-        let mut ada = Someone::new(1);
-        let (device, admitted) = (ada.device.public(), (ada.person, ada.device.public()));
-        let revocation = ada.revokes(device);
-        assert!(
-            server
-                .services
-                .end_device(revocation.clone())
-                .await
-                .is_err(),
-            "nobody knows her here"
-        );
-        let known = KnownDevice {
-            person: ada.person,
-            expires_at: clock::now().seconds() + 60,
-        };
-        mailbox.remember_device(device, known).await.expect("kept");
-        let before = ada.says(ROOM, "before").encode();
-        assert_eq!(policy.store(admitted, ROOM, before).await, Ok(Outcome::New));
-        let mut forged = revocation.clone();
-        forged.revocation.device = Someone::new(2).device.public();
-        assert!(server.services.end_device(forged).await.is_err());
-        server.services.end_device(revocation).await.expect("taken");
-        let after = ada.says(ROOM, "after").encode();
-        let refused = policy.store(admitted, ROOM, after).await;
-        assert_eq!(refused.expect_err("refused").code, RefusalCode::Revoked);
-        // Before the chain is asked, which does not answer here.
-        let good = ada.device.sign(&join_message(&ROOM, b"peer"));
-        assert_eq!(join(&policy, &ada, good).await, RefusalCode::Revoked);
-    }
-
-    #[tokio::test]
-    async fn topics_differ_by_room_and_stay() {
-        let server = TestServer::start(&[]).await;
-        let policy = |secret| {
-            RoomPolicy::new(
-                server.services.chain.clone(),
-                server.services.mailbox.clone(),
-                secret,
-            )
-        };
-        assert_eq!(policy([1; 32]).topic(ROOM), policy([1; 32]).topic(ROOM));
-        assert_ne!(policy([1; 32]).topic(ROOM), policy([2; 32]).topic(ROOM));
-        assert_ne!(
-            policy([1; 32]).topic(ROOM),
-            policy([1; 32]).topic(RoomId([5; 32]))
-        );
-    }
-}
+mod tests;

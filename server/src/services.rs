@@ -21,6 +21,7 @@ use crate::identity::{Identity, IdentityError};
 use crate::key_nodes::{self, Embedded, KeyNodes, share_key};
 use crate::mailbox::Mailbox;
 use crate::policy::RoomPolicy;
+use crate::relays;
 use crate::settings::{self, Settings};
 use crate::storage::{BlobError, Blobs, Bucket, Elsewhere, StorageState, sweep_for_ever};
 
@@ -43,6 +44,8 @@ pub struct Services {
     pub rpc_limits: RpcLimits,
     pub bootstrap: Bootstrap,
     relay_task: JoinHandle<()>,
+    /// One for each other relay.
+    following_tasks: Vec<JoinHandle<()>>,
     watcher_task: JoinHandle<()>,
     sweep_task: Option<JoinHandle<()>>,
     holders_task: JoinHandle<()>,
@@ -178,7 +181,9 @@ impl Services {
             mailbox.clone(),
             identity.derive("topic"),
         ));
-        let (relay, relay_task) = start_relay(&settings, listening, &identity, policy).await?;
+        let (relay, relay_task) =
+            start_relay(&settings, listening, &identity, policy.clone()).await?;
+        let following_tasks = relays::follow(&settings, &relay, &http);
 
         let kick = relay.clone();
         let watcher = Watcher::new(
@@ -186,6 +191,7 @@ impl Services {
             index.clone(),
             chain_status.clone(),
             move |room, person| {
+                policy.removed(room, person);
                 let kick = kick.clone();
                 tokio::spawn(async move { kick.kick(room, person).await });
             },
@@ -230,6 +236,7 @@ impl Services {
             rpc_limits: RpcLimits::default(),
             bootstrap,
             relay_task,
+            following_tasks,
             watcher_task,
             holders_task,
             forgetting_task,
@@ -249,6 +256,9 @@ impl Services {
         }
         self.holders_task.abort();
         self.forgetting_task.abort();
+        for task in &self.following_tasks {
+            task.abort();
+        }
         self.relay.stop().await;
         let relay_ended = async {
             while self.relay_runs() {

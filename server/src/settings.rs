@@ -116,6 +116,12 @@ pub struct Settings {
     #[arg(long, env = "HEALTHSYNC_STUN", default_value = "", value_parser = stun_url, value_delimiter = ',')]
     pub stun: Vec<String>,
 
+    /// Other servers of the same rooms, as `https://host` separated by commas: same chain and registry, same key nodes.
+    /// Each names the others here. People may then be connected to any of them, and what one missed it gets from the
+    /// others.
+    #[arg(long, env = "HEALTHSYNC_RELAYS", default_value = "", value_parser = relays)]
+    pub relays: Relays,
+
     /// Trust the last entry of X-Forwarded-For. Only behind a proxy of your own, otherwise anyone can choose the
     /// address that rate limits count.
     #[arg(long, env = "HEALTHSYNC_BEHIND_PROXY", default_value = "false", value_parser = behind_proxy, action = clap::ArgAction::Set)]
@@ -207,6 +213,10 @@ impl std::fmt::Debug for ApiKey {
 /// inside this process.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeyNodes(pub Box<[Option<Url>; 5]>);
+
+/// The origins of other servers.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Relays(pub Vec<Url>);
 
 /// A chain that conditions may ask.
 #[derive(Clone, PartialEq, Eq)]
@@ -503,6 +513,32 @@ fn stun_url(text: &str) -> Result<String, String> {
     }
 }
 
+fn relays(text: &str) -> Result<Relays, String> {
+    let right = "HEALTHSYNC_RELAYS takes the addresses of the other servers as https://host or https://host:port, \
+                 separated by commas, each once and at most 16, or nothing; http:// only for servers on this machine, \
+                 because whoever stands between could pass for the other one";
+    let mut origins: Vec<Url> = Vec::new();
+    for part in text.split(',').map(str::trim) {
+        if part.is_empty() && text.is_empty() {
+            continue;
+        }
+        let url = http_url(part).filter(|url| url.path() == "/" && url.query().is_none());
+        let url = url.ok_or(right)?;
+        let here = match url.host_str().unwrap_or_default() {
+            "localhost" => true,
+            host => host
+                .trim_matches(['[', ']'])
+                .parse::<IpAddr>()
+                .is_ok_and(|ip| ip.is_loopback()),
+        };
+        if (url.scheme() != "https" && !here) || origins.contains(&url) || origins.len() >= 16 {
+            return Err(right.into());
+        }
+        origins.push(url);
+    }
+    Ok(Relays(origins))
+}
+
 fn public_host(text: &str) -> Result<PublicHost, String> {
     let right = "HEALTHSYNC_PUBLIC_HOST takes a name or an address with an optional port, such as \
                  rooms.example.org:443 or 192.0.2.7";
@@ -619,6 +655,12 @@ mod tests {
                 "stun:stun.example.org:3478",
             ),
             (
+                "--relays",
+                "http://rooms.example.org",
+                "HEALTHSYNC_RELAYS",
+                "https://host",
+            ),
+            (
                 "--max-upload",
                 "100MB",
                 "HEALTHSYNC_MAX_UPLOAD",
@@ -659,6 +701,34 @@ mod tests {
             stun(&["--stun", "stun:a.example:3478,stuns:b.example"]),
             ["stun:a.example:3478", "stuns:b.example"]
         );
+    }
+
+    #[test]
+    fn other_servers_are_named_by_their_origins() {
+        let read = |text: &str| {
+            let origins = |found: Relays| found.0.iter().map(Url::to_string).collect::<Vec<_>>();
+            relays(text).map(origins)
+        };
+        assert_eq!(read(""), Ok(vec![]));
+        assert_eq!(
+            read("https://b.example, https://c.example:8443,http://127.0.0.1:3001"),
+            Ok(vec![
+                "https://b.example/".into(),
+                "https://c.example:8443/".into(),
+                "http://127.0.0.1:3001/".into()
+            ])
+        );
+        for wrong in [
+            "b.example",
+            "http://10.0.0.2:3000",
+            "https://b.example/rooms",
+            "https://b.example,",
+            "https://b.example,https://b.example/",
+            "/dns4/b.example/tcp/443/tls/ws",
+            "https://me:secret@b.example",
+        ] {
+            assert!(read(wrong).is_err(), "{wrong}");
+        }
     }
 
     #[test]

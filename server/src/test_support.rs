@@ -132,6 +132,19 @@ impl Someone {
         .to_bearer()
     }
 
+    /// What her wallet signs for a device, whosever it is.
+    pub(crate) fn delegates(&self, device: DeviceKey) -> SignedDelegation {
+        let delegation = Delegation {
+            device,
+            ..self.delegation.delegation.clone()
+        };
+        let signature = sign_hash(&delegation.signing_hash(), &self.wallet).expect("signs");
+        SignedDelegation {
+            delegation,
+            signature,
+        }
+    }
+
     /// What her wallet signs to end a device's right to speak for her.
     pub(crate) fn revokes(&self, device: DeviceKey) -> SignedRevocation {
         let revocation = Revocation {

@@ -18,6 +18,7 @@ pub(crate) fn wasm(tools: &Tools<'_>) -> Result<Tally, Failure> {
     setup::wasm_target(workspace, supervisor)?;
     setup::node(workspace, supervisor)?;
     setup::npm_packages(workspace, supervisor, "end2end")?;
+    setup::npm_packages(workspace, supervisor, "end2end/interop")?;
     let chromium = setup::chromium(supervisor)?;
 
     let mut cargo = workspace.cargo();

@@ -11,6 +11,7 @@ pub mod gossip;
 pub mod imaging;
 pub mod lighthouse;
 pub mod net;
+pub mod others;
 #[path = "../../core/tests/it/people.rs"]
 #[allow(dead_code, reason = "core's own tests use all of it")]
 mod people;

@@ -22,6 +22,7 @@ pub mod event;
 pub mod ids;
 pub mod limits;
 pub mod measurement;
+pub mod mesh;
 pub mod registry;
 pub mod revocation;
 pub mod room;
@@ -44,6 +45,7 @@ pub use event::{
 pub use ids::{DeviceKey, EnvelopeId, EventId, Millis, ParseIdError, Person, RoomId};
 pub use limits::LimitError;
 pub use measurement::{Measurement, Shape};
+pub use mesh::{MeshAnswer, MeshAsk};
 pub use revocation::{Revocation, SignedRevocation};
 pub use room::{
     CaseView, Closed, DeviceView, EpochView, Fork, Gap, Inserted, MeasurementView, MessageView,

@@ -72,6 +72,8 @@ pub const RESPONSE_BYTES: usize = 1024 * 1024;
 pub const DEVICES: usize = 2_048;
 /// Envelopes in one push or page.
 pub const ENVELOPES: usize = 4_096;
+/// Rooms in one answer of a relay to another.
+pub const MESH_ROOMS: usize = 4_096;
 /// Bytes of a sentence in a refusal.
 pub const REASON_BYTES: usize = 512;
 /// The largest Lamport clock and sequence number: what every JSON reader keeps exactly.

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use sha2::{Digest, Sha256};
 
 use crate::{
     delegation::SignedDelegation,
@@ -35,6 +36,17 @@ impl VersionVector {
     /// Whether everything in `other` is here.
     pub fn covers(&self, other: &Self) -> bool {
         other.0.iter().all(|(device, seq)| self.has(device, *seq))
+    }
+
+    /// SHA-256 of `healthsync/heads/1\0` and, by device, key and number (big endian): two with the same digest count the
+    /// same events.
+    pub fn digest(&self) -> [u8; 32] {
+        let mut hash = Sha256::new_with_prefix(b"healthsync/heads/1\0");
+        for (device, seq) in &self.0 {
+            hash.update(device.0);
+            hash.update(seq.to_be_bytes());
+        }
+        hash.finalize().into()
     }
 }
 
@@ -227,11 +239,11 @@ pub fn join_message(room: &RoomId, peer_id: &[u8]) -> Vec<u8> {
     [b"healthsync/join/1\0", &room.0[..], peer_id].concat()
 }
 
-fn encode<T: Serialize>(message: &T) -> Vec<u8> {
+pub(crate) fn encode<T: Serialize>(message: &T) -> Vec<u8> {
     postcard::to_extend(message, vec![VERSION]).expect("plain values always encode")
 }
 
-fn decode<T: DeserializeOwned>(
+pub(crate) fn decode<T: DeserializeOwned>(
     what: &'static str,
     bytes: &[u8],
     limit: usize,
@@ -247,7 +259,7 @@ fn decode<T: DeserializeOwned>(
     Ok(message)
 }
 
-fn check_envelopes(envelopes: &[Vec<u8>]) -> Result<(), LimitError> {
+pub(crate) fn check_envelopes(envelopes: &[Vec<u8>]) -> Result<(), LimitError> {
     limits::check_count(
         "The message",
         "envelopes",
@@ -264,7 +276,7 @@ fn check_envelopes(envelopes: &[Vec<u8>]) -> Result<(), LimitError> {
     })
 }
 
-fn check_vector(have: &VersionVector) -> Result<(), LimitError> {
+pub(crate) fn check_vector(have: &VersionVector) -> Result<(), LimitError> {
     limits::check_count(
         "The version vector",
         "devices",

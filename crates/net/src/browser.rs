@@ -36,6 +36,20 @@ pub fn webrtc(keypair: Keypair) -> Boxed<(PeerId, StreamMuxerBox)> {
         .boxed()
 }
 
+/// A WebSocket as a browser dials it, with noise and yamux: a transport for any libp2p node on a page's main thread.
+pub fn websocket(keypair: &Keypair) -> Boxed<(PeerId, StreamMuxerBox)> {
+    let noise = noise::Config::new(keypair).expect("an Ed25519 key signs noise keys");
+    let mut yamux = yamux::Config::default();
+    yamux.set_max_num_streams(MAX_STREAMS);
+    websocket::WebSocketTransport
+        .map(|socket, _| SubstreamBox::new(socket))
+        .upgrade(Version::V1Lazy)
+        .authenticate(noise)
+        .multiplex(yamux)
+        .map(|(peer, muxer), _| (peer, StreamMuxerBox::new(muxer)))
+        .boxed()
+}
+
 /// The browser's node. See [`Node::start`].
 #[derive(Debug)]
 pub struct Node;
@@ -50,18 +64,8 @@ impl Node {
         shelf: Arc<dyn Shelf>,
     ) -> (NodeHandle, mpsc::Receiver<NetEvent>) {
         let keypair = Keypair::generate_ed25519();
-        let noise = noise::Config::new(&keypair).expect("an Ed25519 key signs noise keys");
-        let mut yamux = yamux::Config::default();
-        yamux.set_max_num_streams(MAX_STREAMS);
-        let websocket = websocket::WebSocketTransport
-            .map(|socket, _| SubstreamBox::new(socket))
-            .upgrade(Version::V1Lazy)
-            .authenticate(noise)
-            .multiplex(yamux)
-            .map(|(peer, muxer), _| (peer, StreamMuxerBox::new(muxer)))
-            .boxed();
         let parts = client::Parts {
-            transport: Overlap::new(webrtc(keypair.clone()), websocket).boxed(),
+            transport: Overlap::new(webrtc(keypair.clone()), websocket(&keypair)).boxed(),
             finish: webrtc::direct::finish(stun),
             swarm: libp2p::swarm::Config::with_wasm_executor(),
             shelf,

@@ -40,6 +40,6 @@ pub use libp2p::{Multiaddr, PeerId, identity::Keypair};
 pub use browser::Node;
 #[cfg(not(target_arch = "wasm32"))]
 pub use native::{
-    Admission, Outcome, PeerIdBytes, Policy, Refusal, Relay, RelayConfig, RelayError, RelayHandle,
-    RelayMetrics, new_certificate,
+    Admission, FollowError, Outcome, PeerIdBytes, Policy, Refusal, Relay, RelayConfig, RelayError,
+    RelayHandle, RelayMetrics, Taken, new_certificate,
 };

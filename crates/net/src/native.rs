@@ -2,15 +2,19 @@
 //! asks the server's [`Policy`] about everything that needs the chain or the mailbox.
 //!
 //! Incoming connections are WebSockets that axum has upgraded ([`RelayHandle::upgrade`]) and, when
-//! an address is configured, WebRTC-direct over UDP.
+//! an address is configured, WebRTC-direct over UDP. Other relays are reached by WebSocket too
+//! ([`RelayHandle::follow`]).
 
+mod dial;
 mod policy;
 mod relay;
 pub mod webrtc;
 mod websocket;
 
-pub use policy::{Admission, Outcome, Page, PeerIdBytes, Policy, Refusal};
+pub use dial::{Dialer, Socket};
+pub use policy::{Admission, Outcome, Page, PeerIdBytes, Policy, Refusal, Taken};
 pub use relay::{
-    Overloaded, Relay, RelayConfig, RelayError, RelayHandle, RelayMetrics, new_certificate,
+    FollowError, Overloaded, Relay, RelayConfig, RelayError, RelayHandle, RelayMetrics,
+    new_certificate,
 };
 pub use websocket::{MAX_WEBSOCKET_MESSAGE, WebSocketStream};

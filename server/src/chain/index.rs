@@ -178,6 +178,17 @@ impl RegistryIndex {
             .collect()
     }
 
+    /// Whether a person was on a room's list and is not any more.
+    pub async fn was_in(&self, room: RoomId, person: Person) -> Result<bool, sqlx::Error> {
+        let found: i64 =
+            sqlx::query_scalar("SELECT count(*) FROM removals WHERE room = ? AND person = ?")
+                .bind(&room.0[..])
+                .bind(&person.0[..])
+                .fetch_one(&self.database.read)
+                .await?;
+        Ok(found > 0)
+    }
+
     /// Number of rooms, for `/metrics`.
     pub async fn count(&self) -> Result<u64, sqlx::Error> {
         let count: i64 = sqlx::query_scalar("SELECT count(*) FROM rooms")

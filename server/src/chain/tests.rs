@@ -13,7 +13,7 @@ use healthsync_app::api::{Backend, ChainRole, KeyShareRequest, NodeResult, Reten
 use healthsync_core::registry::{RoomRegistry, room_id};
 use healthsync_core::{RefusalCode, Scope, join_message};
 use healthsync_lighthouse::{SealKeyPair, room_key_cid, room_member_condition};
-use healthsync_net::Policy;
+use healthsync_net::{Policy, Taken};
 use serde_json::{Value, json};
 
 use super::watcher::{ChainStatus, Watcher};
@@ -225,6 +225,7 @@ async fn only_the_owner_says_how_long_a_room_is_kept() {
     let known = crate::mailbox::KnownDevice {
         person: owner.person,
         expires_at: revocation.revocation.revoked_at + 60,
+        proof: None,
     };
     let (mailbox, device) = (&services.mailbox, owner.device.public());
     mailbox.remember_device(device, known).await.expect("kept");
@@ -349,6 +350,20 @@ async fn membership_follows_the_registry_everywhere() {
         RefusalCode::NotAllowed
     );
 
+    // Another relay hands over what members say, and nobody else.
+    let said = Someone::new(1)
+        .says(room, "by way of another relay")
+        .encode();
+    let uninvited = Someone::new(2).says(room, "uninvited").encode();
+    let relayed = async |bytes: &[u8], taken| {
+        let proof = Some(&eve.delegation);
+        policy.check_relayed(room, bytes, proof, taken).await
+    };
+    let admitted = (ada.person, ada.device.public());
+    assert_eq!(relayed(&said, Taken::Now).await, Ok(admitted));
+    let refused = relayed(&uninvited, Taken::Before).await;
+    assert_eq!(refused.expect_err("refused").code, RefusalCode::NotAllowed);
+
     // Removal: the index knows, the relay is told, the next question goes to the chain.
     local
         .call(RoomRegistry::removeMembersCall {
@@ -364,6 +379,14 @@ async fn membership_follows_the_registry_everywhere() {
     );
     let rooms = services.rooms_of(ada.person).await.expect("rooms");
     assert_eq!(rooms[0].standing, Standing::Removed);
+    policy.removed(room, ada.person);
+    let refused = relayed(&said, Taken::Now).await;
+    assert_eq!(refused.expect_err("refused").code, RefusalCode::NotAllowed);
+    assert_eq!(
+        relayed(&said, Taken::Before).await,
+        Ok(admitted),
+        "she was on the list once, and the other relay has taken it then"
+    );
     let facts = services.room_facts(room).await.expect("facts");
     let gone: Vec<_> = facts
         .removed

@@ -97,6 +97,11 @@ pub async fn metrics(State(services): State<Shared>) -> Response {
             relay.circuits,
         ),
         (
+            "healthsync_relays_followed",
+            "Other relays that this one follows.",
+            relay.relays,
+        ),
+        (
             "healthsync_admissions",
             "Devices in rooms, each room counted.",
             relay.admissions,
@@ -177,6 +182,16 @@ pub async fn metrics(State(services): State<Shared>) -> Response {
             "healthsync_circuit_bytes_total",
             "Bytes of calls between browsers that went through the relay.",
             relay.circuit_bytes,
+        ),
+        (
+            "healthsync_relayed_total",
+            "Sealed events that came from other relays.",
+            relay.relayed,
+        ),
+        (
+            "healthsync_relayed_refused_total",
+            "Sealed events of other relays that were refused.",
+            relay.relayed_refused,
         ),
     ];
     for (name, help, value) in totals {

@@ -5,7 +5,10 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
-use healthsync_core::{DeviceKey, Millis, Person, Revocation};
+use healthsync_core::{
+    Delegation, DeviceKey, Millis, Person, Revocation, Signature65, SignedDelegation,
+    SignedRevocation,
+};
 use sqlx::Row;
 
 use super::{Mailbox, array, number, positive};
@@ -20,9 +23,47 @@ pub struct KnownDevice {
     pub person: Person,
     /// End of its delegation, in seconds.
     pub expires_at: u64,
+    /// What the wallet has signed; `None` from before that was kept.
+    pub proof: Option<Proof>,
+}
+
+/// What is needed beside person and end to show a delegation to others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Proof {
+    /// In seconds.
+    pub issued_at: u64,
+    pub signature: Signature65,
 }
 
 impl KnownDevice {
+    /// Of a delegation that has been checked.
+    pub fn of(signed: &SignedDelegation) -> Self {
+        let delegation = &signed.delegation;
+        Self {
+            person: delegation.person,
+            expires_at: delegation.expires_at,
+            proof: Some(Proof {
+                issued_at: delegation.issued_at,
+                signature: signed.signature,
+            }),
+        }
+    }
+
+    /// The delegation as it was signed, for the chain that all are for here.
+    pub fn delegation(&self, device: DeviceKey, chain_id: u64) -> Option<SignedDelegation> {
+        let proof = self.proof?;
+        Some(SignedDelegation {
+            delegation: Delegation {
+                person: self.person,
+                device,
+                issued_at: proof.issued_at,
+                expires_at: self.expires_at,
+                chain_id,
+            },
+            signature: proof.signature,
+        })
+    }
+
     pub fn covers(&self, now: Millis) -> bool {
         now.0 / 1000 < self.expires_at
     }
@@ -76,12 +117,15 @@ impl Mailbox {
             return Ok(());
         }
         sqlx::query(
-            "INSERT INTO devices (device, person, expires_at) VALUES ($1, $2, $3) \
-             ON CONFLICT (device) DO UPDATE SET person = excluded.person, expires_at = excluded.expires_at",
+            "INSERT INTO devices (device, person, expires_at, issued_at, signature) VALUES ($1, $2, $3, $4, $5) \
+             ON CONFLICT (device) DO UPDATE SET person = excluded.person, expires_at = excluded.expires_at, \
+             issued_at = excluded.issued_at, signature = excluded.signature",
         )
         .bind(&device.0[..])
         .bind(&known.person.0[..])
         .bind(number(known.expires_at))
+        .bind(number(known.proof.map_or(0, |proof| proof.issued_at)))
+        .bind(known.proof.map_or(Vec::new(), |proof| proof.signature.0.to_vec()))
         .execute(&self.pools.write)
         .await?;
         self.devices.set(device, known);
@@ -93,42 +137,83 @@ impl Mailbox {
         if let Some(known) = self.devices.get(device) {
             return Ok(Some(known));
         }
-        let row = sqlx::query("SELECT person, expires_at FROM devices WHERE device = $1")
-            .bind(&device.0[..])
-            .fetch_optional(&self.pools.read)
-            .await?;
+        let row = sqlx::query(
+            "SELECT person, expires_at, issued_at, signature FROM devices WHERE device = $1",
+        )
+        .bind(&device.0[..])
+        .fetch_optional(&self.pools.read)
+        .await?;
         let Some(row) = row else { return Ok(None) };
+        let signature = signature(row.try_get(3)?);
+        let issued_at = positive(row.try_get(2)?);
         let known = KnownDevice {
             person: Person(array(row.try_get(0)?)?),
             expires_at: positive(row.try_get(1)?),
+            proof: signature.map(|signature| Proof {
+                issued_at,
+                signature,
+            }),
         };
         Ok(Some(self.devices.found(device, known)))
     }
 
     /// Notes that a wallet has ended a device's right to speak for its person; the proof is checked before. Says whether
     /// it was taken: only people who have a device here, and so many of theirs, so that nobody fills the disk.
-    pub async fn revoke_device(&self, revocation: &Revocation) -> Result<bool, sqlx::Error> {
-        let (device, person) = (revocation.device, revocation.person);
+    pub async fn revoke_device(&self, signed: &SignedRevocation) -> Result<bool, sqlx::Error> {
         let known: i64 = sqlx::query_scalar("SELECT count(*) FROM devices WHERE person = $1")
-            .bind(&person.0[..])
+            .bind(&signed.revocation.person.0[..])
             .fetch_one(&self.pools.read)
             .await?;
+        Ok(known > 0 && self.revoke_any_device(signed).await?)
+    }
+
+    /// The same for people of whom nothing is known here yet: another relay knows them.
+    pub async fn revoke_any_device(&self, signed: &SignedRevocation) -> Result<bool, sqlx::Error> {
+        let (device, person) = (signed.revocation.device, signed.revocation.person);
         let revoked: i64 = sqlx::query_scalar("SELECT count(*) FROM revocations WHERE person = $1")
             .bind(&person.0[..])
             .fetch_one(&self.pools.read)
             .await?;
-        if known == 0 || revoked >= REVOCATIONS_PER_PERSON {
+        if revoked >= REVOCATIONS_PER_PERSON {
             return Ok(false);
         }
         sqlx::query(
-            "INSERT INTO revocations (device, person, revoked_at) VALUES ($1, $2, $3) ON CONFLICT (device, person) DO NOTHING",
+            "INSERT INTO revocations (device, person, revoked_at, signature) VALUES ($1, $2, $3, $4) \
+             ON CONFLICT (device, person) DO NOTHING",
         )
         .bind(&device.0[..])
         .bind(&person.0[..])
-        .bind(number(revocation.revoked_at))
+        .bind(number(signed.revocation.revoked_at))
+        .bind(&signed.signature.0[..])
         .execute(&self.pools.write)
         .await?;
         Ok(true)
+    }
+
+    /// All revocations that can be shown to others, of the chain that all are for here.
+    pub async fn revocations(&self, chain_id: u64) -> Result<Vec<SignedRevocation>, sqlx::Error> {
+        let rows = sqlx::query(
+            "SELECT device, person, revoked_at, signature FROM revocations ORDER BY person, device",
+        )
+        .fetch_all(&self.pools.read)
+        .await?;
+        let mut all = Vec::new();
+        for row in rows {
+            let Some(signature) = signature(row.try_get(3)?) else {
+                continue;
+            };
+            let revocation = Revocation {
+                person: Person(array(row.try_get(1)?)?),
+                device: DeviceKey(array(row.try_get(0)?)?),
+                revoked_at: positive(row.try_get(2)?),
+                chain_id,
+            };
+            all.push(SignedRevocation {
+                revocation,
+                signature,
+            });
+        }
+        Ok(all)
     }
 
     /// Whether a device's right to speak for this person has been ended.
@@ -142,4 +227,9 @@ impl Mailbox {
         .await?;
         Ok(found > 0)
     }
+}
+
+/// Nothing stands for a signature that was not kept.
+fn signature(bytes: Vec<u8>) -> Option<Signature65> {
+    bytes.try_into().ok().map(Signature65)
 }

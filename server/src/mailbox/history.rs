@@ -33,6 +33,38 @@ impl Mailbox {
         Ok(VersionVector(heads))
     }
 
+    /// The heads of the rooms with an id beyond `after`, in the order of their ids, at most `limit` rooms.
+    pub async fn rooms(
+        &self,
+        after: Option<RoomId>,
+        limit: u32,
+    ) -> Result<Vec<(RoomId, VersionVector)>, sqlx::Error> {
+        // Before every id.
+        let after = after.map_or(vec![0], |room| room.0.to_vec());
+        let rows = sqlx::query(
+            "SELECT room, device, seq FROM heads WHERE room IN \
+             (SELECT DISTINCT room FROM heads WHERE room > $1 ORDER BY room LIMIT $2) ORDER BY room, device",
+        )
+        .bind(after)
+        .bind(i64::from(limit))
+        .fetch_all(&self.pools.read)
+        .await?;
+        let mut rooms: Vec<(RoomId, VersionVector)> = Vec::new();
+        for row in rows {
+            let room = RoomId(array(row.try_get(0)?)?);
+            if rooms.last().is_none_or(|(last, _)| *last != room) {
+                rooms.push((room, VersionVector::default()));
+            }
+            if let Some((_, heads)) = rooms.last_mut() {
+                heads.0.insert(
+                    DeviceKey(array(row.try_get(1)?)?),
+                    positive(row.try_get(2)?),
+                );
+            }
+        }
+        Ok(rooms)
+    }
+
     /// What the room holds beyond `have`, oldest arrival first, at most `limit` envelopes.
     pub async fn page(
         &self,

@@ -18,8 +18,8 @@ use sqlx::{AnyConnection, Row};
 
 use crate::database::{Database, OpenError};
 
-pub use devices::KnownDevice;
 use devices::Lately;
+pub use devices::{KnownDevice, Proof};
 pub use history::Page;
 use pools::Pools;
 

@@ -2,10 +2,10 @@
 //! too many, and never panics.
 
 use healthsync_core::{
-    DeviceKey, DeviceToken, Envelope, Ephemeral, EphemeralKind, EventId, Kind, Millis, OptionId,
-    Person, RegistryAt, Request, Response, Reveal, RoomId, RoomKey, Scope, SealError, Sign,
-    Signature65, SignedDelegation, SignedEvent, Signing, SyncError, TokenError, VersionVector,
-    WalletVote, join_message, limits, open_ephemeral, seal_ephemeral,
+    DeviceKey, DeviceToken, Envelope, Ephemeral, EphemeralKind, EventId, Kind, MeshAnswer, MeshAsk,
+    Millis, OptionId, Person, RegistryAt, Request, Response, Reveal, RoomId, RoomKey, Scope,
+    SealError, Sign, Signature65, SignedDelegation, SignedEvent, Signing, SyncError, TokenError,
+    VersionVector, WalletVote, join_message, limits, open_ephemeral, seal_ephemeral,
 };
 use proptest::{collection::vec, option, prelude::*};
 
@@ -174,6 +174,55 @@ fn cuts_and_extra_bytes_are_refused() {
     assert_eq!(Response::decode(&longer), Err(SyncError::Trailing(1)));
     assert_eq!(Request::decode(&[]), Err(SyncError::Version));
     assert_eq!(Request::decode(&[2, 0]), Err(SyncError::Version));
+
+    let ask = MeshAsk::Rooms { after: Some(ROOM) }.encode();
+    for len in 0..ask.len() {
+        assert!(MeshAsk::decode(&ask[..len]).is_err());
+    }
+    let longer = [&ask[..], &[0]].concat();
+    assert_eq!(MeshAsk::decode(&longer), Err(SyncError::Trailing(1)));
+    let longer = [MeshAnswer::Behind.encode(), vec![0]].concat();
+    assert_eq!(MeshAnswer::decode(&longer), Err(SyncError::Trailing(1)));
+    assert_eq!(MeshAnswer::decode(&[2, 1]), Err(SyncError::Version));
+}
+
+#[test]
+fn what_relays_say_beyond_the_limits_is_refused() {
+    let refused = |answer: MeshAnswer| {
+        matches!(
+            MeshAnswer::decode(&answer.encode()),
+            Err(SyncError::Limit(_))
+        )
+    };
+    let live = |length| MeshAnswer::Live {
+        room: ROOM,
+        message: vec![1; length],
+        proof: None,
+    };
+    assert!(!refused(live(limits::ENVELOPE_BYTES + 1)));
+    assert!(refused(live(limits::ENVELOPE_BYTES + 2)));
+    let rooms = |count| MeshAnswer::Rooms {
+        rooms: vec![(ROOM, [0; 32]); count],
+        more: false,
+    };
+    assert!(!refused(rooms(limits::MESH_ROOMS)));
+    assert!(refused(rooms(limits::MESH_ROOMS + 1)));
+    let page = |envelopes, proofs| MeshAnswer::Page {
+        envelopes,
+        proofs,
+        more: false,
+    };
+    assert!(refused(page(
+        vec![vec![0; limits::ENVELOPE_BYTES + 1]],
+        vec![]
+    )));
+    assert!(refused(page(
+        vec![vec![0; limits::ENVELOPE_BYTES]; 26],
+        vec![]
+    )));
+    let proof = Device::new(1, 0).delegation;
+    assert!(!refused(page(vec![vec![0]], vec![proof.clone()])));
+    assert!(refused(page(vec![vec![0]], vec![proof.clone(), proof])));
 }
 
 #[test]
@@ -446,6 +495,7 @@ proptest! {
         let _ = Envelope::decode(&versioned);
         let _ = Request::decode(&versioned);
         let _ = Response::decode(&versioned);
+        let _ = (MeshAsk::decode(&versioned), MeshAnswer::decode(&versioned));
         let _ = open_ephemeral(&[&[1], &ROOM.0[..], &bytes].concat(), &ROOM, &key());
         let _ = DeviceToken::from_bearer(&format!("device:{}", text));
     }
@@ -467,6 +517,10 @@ proptest! {
         let device = Device::new(1, 0);
         let join = Request::Join { room: ROOM, delegation: device.delegation.clone(), device_signature: [7; 64] };
         let _ = Request::decode(&splice(&join.encode()));
+        let page = MeshAnswer::Page { envelopes: vec![vec![7; 9]], proofs: vec![device.delegation.clone()], more: true };
+        if let Ok(answer) = MeshAnswer::decode(&splice(&page.encode())) {
+            prop_assert_eq!(MeshAnswer::decode(&answer.encode()), Ok(answer));
+        }
         let json = splice(&serde_json::to_vec(&token()).unwrap());
         let _ = serde_json::from_slice::<DeviceToken>(&json).map(|token| token.verify(CHAIN, NOW));
         // What a member signs over any bytes at all: read, or refused, and folded without harm.

@@ -4,10 +4,10 @@
 use std::collections::BTreeMap;
 
 use healthsync_core::{
-    DeviceKey, DeviceToken, Envelope, Ephemeral, EphemeralKind, EventId, Kind, Measurement, Millis,
-    OptionId, Person, Pointing, RefusalCode, RegistryAt, Renewed, Request, Response, Reveal,
-    RoomKey, Scope, Shape, Sign, Signature65, Signing, VersionVector, WalletVote, join_message,
-    seal_ephemeral,
+    DeviceKey, DeviceToken, Envelope, Ephemeral, EphemeralKind, EventId, Kind, Measurement,
+    MeshAnswer, MeshAsk, Millis, OptionId, Person, Pointing, RefusalCode, RegistryAt, Renewed,
+    Request, Response, Reveal, Revocation, RoomKey, Scope, Shape, Sign, Signature65,
+    SignedRevocation, Signing, VersionVector, WalletVote, join_message, seal_ephemeral,
 };
 use sha2::{Digest, Sha256};
 
@@ -500,6 +500,51 @@ fn responses() {
     ];
     let codes: Vec<_> = codes.map(|code| hex::encode(refused(code))).into();
     insta::assert_snapshot!(codes.join(" "), @"010400026e6f 010401026e6f 010402026e6f 010403026e6f 010404026e6f 010405026e6f 010406026e6f 010407026e6f");
+}
+
+#[test]
+fn between_relays() {
+    let have = VersionVector(BTreeMap::from([(DeviceKey([1; 32]), 300)]));
+    insta::assert_snapshot!(hex::encode(have.digest()), @"c782db180f63702b643fcc172f8f579da45a5cefe6500f279a7c96b92db2cf3c");
+    insta::assert_snapshot!(hex::encode(MeshAsk::Rooms { after: None }.encode()), @"010000");
+    insta::assert_snapshot!(hex::encode(MeshAsk::Rooms { after: Some(ROOM) }.encode()), @"010001200707070707070707070707070707070707070707070707070707070707070707");
+    insta::assert_snapshot!(hex::encode(MeshAsk::Pull { room: ROOM, have }.encode()), @"010120070707070707070707070707070707070707070707070707070707070707070701200101010101010101010101010101010101010101010101010101010101010101ac02");
+
+    let device = Device::new(1, 0);
+    let live = |proof| MeshAnswer::Live {
+        room: ROOM,
+        message: vec![1, 2, 3],
+        proof,
+    };
+    insta::assert_snapshot!(hex::encode(live(None).encode()), @"01002007070707070707070707070707070707070707070707070707070707070707070301020300");
+    insta::assert_snapshot!(hex::encode(live(Some(device.delegation.clone())).encode()), @"01002007070707070707070707070707070707070707070707070707070707070707070301020301145050a4f4b3f9338c3472dcc01a87c76a144b3c9c20d4eec1869fb1b8a4e817516ad5a931557cb56805c3eb16e8f3a803d647df786980f7c4d506809acad506e9f40141654fc74614f32d17dd7ab7c9f4e27b4d6aed0ed34013d638b36c4d61058c84a84a512299b47c0b7f7a3772b14d7677a5ca1825aace7e10bfe08a10d87a90b9841b");
+    insta::assert_snapshot!(hex::encode(MeshAnswer::Behind.encode()), @"0101");
+    let revocation = Revocation {
+        person: device.person,
+        device: device.secret.public(),
+        revoked_at: 300,
+        chain_id: 31337,
+    };
+    let revoked = SignedRevocation {
+        revocation,
+        signature: Signature65([9; 65]),
+    };
+    insta::assert_snapshot!(hex::encode(MeshAnswer::Revoked(revoked).encode()), @"0102145050a4f4b3f9338c3472dcc01a87c76a144b3c9c20d4eec1869fb1b8a4e817516ad5a931557cb56805c3eb16e8f3a803d647df7869ac02e9f401410909090909090909090909090909090909090909090909090909090909090909090909090909090909090909090909090909090909090909090909090909090909");
+    let rooms = MeshAnswer::Rooms {
+        rooms: vec![(ROOM, [8; 32])],
+        more: true,
+    };
+    insta::assert_snapshot!(hex::encode(rooms.encode()), @"010301200707070707070707070707070707070707070707070707070707070707070707080808080808080808080808080808080808080808080808080808080808080801");
+    let page = MeshAnswer::Page {
+        envelopes: vec![vec![1, 2, 3]],
+        proofs: vec![device.delegation],
+        more: false,
+    };
+    insta::assert_snapshot!(hex::encode(page.encode()), @"0104010301020301145050a4f4b3f9338c3472dcc01a87c76a144b3c9c20d4eec1869fb1b8a4e817516ad5a931557cb56805c3eb16e8f3a803d647df786980f7c4d506809acad506e9f40141654fc74614f32d17dd7ab7c9f4e27b4d6aed0ed34013d638b36c4d61058c84a84a512299b47c0b7f7a3772b14d7677a5ca1825aace7e10bfe08a10d87a90b9841b00");
+    insta::assert_snapshot!(hex::encode(MeshAnswer::Unavailable.encode()), @"0105");
+    for answer in [live(None), rooms, page] {
+        assert_eq!(MeshAnswer::decode(&answer.encode()), Ok(answer));
+    }
 }
 
 #[test]

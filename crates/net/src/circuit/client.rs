@@ -2,7 +2,7 @@
 //! A circuit is a plain byte stream; [`secure`] puts noise and a multiplexer on it, and from then on
 //! the relay sees sizes only.
 
-use std::{future::poll_fn, io, pin::Pin, task::Poll, time::Duration};
+use std::{collections::VecDeque, future::poll_fn, io, pin::Pin, task::Poll, time::Duration};
 
 use futures::{AsyncRead, AsyncWrite, FutureExt, future::BoxFuture};
 use futures_timer::Delay;
@@ -181,25 +181,44 @@ pub async fn signalling(
         let (_, stream) = drive(muxer, select).await?.map_err(io::Error::other)?;
         return Ok(stream);
     }
+    // js-libp2p opens identify's stream and this one in one go.
+    let mut waiting = VecDeque::new();
     loop {
-        let stream = poll_fn(|cx| {
-            if let Poll::Ready(Err(error)) = Pin::new(&mut *muxer).poll(cx) {
-                return Poll::Ready(Err(error));
-            }
-            Pin::new(&mut *muxer).poll_inbound(cx)
-        })
-        .await
-        .map_err(io::Error::other)?;
-        match drive(muxer, listener_select_proto(stream, [protocol])).await? {
+        let stream = match waiting.pop_front() {
+            Some(stream) => stream,
+            None => next_stream(muxer).await?,
+        };
+        let select = listener_select_proto(stream, [protocol]);
+        match drive_with(muxer, select, |stream| waiting.push_back(stream)).await? {
             Ok((_, stream)) => return Ok(stream),
             Err(error) => tracing::debug!(%error, "another protocol was declined"),
         }
     }
 }
 
+async fn next_stream(muxer: &mut StreamMuxerBox) -> io::Result<SubstreamBox> {
+    poll_fn(|cx| {
+        if let Poll::Ready(Err(error)) = Pin::new(&mut *muxer).poll(cx) {
+            return Poll::Ready(Err(error));
+        }
+        Pin::new(&mut *muxer).poll_inbound(cx)
+    })
+    .await
+    .map_err(io::Error::other)
+}
+
 /// Runs `work`, which uses a stream of `muxer`, and keeps the multiplexer going meanwhile. Streams that
 /// the other side opens are dropped.
 pub async fn drive<T>(muxer: &mut StreamMuxerBox, work: impl Future<Output = T>) -> io::Result<T> {
+    drive_with(muxer, work, drop).await
+}
+
+/// Likewise; `opened` takes the streams that the other side opens. There are only as many as [`secure`] allows.
+async fn drive_with<T>(
+    muxer: &mut StreamMuxerBox,
+    work: impl Future<Output = T>,
+    mut opened: impl FnMut(SubstreamBox),
+) -> io::Result<T> {
     let mut work = std::pin::pin!(work);
     poll_fn(|cx| {
         if let Poll::Ready(value) = work.as_mut().poll(cx) {
@@ -209,7 +228,7 @@ pub async fn drive<T>(muxer: &mut StreamMuxerBox, work: impl Future<Output = T>)
             return Poll::Ready(Err(io::Error::other(error)));
         }
         while let Poll::Ready(stream) = Pin::new(&mut *muxer).poll_inbound(cx) {
-            drop(stream.map_err(io::Error::other)?);
+            opened(stream.map_err(io::Error::other)?);
         }
         Poll::Pending
     })

@@ -1,9 +1,28 @@
 //! The wire format: its bytes, what survives a round trip, and what is refused.
 
-use libp2p::identity::Keypair;
+use std::{
+    future::poll_fn,
+    pin::{Pin, pin},
+};
+
+use futures::{
+    executor::block_on,
+    future::{Either, join, pending, select, try_join},
+};
+use libp2p::{
+    core::{
+        muxing::{StreamMuxer, StreamMuxerBox, SubstreamBox},
+        upgrade::{InboundConnectionUpgrade, OutboundConnectionUpgrade, Version},
+    },
+    identity::Keypair,
+    yamux,
+};
+use multistream_select::dialer_select_proto;
 use proptest::prelude::*;
+use tokio_util::compat::TokioAsyncReadCompatExt;
 
 use super::*;
+use crate::signal;
 
 fn somebody() -> PeerId {
     Keypair::ed25519_from_bytes([7; 32])
@@ -73,6 +92,48 @@ fn what_breaks_a_rule_is_refused_by_that_rule() {
         HopMessage::decode(&[0x80; 16]),
         Err(CircuitError::Form(ProtobufError::Varint))
     );
+}
+
+async fn opened(muxer: &mut StreamMuxerBox) -> SubstreamBox {
+    poll_fn(|cx| Pin::new(&mut *muxer).poll_outbound(cx))
+        .await
+        .unwrap()
+}
+
+/// js-libp2p asks on a circuit who we are, at the same time as it signals.
+#[test]
+fn the_stream_for_signalling_is_found_beside_others() {
+    block_on(async {
+        let (near, far) = tokio::io::duplex(64 * 1024);
+        let (mut caller, mut called) = try_join(
+            yamux::Config::default().upgrade_outbound(near.compat(), "/yamux/1.0.0"),
+            yamux::Config::default().upgrade_inbound(far.compat(), "/yamux/1.0.0"),
+        )
+        .await
+        .map(|(caller, called)| (StreamMuxerBox::new(caller), StreamMuxerBox::new(called)))
+        .unwrap();
+        let calls = async {
+            let (one, other) = (opened(&mut caller).await, opened(&mut caller).await);
+            let both = join(
+                dialer_select_proto(one, ["/ipfs/id/1.0.0"], Version::V1),
+                dialer_select_proto(other, [signal::PROTOCOL], Version::V1),
+            );
+            client::drive(&mut caller, both).await.unwrap()
+        };
+        let answers = async {
+            let signals = client::signalling(&mut called, signal::PROTOCOL, false).await;
+            // What was said on a stream leaves while the multiplexer is polled.
+            client::drive(&mut called, pending::<()>()).await?;
+            signals.map(drop)
+        };
+        match select(pin!(calls), pin!(answers)).await {
+            Either::Left(((identify, signals), _)) => {
+                assert!(identify.is_err(), "declined");
+                assert!(signals.is_ok());
+            }
+            Either::Right((broken, _)) => panic!("{broken:?}"),
+        }
+    });
 }
 
 fn status() -> impl Strategy<Value = Status> {

@@ -5,6 +5,7 @@
 use std::{
     collections::BTreeSet,
     io,
+    net::Ipv4Addr,
     pin::Pin,
     sync::{Arc, Mutex},
     task::{Context, Poll},
@@ -54,9 +55,17 @@ impl Welcome {
     }
 }
 
+/// The address of a link's other end. It begins with a host, though with nobody's: identify tells the other end
+/// its address as we see it, and js-libp2p takes no identify in which that begins with none.
+fn somewhere() -> Multiaddr {
+    Multiaddr::from(Ipv4Addr::UNSPECIFIED)
+        .with(Protocol::P2pCircuit)
+        .with(Protocol::WebRTC)
+}
+
 /// The address by which `peer` is dialled.
 pub(crate) fn address(peer: PeerId) -> Multiaddr {
-    listening().with(Protocol::P2p(peer))
+    somewhere().with(Protocol::P2p(peer))
 }
 
 /// The address that takes calls.
@@ -104,10 +113,11 @@ impl Transport for CircuitTransport {
         address: Multiaddr,
         _: DialOpts,
     ) -> Result<Self::Dial, TransportError<io::Error>> {
-        let mut parts = address.iter();
-        let (Some(Protocol::P2pCircuit), Some(Protocol::WebRTC), Some(Protocol::P2p(peer))) =
-            (parts.next(), parts.next(), parts.next())
-        else {
+        let last = address.iter().last();
+        let Some(peer) = last.and_then(|part| match part {
+            Protocol::P2p(peer) => (address == self::address(peer)).then_some(peer),
+            _ => None,
+        }) else {
             return Err(TransportError::MultiaddrNotSupported(address));
         };
         let (relay, keypair, mut control, finish) = (
@@ -161,7 +171,7 @@ impl Transport for CircuitTransport {
                 listener_id,
                 upgrade,
                 local_addr: listening(),
-                send_back_addr: listening(),
+                send_back_addr: somewhere(),
             });
         }
     }

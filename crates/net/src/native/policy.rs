@@ -1,7 +1,9 @@
 //! What the relay asks of the server: who may enter a room, and the mailbox of sealed events.
 
 use async_trait::async_trait;
-use healthsync_core::{DeviceKey, Person, RefusalCode, RoomId, SignedDelegation, VersionVector};
+use healthsync_core::{
+    DeviceKey, Person, RefusalCode, RoomId, SignedDelegation, SignedRevocation, VersionVector,
+};
 
 /// A libp2p peer id in its binary form, as it goes into `join_message`.
 pub type PeerIdBytes = Vec<u8>;
@@ -66,6 +68,42 @@ pub trait Policy: Send + Sync + 'static {
         upto: VersionVector,
         limit: u32,
     ) -> Result<Page, Refusal>;
+
+    /// Rooms of the mailbox with an id greater than `after`, in the order of their ids, at most `limit`, each with
+    /// the digest of its heads.
+    async fn rooms(
+        &self,
+        after: Option<RoomId>,
+        limit: u32,
+    ) -> Result<Vec<(RoomId, [u8; 32])>, Refusal>;
+
+    /// By which wallet's word a device may write here, for other relays.
+    async fn delegation(&self, device: DeviceKey) -> Result<Option<SignedDelegation>, Refusal>;
+
+    /// As [`Policy::check`], for an envelope that another relay hands over. Whose device has sealed it is known here,
+    /// or `proof` says so.
+    async fn check_relayed(
+        &self,
+        room: RoomId,
+        envelope: &[u8],
+        proof: Option<&SignedDelegation>,
+        taken: Taken,
+    ) -> Result<(Person, DeviceKey), Refusal>;
+
+    /// Every revocation that is known, for other relays.
+    async fn revocations(&self) -> Result<Vec<SignedRevocation>, Refusal>;
+
+    /// Checks a revocation of which another relay tells, and remembers it.
+    async fn revoke(&self, revocation: SignedRevocation) -> Result<(), Refusal>;
+}
+
+/// When the relay that hands an envelope over has taken it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Taken {
+    /// Just now: who wrote it must be allowed to write now.
+    Now,
+    /// At some time: who wrote it was allowed to write then, by that relay's word.
+    Before,
 }
 
 /// A device that may enter.

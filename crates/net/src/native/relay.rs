@@ -3,6 +3,7 @@
 mod actor;
 mod circuits;
 mod jobs;
+mod mesh;
 mod rate;
 mod rooms;
 
@@ -17,7 +18,7 @@ use axum::{
     response::Response,
 };
 use futures::channel::mpsc;
-use healthsync_core::{Person, RoomId};
+use healthsync_core::{Person, RoomId, SignedRevocation};
 use libp2p::{
     Multiaddr, PeerId, Swarm, Transport as _,
     core::{
@@ -29,10 +30,14 @@ use libp2p::{
     multiaddr::Protocol,
     noise, yamux,
 };
-use tokio::{sync::oneshot, task::JoinHandle};
+use tokio::{
+    sync::{oneshot, watch},
+    task::JoinHandle,
+    time::timeout,
+};
 
 use super::{
-    Policy,
+    Dialer, Policy,
     webrtc::{SetupError, WebRtcListener, generate_certificate},
     websocket::{HandedOver, MAX_WEBSOCKET_MESSAGE},
 };
@@ -41,6 +46,8 @@ use crate::{
     behaviour::{Behaviour, MAX_NEGOTIATING_STREAMS, MAX_STREAMS, NEVER_IDLE},
 };
 use actor::Actor;
+pub use mesh::FollowError;
+use mesh::{Follower, HEAL, PROTOCOL};
 
 /// Connections that one relay holds.
 const MAX_CONNECTIONS: u32 = 2_048;
@@ -48,6 +55,8 @@ const MAX_CONNECTIONS: u32 = 2_048;
 const HANDSHAKE: Duration = Duration::from_secs(10);
 /// Upgraded sockets that may wait for the swarm to take them.
 const WAITING_SOCKETS: usize = 32;
+/// To reach another relay and open a stream to it.
+const REACH: Duration = Duration::from_secs(20);
 /// Commands that may wait for the actor.
 const WAITING_COMMANDS: usize = 256;
 
@@ -94,7 +103,7 @@ pub fn new_certificate() -> Result<String, RelayError> {
 pub struct Overloaded;
 
 /// Numbers for `/metrics`. Counters only grow; `connections`, `webrtc`, `websocket`, `rooms`,
-/// `admissions` and `circuits` are what is there now, the last as of a few seconds ago.
+/// `admissions`, `relays` and `circuits` are what is there now, the last as of a few seconds ago.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct RelayMetrics {
     /// Connections that have proved a peer id.
@@ -125,11 +134,25 @@ pub struct RelayMetrics {
     pub circuits_refused: u64,
     /// Bytes that such calls have carried.
     pub circuit_bytes: u64,
+    /// Other relays that are being followed.
+    pub relays: u64,
+    /// Envelopes that came from other relays and were new.
+    pub relayed: u64,
+    /// Envelopes that came from other relays and were refused.
+    pub relayed_refused: u64,
 }
 
 enum Command {
     Kick(RoomId, Person),
     Publish(RoomId, Vec<u8>),
+    /// The operator's name for another relay, and where it is.
+    Name {
+        origin: String,
+        peer: PeerId,
+        address: Multiaddr,
+        named: oneshot::Sender<()>,
+    },
+    Revoked(SignedRevocation),
     Stop,
 }
 
@@ -138,13 +161,24 @@ enum Command {
 pub struct Relay;
 
 /// How the server talks to the relay. Cheap to clone.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct RelayHandle {
     peer_id: PeerId,
     addresses: Vec<Multiaddr>,
     sockets: mpsc::Sender<WebSocket>,
     commands: tokio::sync::mpsc::Sender<Command>,
     metrics: Arc<Mutex<RelayMetrics>>,
+    follower: Follower,
+    control: libp2p_stream::Control,
+    knocks: watch::Receiver<u64>,
+}
+
+impl std::fmt::Debug for RelayHandle {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("RelayHandle")
+            .field("peer_id", &self.peer_id)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Relay {
@@ -182,7 +216,21 @@ impl Relay {
         let metrics = Arc::new(Mutex::new(RelayMetrics::default()));
         let (commands, command_queue) = tokio::sync::mpsc::channel(WAITING_COMMANDS);
         let (listening, addresses) = oneshot::channel();
-        let actor = Actor::new(swarm, policy, command_queue, metrics.clone(), listening);
+        let control = swarm.behaviour().streams.new_control();
+        let (knocking, knocks) = watch::channel(0);
+        let follower = Follower {
+            policy: policy.clone(),
+            commands: commands.clone(),
+            metrics: metrics.clone(),
+        };
+        let actor = Actor::new(
+            swarm,
+            policy,
+            command_queue,
+            metrics.clone(),
+            listening,
+            knocking,
+        );
         let task = tokio::spawn(actor.run());
         let addresses = match listen {
             Some(_) => {
@@ -199,6 +247,9 @@ impl Relay {
             sockets,
             commands,
             metrics,
+            follower,
+            control,
+            knocks,
         };
         Ok((handle, task))
     }
@@ -264,9 +315,60 @@ impl RelayHandle {
         true
     }
 
+    /// Follows another relay for as long as the connection lasts: takes what is said there, and asks it for what is
+    /// missing here. From now on `peer`, which the operator knows as `origin`, may follow this relay as well; a peer
+    /// that was known under that name before may not any more.
+    pub async fn follow(&self, origin: &str, peer: PeerId, address: Multiaddr) -> FollowError {
+        let (named, done) = oneshot::channel();
+        let name = Command::Name {
+            origin: origin.to_owned(),
+            peer,
+            address,
+            named,
+        };
+        if self.commands.send(name).await.is_err() || done.await.is_err() {
+            return FollowError::Stopped;
+        }
+        // Dials when there is no connection.
+        let mut control = self.control.clone();
+        let stream = match timeout(REACH, control.open_stream(peer, PROTOCOL)).await {
+            Ok(Ok(stream)) => stream,
+            Ok(Err(error)) => return FollowError::Unreachable(error.to_string()),
+            Err(_) => return FollowError::Silent,
+        };
+        let Err(ended) = self.follower.follow(stream, HEAL).await;
+        ended
+    }
+
+    /// Changes whenever a relay, named or not, wants to follow this one: a good moment to try and follow it.
+    pub fn knocks(&self) -> watch::Receiver<u64> {
+        self.knocks.clone()
+    }
+
+    /// Tells the relays that follow this one of a device whose right to speak has ended.
+    pub async fn tell_revoked(&self, revocation: SignedRevocation) {
+        let _ = self.commands.send(Command::Revoked(revocation)).await;
+    }
+
     /// Closes all connections and ends the relay's task.
     pub async fn stop(&self) {
         let _ = self.commands.send(Command::Stop).await;
+    }
+}
+
+/// One relay that is being followed, while this lives.
+struct Counted(Arc<Mutex<RelayMetrics>>);
+
+impl Counted {
+    fn new(metrics: &Arc<Mutex<RelayMetrics>>) -> Self {
+        lock(metrics).relays += 1;
+        Self(metrics.clone())
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        lock(&self.0).relays -= 1;
     }
 }
 
@@ -296,6 +398,11 @@ fn swarm(
     yamux.set_max_num_streams(MAX_STREAMS);
     let websocket = HandedOver::new(sockets)
         .upgrade(Version::V1)
+        .authenticate(noise.clone())
+        .multiplex(yamux.clone())
+        .map(|(peer, muxer), _| (peer, StreamMuxerBox::new(muxer)));
+    let dialer = Dialer
+        .upgrade(Version::V1)
         .authenticate(noise)
         .multiplex(yamux)
         .map(|(peer, muxer), _| (peer, StreamMuxerBox::new(muxer)));
@@ -306,7 +413,10 @@ fn swarm(
         ),
         None => OptionalTransport::none(),
     };
-    let transport = TransportTimeout::new(websocket.or_transport(webrtc), HANDSHAKE)
+    let listeners = websocket
+        .or_transport(webrtc)
+        .map(|either, _| either.into_inner());
+    let transport = TransportTimeout::new(listeners.or_transport(dialer), HANDSHAKE)
         .map(|either, _| either.into_inner())
         .boxed();
     Ok(Swarm::new(

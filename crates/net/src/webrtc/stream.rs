@@ -95,6 +95,8 @@ struct Halves<C> {
     outgoing: Outgoing,
     /// FIN_ACK is sent.
     confirmed: bool,
+    /// STOP_SENDING is sent.
+    refused: bool,
     /// What went wrong and the user has not heard yet.
     failed: Option<io::Error>,
     /// The user, while it waits for something to read.
@@ -186,23 +188,44 @@ impl<C: Channel> Halves<C> {
         Ok(())
     }
 
-    /// The user is gone: says so, as far as the other side does not know yet.
+    /// The user is gone: says so, as far as the other side has to know, and as libp2p's yamux does. Whoever has
+    /// read everything to the end breaks nothing off. Whoever has said everything hears the rest out: the other side
+    /// may be about to close by itself, and is told to stop only if it goes on.
     fn abandon(&mut self) -> io::Result<()> {
+        let heard_all = self.incoming == Incoming::Ended && self.unread.is_empty();
         self.unread = Bytes::new();
-        if self.outgoing == Outgoing::Open {
-            self.outgoing = Outgoing::Reset;
-            self.channel.send(&Frame::encode_flag(Flag::Reset))?;
-        }
-        if self.incoming == Incoming::Open {
-            self.channel.send(&Frame::encode_flag(Flag::StopSending))?;
+        match self.outgoing {
+            Outgoing::Open if heard_all => {
+                self.outgoing = Outgoing::Finished;
+                self.channel.send(&Frame::encode_flag(Flag::Fin))?;
+            }
+            Outgoing::Open => {
+                self.outgoing = Outgoing::Reset;
+                self.channel.send(&Frame::encode_flag(Flag::Reset))?;
+                self.refuse()?;
+            }
+            _ => {}
         }
         self.confirm()
+    }
+
+    /// Nobody reads here any more.
+    fn refuse(&mut self) -> io::Result<()> {
+        if self.incoming == Incoming::Open && !self.refused {
+            self.refused = true;
+            self.channel.send(&Frame::encode_flag(Flag::StopSending))?;
+        }
+        Ok(())
     }
 
     /// Reads on for the flags alone, until both sides are done.
     fn poll_done(&mut self) -> Poll<()> {
         loop {
-            self.unread = Bytes::new();
+            if !self.unread.is_empty() {
+                self.unread = Bytes::new();
+                // An error means that the channel is gone; that shows below.
+                let _ = self.refuse();
+            }
             let done = match self.outgoing {
                 Outgoing::Open | Outgoing::Finished => false,
                 Outgoing::Stopped | Outgoing::Acknowledged => self.incoming != Incoming::Open,
@@ -259,6 +282,7 @@ pub fn open<C: Channel>(channel: C) -> (Stream<C>, Keeper<C>) {
         incoming: Incoming::Open,
         outgoing: Outgoing::Open,
         confirmed: false,
+        refused: false,
         failed: None,
         reader: None,
         keeper: None,

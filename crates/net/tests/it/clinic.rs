@@ -5,43 +5,30 @@ use std::{
     net::SocketAddr,
     sync::{
         Arc, Mutex,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicU8, Ordering},
     },
     time::Duration,
 };
 
 use async_trait::async_trait;
-use axum::{
-    Router,
-    extract::ws::{Message, WebSocketUpgrade},
-    routing::get,
-    serve::ListenerExt,
-};
-use futures::{
-    FutureExt, SinkExt, StreamExt,
-    channel::mpsc,
-    future::{self, BoxFuture},
-};
+use axum::{Router, extract::ws::WebSocketUpgrade, routing::get, serve::ListenerExt};
+use futures::{FutureExt, StreamExt, channel::mpsc, future};
 use healthsync_core::{
     Delegation, DeviceKey, DeviceSecret, Envelope, Event, EventId, Kind, Millis, Person,
-    RefusalCode, RoomId, RoomKey, SignedDelegation, SignedEvent, VersionVector, eth, join_message,
+    RefusalCode, RoomId, RoomKey, SignedDelegation, SignedEvent, SignedRevocation, VersionVector,
+    eth, join_message,
 };
 use healthsync_net::{
     Admission, Keypair, NetEvent, NodeConfig, NodeHandle, Outcome, Page, PeerIdBytes, Policy,
-    Prefer, Refusal, Relay, RelayConfig, RelayHandle, State, Status, address, blob,
-    circuit::Finish, client, native::WebSocketStream, websocket_multiaddr,
+    Prefer, Refusal, Relay, RelayConfig, RelayHandle, State, Status, Taken, blob, circuit::Finish,
+    client, native::Dialer, websocket_multiaddr,
 };
 use libp2p::{
     Multiaddr, Transport,
-    core::{
-        muxing::StreamMuxerBox,
-        transport::{Boxed, DialOpts, ListenerId, TransportError, TransportEvent},
-        upgrade::Version,
-    },
+    core::{muxing::StreamMuxerBox, transport::Boxed, upgrade::Version},
     noise, yamux,
 };
 use tokio::{net::TcpListener, task::JoinHandle};
-use tokio_tungstenite::tungstenite;
 
 pub(crate) const CHAIN: u64 = 31_337;
 pub(crate) const NOW: Millis = Millis(1_900_000_000_000);
@@ -50,15 +37,21 @@ pub(crate) const ROOM: RoomId = RoomId([7; 32]);
 /// Long enough for a loaded machine; reached only by a failure.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
-type Kept = BTreeMap<(DeviceKey, u64), Vec<u8>>;
+pub(crate) type Kept = BTreeMap<(DeviceKey, u64), Vec<u8>>;
 
 /// The registry's list and the mailbox, in memory.
 #[derive(Default)]
 pub(crate) struct Mailbox {
     allowed: Mutex<HashSet<(RoomId, Person)>>,
     rooms: Mutex<BTreeMap<RoomId, Kept>>,
+    proofs: Mutex<BTreeMap<DeviceKey, SignedDelegation>>,
+    revoked: Mutex<Vec<SignedRevocation>>,
     /// Nothing more can be kept.
     pub(crate) disk_is_full: AtomicBool,
+    /// Each device's envelopes are kept without a gap only, as the server's mailbox does.
+    pub(crate) in_order: AtomicBool,
+    /// Each relay has topics of its own; 0 for tests with one relay.
+    pub(crate) topics: AtomicU8,
 }
 
 impl Mailbox {
@@ -72,6 +65,27 @@ impl Mailbox {
 
     pub(crate) fn topic(room: RoomId) -> String {
         format!("topic-{}", &room.to_string()[2..18])
+    }
+
+    /// What is kept of `room`, by device and number.
+    pub(crate) fn kept(&self, room: RoomId) -> Kept {
+        let rooms = self.rooms.lock().unwrap();
+        rooms.get(&room).cloned().unwrap_or_default()
+    }
+
+    /// Keeps these bytes unseen, as a mailbox in wrong hands may.
+    pub(crate) fn plant(&self, room: RoomId, device: DeviceKey, seq: u64, bytes: Vec<u8>) {
+        let mut rooms = self.rooms.lock().unwrap();
+        rooms.entry(room).or_default().insert((device, seq), bytes);
+    }
+
+    pub(crate) fn revoked(&self) -> Vec<SignedRevocation> {
+        self.revoked.lock().unwrap().clone()
+    }
+
+    pub(crate) fn introduce(&self, proof: SignedDelegation) {
+        let device = proof.delegation.device;
+        self.proofs.lock().unwrap().insert(device, proof);
     }
 
     fn heads_of(&self, room: RoomId) -> VersionVector {
@@ -110,10 +124,14 @@ impl Policy for Mailbox {
             let text = "You are not a member of this room.";
             return Err(Refusal::new(RefusalCode::NotAllowed, text));
         }
+        self.introduce(delegation.clone());
         Ok(Admission {
             person,
             device,
-            topic: Self::topic(room),
+            topic: match self.topics.load(Ordering::Relaxed) {
+                0 => Self::topic(room),
+                n => format!("{n}-{}", Self::topic(room)),
+            },
             have: self.heads_of(room),
         })
     }
@@ -135,6 +153,11 @@ impl Policy for Mailbox {
             return Err(Refusal::new(RefusalCode::Unavailable, text));
         }
         let decoded = Envelope::decode_unverified(&envelope).expect("it was checked");
+        let head = self.heads_of(decoded.room).get(&decoded.device);
+        if self.in_order.load(Ordering::Relaxed) && decoded.seq > head + 1 {
+            let text = "Something before it is missing.";
+            return Err(Refusal::new(RefusalCode::NotAllowed, text));
+        }
         let mut rooms = self.rooms.lock().unwrap();
         let kept = rooms
             .entry(decoded.room)
@@ -188,6 +211,66 @@ impl Policy for Mailbox {
             more: wanted.len() > limit,
             envelopes: wanted.into_iter().take(limit).collect(),
         })
+    }
+
+    async fn rooms(
+        &self,
+        after: Option<RoomId>,
+        limit: u32,
+    ) -> Result<Vec<(RoomId, [u8; 32])>, Refusal> {
+        let rooms: Vec<RoomId> = self.rooms.lock().unwrap().keys().copied().collect();
+        Ok(rooms
+            .into_iter()
+            .filter(|room| after.is_none_or(|after| *room > after))
+            .take(limit as usize)
+            .map(|room| (room, self.heads_of(room).digest()))
+            .collect())
+    }
+
+    async fn delegation(&self, device: DeviceKey) -> Result<Option<SignedDelegation>, Refusal> {
+        Ok(self.proofs.lock().unwrap().get(&device).cloned())
+    }
+
+    async fn check_relayed(
+        &self,
+        room: RoomId,
+        envelope: &[u8],
+        proof: Option<&SignedDelegation>,
+        _: Taken,
+    ) -> Result<(Person, DeviceKey), Refusal> {
+        let bad = |text: String| Refusal::new(RefusalCode::BadDelegation, text);
+        let decoded = Envelope::decode(envelope).map_err(|error| bad(error.to_string()))?;
+        let known = self.delegation(decoded.device).await?;
+        let Some(proof) = known.or(proof.cloned()) else {
+            return Err(bad("Nobody has said whose device this is.".into()));
+        };
+        proof
+            .verify(CHAIN)
+            .map_err(|error| bad(error.to_string()))?;
+        let person = proof.delegation.person;
+        if proof.delegation.device != decoded.device {
+            return Err(bad("The delegation is of another device.".into()));
+        }
+        if !self.allowed.lock().unwrap().contains(&(room, person)) {
+            let text = "Not a member of this room.";
+            return Err(Refusal::new(RefusalCode::NotAllowed, text));
+        }
+        self.introduce(proof);
+        Ok((person, decoded.device))
+    }
+
+    async fn revocations(&self) -> Result<Vec<SignedRevocation>, Refusal> {
+        Ok(self.revoked())
+    }
+
+    async fn revoke(&self, revocation: SignedRevocation) -> Result<(), Refusal> {
+        let checked = revocation.verify(CHAIN);
+        checked.map_err(|error| Refusal::new(RefusalCode::BadDelegation, error.to_string()))?;
+        let mut revoked = self.revoked.lock().unwrap();
+        if !revoked.contains(&revocation) {
+            revoked.push(revocation);
+        }
+        Ok(())
     }
 }
 
@@ -424,89 +507,4 @@ pub(crate) fn websocket_transport(keypair: &Keypair) -> Boxed<(libp2p::PeerId, S
         .multiplex(yamux::Config::default())
         .map(|(peer, muxer), _| (peer, StreamMuxerBox::new(muxer)))
         .boxed()
-}
-
-struct Dialer;
-
-type Socket = WebSocketStream<Box<dyn AxumSocket>>;
-
-trait AxumSocket:
-    futures::Stream<Item = Result<Message, tungstenite::Error>>
-    + futures::Sink<Message, Error = tungstenite::Error>
-    + Send
-    + Unpin
-{
-}
-impl<T> AxumSocket for T where
-    T: futures::Stream<Item = Result<Message, tungstenite::Error>>
-        + futures::Sink<Message, Error = tungstenite::Error>
-        + Send
-        + Unpin
-{
-}
-
-impl Transport for Dialer {
-    type Output = Socket;
-    type Error = std::io::Error;
-    type ListenerUpgrade = future::Pending<std::io::Result<Socket>>;
-    type Dial = BoxFuture<'static, std::io::Result<Socket>>;
-
-    fn listen_on(
-        &mut self,
-        _: ListenerId,
-        address: Multiaddr,
-    ) -> Result<(), TransportError<std::io::Error>> {
-        Err(TransportError::MultiaddrNotSupported(address))
-    }
-
-    fn remove_listener(&mut self, _: ListenerId) -> bool {
-        false
-    }
-
-    fn dial(
-        &mut self,
-        address: Multiaddr,
-        _: DialOpts,
-    ) -> Result<Self::Dial, TransportError<std::io::Error>> {
-        let url = address::websocket_url(&address)
-            .ok_or(TransportError::MultiaddrNotSupported(address))?;
-        Ok(async move {
-            let (socket, _) = tokio_tungstenite::connect_async_with_config(url, None, true)
-                .await
-                .map_err(std::io::Error::other)?;
-            let socket = socket
-                .map(|message| message.map(to_axum))
-                .with(|message| future::ready(Ok(to_tungstenite(message))));
-            Ok(WebSocketStream::new(Box::new(socket) as Box<dyn AxumSocket>))
-        }
-        .boxed())
-    }
-
-    fn poll(
-        self: std::pin::Pin<&mut Self>,
-        _: &mut std::task::Context<'_>,
-    ) -> std::task::Poll<TransportEvent<Self::ListenerUpgrade, std::io::Error>> {
-        std::task::Poll::Pending
-    }
-}
-
-fn to_axum(message: tungstenite::Message) -> Message {
-    match message {
-        tungstenite::Message::Binary(bytes) => Message::Binary(bytes),
-        tungstenite::Message::Text(text) => Message::Text(text.as_str().into()),
-        tungstenite::Message::Ping(bytes) => Message::Ping(bytes),
-        tungstenite::Message::Pong(bytes) => Message::Pong(bytes),
-        tungstenite::Message::Close(_) => Message::Close(None),
-        tungstenite::Message::Frame(_) => Message::Binary(Default::default()),
-    }
-}
-
-fn to_tungstenite(message: Message) -> tungstenite::Message {
-    match message {
-        Message::Binary(bytes) => tungstenite::Message::Binary(bytes),
-        Message::Text(text) => tungstenite::Message::Text(text.as_str().into()),
-        Message::Ping(bytes) => tungstenite::Message::Ping(bytes),
-        Message::Pong(bytes) => tungstenite::Message::Pong(bytes),
-        Message::Close(_) => tungstenite::Message::Close(None),
-    }
 }

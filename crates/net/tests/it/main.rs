@@ -8,6 +8,7 @@ mod direct;
 mod links;
 mod pieces;
 mod reconnect;
+mod relays;
 mod room;
 mod strangers;
 mod webrtc;

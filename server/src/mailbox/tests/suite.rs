@@ -13,7 +13,7 @@ type Check = fn(Mailbox) -> Pin<Box<dyn Future<Output = ()> + Send>>;
 
 const DAY: u64 = 24 * 60 * 60 * 1000;
 
-pub(super) const ALL: [Check; 9] = [
+pub(super) const ALL: [Check; 11] = [
     |mailbox| Box::pin(forks_and_gaps_are_refused(mailbox)),
     |mailbox| Box::pin(pages_hold_what_is_missed_each_device_in_order(mailbox)),
     |mailbox| Box::pin(the_newest_come_first_with_what_makes_them_count(mailbox)),
@@ -22,6 +22,7 @@ pub(super) const ALL: [Check; 9] = [
     |mailbox| Box::pin(a_person_has_a_quota_in_each_room(mailbox)),
     |mailbox| Box::pin(devices_are_remembered_and_renewed(mailbox)),
     |mailbox| Box::pin(revoked_devices_stay_revoked(mailbox)),
+    |mailbox| Box::pin(rooms_are_listed_in_order_with_their_heads(mailbox)),
     |mailbox| Box::pin(silent_rooms_are_forgotten_and_go_on(mailbox)),
     |mailbox| Box::pin(a_room_is_kept_as_long_as_its_owner_said_last(mailbox)),
 ];
@@ -196,21 +197,29 @@ async fn devices_are_remembered_and_renewed(mailbox: Mailbox) {
         let known = KnownDevice {
             person: ada.person,
             expires_at,
+            proof: None,
         };
         mailbox.remember_device(device, known).await.expect("kept");
         assert_eq!(mailbox.device(device).await.expect("asked"), Some(known));
+        assert_eq!(known.delegation(device, 31337), None);
     }
+    // With what the wallet has signed, it can be shown to others as it was.
+    let known = KnownDevice::of(&ada.delegation);
+    mailbox.remember_device(device, known).await.expect("kept");
+    let kept = mailbox.device(device).await.expect("asked").expect("known");
+    assert_eq!(kept.delegation(device, 31337), Some(ada.delegation));
 }
 
 async fn revoked_devices_stay_revoked(mailbox: Mailbox) {
     let (ada, eve) = (Someone::new(1), Someone::new(2));
     let device = ada.device.public();
-    let revocation = ada.revokes(device).revocation;
+    let revocation = ada.revokes(device);
     let stranger = mailbox.revoke_device(&revocation).await.expect("asked");
     assert!(!stranger, "she has no device here");
     let known = KnownDevice {
         person: ada.person,
         expires_at: 100,
+        proof: None,
     };
     mailbox.remember_device(device, known).await.expect("kept");
     for _ in 0..2 {
@@ -228,6 +237,39 @@ async fn revoked_devices_stay_revoked(mailbox: Mailbox) {
     let is_revoked = async |person| mailbox.is_revoked(device, person).await.expect("asked");
     assert!(is_revoked(ada.person).await);
     assert!(!is_revoked(eve.person).await, "for her it never spoke");
+    // Of people who have no device here, as another relay tells.
+    let hers = eve.revokes(eve.device.public());
+    assert!(!mailbox.revoke_device(&hers).await.expect("asked"));
+    assert!(mailbox.revoke_any_device(&hers).await.expect("kept"));
+    let mut all = mailbox.revocations(31337).await.expect("a list");
+    all.sort_by_key(|signed| signed.revocation.person == eve.person);
+    assert_eq!(all, [revocation, hers]);
+}
+
+async fn rooms_are_listed_in_order_with_their_heads(mailbox: Mailbox) {
+    let rooms: Vec<RoomId> = [5, 1, 9, 255].map(|n| RoomId([n; 32])).into();
+    let (mut ada, ben) = (Someone::new(1), Someone::new(2));
+    for room in &rooms {
+        let mut ben = Someone::new(2);
+        let envelope = ben.says(*room, "a word");
+        store(&mailbox, &ben, &envelope).await.expect("stored");
+    }
+    for text in ["one", "two"] {
+        let envelope = ada.says(rooms[1], text);
+        store(&mailbox, &ada, &envelope).await.expect("stored");
+    }
+    let listed = async |after, limit| mailbox.rooms(after, limit).await.expect("a list");
+    let all = listed(None, 10).await;
+    let ids: Vec<RoomId> = all.iter().map(|(room, _)| *room).collect();
+    assert_eq!(ids, [rooms[1], rooms[0], rooms[2], rooms[3]]);
+    for (room, heads) in &all {
+        assert_eq!(*heads, mailbox.heads(*room).await.expect("heads"));
+    }
+    assert_eq!(all[0].1.get(&ada.device.public()), 2);
+    assert_eq!(all[0].1.get(&ben.device.public()), 1);
+    assert_eq!(listed(None, 2).await, all[..2]);
+    assert_eq!(listed(Some(rooms[0]), 10).await, all[2..]);
+    assert!(listed(Some(rooms[3]), 10).await.is_empty());
 }
 
 async fn a_room_is_kept_as_long_as_its_owner_said_last(mailbox: Mailbox) {

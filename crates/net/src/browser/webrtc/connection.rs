@@ -14,8 +14,8 @@ use libp2p::core::muxing::{StreamMuxer, StreamMuxerEvent};
 use send_wrapper::SendWrapper;
 use wasm_bindgen::{JsCast, JsValue, closure::Closure};
 use web_sys::{
-    RtcConfiguration, RtcDataChannelEvent, RtcIceConnectionState, RtcIceServer, RtcPeerConnection,
-    RtcPeerConnectionIceEvent, RtcPeerConnectionState,
+    EventTarget, RtcConfiguration, RtcDataChannelEvent, RtcIceConnectionState, RtcIceServer,
+    RtcPeerConnection, RtcPeerConnectionIceEvent, RtcPeerConnectionState,
 };
 
 use super::{channel::Channel, thrown};
@@ -36,7 +36,7 @@ pub(super) struct Peer {
     events: Rc<RefCell<Events>>,
     // Kept alive for as long as the connection may call them; `Drop` detaches them first.
     _on_channel: Closure<dyn FnMut(RtcDataChannelEvent)>,
-    _on_state: Closure<dyn FnMut()>,
+    on_state: Closure<dyn FnMut()>,
     _on_candidate: Closure<dyn FnMut(RtcPeerConnectionIceEvent)>,
 }
 
@@ -45,8 +45,12 @@ struct Events {
     waiting: VecDeque<Channel>,
     inbound: Option<Waker>,
     state: Option<Waker>,
-    /// The caller's [`INIT`] channel: held, because dropping it would close it.
+    /// The caller's [`INIT`] channel, at both ends: held, because dropping it would close it. Others close it
+    /// once they are connected, and mean nothing by that.
     init: Option<Channel>,
+    /// What carries the data channels: it tells at once that the other side has closed the connection, which
+    /// the connection itself does not.
+    sctp: Option<EventTarget>,
     candidates: VecDeque<String>,
     candidate: Option<Waker>,
 }
@@ -124,9 +128,36 @@ impl Peer {
             max_frame,
             events,
             _on_channel: on_channel,
-            _on_state: on_state,
+            on_state,
             _on_candidate: on_candidate,
         })
+    }
+
+    /// Keeps the caller's [`INIT`] channel.
+    pub(super) fn hold(&self, init: Channel) {
+        self.events.borrow_mut().init = Some(init);
+    }
+
+    /// From now on [`Peer::poll_failed`] knows when the other side closes the connection. For when there is
+    /// one; a browser without this learns it from silence.
+    fn watch(&self) {
+        let sctp = js_sys::Reflect::get(&self.connection, &JsValue::from_str("sctp"));
+        let Some(sctp) = sctp.ok().and_then(|it| it.dyn_into::<EventTarget>().ok()) else {
+            return;
+        };
+        let on_state = self.on_state.as_ref().unchecked_ref();
+        // Throws for nothing that could be given here.
+        let _ = sctp.add_event_listener_with_callback("statechange", on_state);
+        self.events.borrow_mut().sctp = Some(sctp);
+    }
+
+    fn is_closed_there(&self) -> bool {
+        let events = self.events.borrow();
+        let state = events
+            .sctp
+            .as_ref()
+            .and_then(|sctp| js_sys::Reflect::get(sctp, &JsValue::from_str("state")).ok());
+        state.is_some_and(|state| state == "closed")
     }
 
     /// The next candidate of our own, as JSON.
@@ -166,6 +197,7 @@ impl Peer {
             RtcPeerConnectionState::Closed => {
                 Poll::Ready(io::Error::from(io::ErrorKind::ConnectionAborted))
             }
+            _ if self.is_closed_there() => Poll::Ready(closed_there()),
             _ => {
                 self.events.borrow_mut().state = Some(cx.waker().clone());
                 Poll::Pending
@@ -174,8 +206,17 @@ impl Peer {
     }
 }
 
+fn closed_there() -> io::Error {
+    let text = "the other side closed the connection";
+    io::Error::new(io::ErrorKind::ConnectionReset, text)
+}
+
 impl Drop for Peer {
     fn drop(&mut self) {
+        if let Some(sctp) = self.events.borrow_mut().sctp.take() {
+            let on_state = self.on_state.as_ref().unchecked_ref();
+            let _ = sctp.remove_event_listener_with_callback("statechange", on_state);
+        }
         self.connection.set_ondatachannel(None);
         self.connection.set_onicecandidate(None);
         self.connection.set_onconnectionstatechange(None);
@@ -189,7 +230,7 @@ pub(in crate::browser) struct Connection {
     opening: Option<Channel>,
     keepers: FuturesUnordered<Keeper<Channel>>,
     idle: Option<Waker>,
-    /// The channel of the handshake, if it was ours to open. It stays open: closing it can block later
+    /// The channel of WebRTC-direct's handshake. It stays open: closing it can block later
     /// ones (rust-libp2p issue 5986), and when the other side closes, it is the first to tell.
     handshake: Option<Channel>,
     peer: SendWrapper<Peer>,
@@ -197,19 +238,21 @@ pub(in crate::browser) struct Connection {
 
 impl Connection {
     /// A connection whose other side was proved in another way.
-    pub(super) fn new(peer: Peer, handshake: Option<Channel>) -> Self {
+    pub(super) fn new(peer: Peer) -> Self {
+        peer.watch();
         Self {
             opening: None,
             keepers: FuturesUnordered::new(),
             idle: None,
-            handshake,
+            handshake: None,
             peer: SendWrapper::new(peer),
         }
     }
 
     /// A connection after noise on channel 0, which `keeper` looks after.
     pub(super) fn proved(peer: Peer, handshake: Channel, keeper: Keeper<Channel>) -> Self {
-        let connection = Self::new(peer, Some(handshake));
+        let mut connection = Self::new(peer);
+        connection.handshake = Some(handshake);
         connection.keepers.push(keeper.keep_open());
         connection
     }
@@ -281,8 +324,7 @@ impl StreamMuxer for Connection {
         }
         let handshake = self.handshake.as_ref();
         if handshake.is_some_and(|channel| channel.poll_closed(cx).is_ready()) {
-            let text = "the other side closed the connection";
-            return Poll::Ready(Err(io::Error::new(io::ErrorKind::ConnectionReset, text)));
+            return Poll::Ready(Err(closed_there()));
         }
         loop {
             match ready!(self.keepers.poll_next_unpin(cx)) {

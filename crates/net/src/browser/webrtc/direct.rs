@@ -5,11 +5,14 @@
 
 use std::{future::poll_fn, io, sync::Arc, time::Duration};
 
-use futures::{AsyncReadExt, AsyncWriteExt, FutureExt, StreamExt, stream};
+use futures::{
+    AsyncReadExt, AsyncWriteExt, FutureExt, StreamExt,
+    stream::{self, Fuse, LocalBoxStream},
+};
 use libp2p::core::muxing::StreamMuxerBox;
 use send_wrapper::SendWrapper;
 use wasm_bindgen::JsCast;
-use wasm_bindgen_futures::JsFuture;
+use wasm_bindgen_futures::{JsFuture, spawn_local};
 use web_sys::{RtcIceCandidateInit, RtcSdpType};
 
 use super::{
@@ -31,6 +34,12 @@ use crate::{
 /// From the first message to a connection.
 const LIMIT: Duration = Duration::from_secs(20);
 
+/// For the other side to see that the link stands, and close the signalling.
+const PARTING: Duration = Duration::from_secs(5);
+
+/// What the other side says, in order.
+type Said = Fuse<LocalBoxStream<'static, io::Result<Message>>>;
+
 /// How a browser makes a link of a secured circuit.
 pub(in crate::browser) fn finish(stun: Vec<String>) -> Finish {
     let stun = Arc::new(stun);
@@ -46,10 +55,23 @@ async fn link((remote, mut circuit): Secured, role: Role, stun: &[String]) -> io
     let signals = client::signalling(&mut circuit, signal::PROTOCOL, caller).await?;
     let peer = Peer::new(stun, MAX_FRAME)?;
     // Without a channel a browser describes no data session.
-    let init = caller.then(|| Channel::new(peer.connection.create_data_channel(INIT), MAX_FRAME));
-    client::drive(&mut circuit, agree(signals, role, &peer)).await??;
-    let connection = Connection::new(peer, init);
-    Ok((remote, StreamMuxerBox::new(connection)))
+    if caller {
+        let init = peer.connection.create_data_channel(INIT);
+        peer.hold(Channel::new(init, MAX_FRAME));
+    }
+    let said = client::drive(&mut circuit, agree(signals, role, &peer)).await??;
+    spawn_local(part(circuit, said));
+    Ok((remote, StreamMuxerBox::new(Connection::new(peer))))
+}
+
+/// Leaves the circuit to the other side until it has closed the stream as well: cut off in its last words, it
+/// might give up the link with them.
+async fn part(mut circuit: StreamMuxerBox, mut said: Said) {
+    let heard_out = async move { while let Some(Ok(_)) = said.next().await {} };
+    let parting = SendWrapper::new(client::drive(&mut circuit, heard_out)).boxed();
+    if let Err(error) = client::within(PARTING, parting).await {
+        tracing::debug!(%error, "the other side does not close the signalling");
+    }
 }
 
 /// What may happen next while the two agree.
@@ -59,9 +81,10 @@ enum Next {
     Connected(io::Result<()>),
 }
 
-async fn agree<S>(signals: S, role: Role, peer: &Peer) -> io::Result<()>
+/// Until the two are connected; gives what the other side may say yet.
+async fn agree<S>(signals: S, role: Role, peer: &Peer) -> io::Result<Said>
 where
-    S: futures::AsyncRead + futures::AsyncWrite + Unpin + Send,
+    S: futures::AsyncRead + futures::AsyncWrite + Unpin + Send + 'static,
 {
     let (reader, mut writer) = signals.split();
     let mut said = stream::unfold(reader, |mut reader| async {
@@ -108,7 +131,7 @@ where
     }
     // Step 8: a link that stands needs the circuit no longer. An error means that it is gone.
     let _ = writer.close().await;
-    Ok(())
+    Ok(said)
 }
 
 async fn next_message<S>(said: &mut S, listening: bool) -> io::Result<Message>

@@ -16,13 +16,14 @@ use libp2p::{
     request_response::{self, ResponseChannel},
     swarm::{ConnectionId, SwarmEvent},
 };
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 
 use super::{
     Command, RelayMetrics,
     circuits::{Circuits, Question},
     jobs::{Done, Job, names_room, refused},
     lock,
+    mesh::{Live, Mesh},
     rate::Bucket,
     rooms::{Admitted, Rooms},
 };
@@ -68,6 +69,7 @@ pub(super) struct Actor {
     peers: HashMap<PeerId, Peer>,
     rooms: Rooms,
     circuits: Circuits,
+    mesh: Mesh,
     jobs: FuturesUnordered<BoxFuture<'static, (PeerId, u64, Done)>>,
     /// Gossip that waits for the mailbox, and who brought it.
     undecided: HashMap<MessageId, PeerId>,
@@ -84,11 +86,14 @@ impl Actor {
         commands: mpsc::Receiver<Command>,
         metrics: Arc<Mutex<RelayMetrics>>,
         listening: oneshot::Sender<Multiaddr>,
+        knocks: watch::Sender<u64>,
     ) -> Self {
         let circuits = Circuits::new(swarm.behaviour().streams.new_control());
+        let mesh = Mesh::new(swarm.behaviour().streams.new_control(), knocks);
         Self {
             swarm,
             circuits,
+            mesh,
             policy,
             commands,
             metrics,
@@ -110,9 +115,25 @@ impl Actor {
                 event = self.swarm.select_next_some() => self.on_swarm(event),
                 Some((peer, kicks, done)) = self.jobs.next() => self.on_done(peer, kicks, done),
                 question = self.circuits.next() => self.on_circuit(question),
+                (peer, stream) = self.mesh.next() => {
+                    if !self.mesh.answer(peer, stream, self.policy.clone()) {
+                        self.strike(peer, "is no relay that the operator has named");
+                    }
+                }
                 command = self.commands.recv() => match command {
                     Some(Command::Kick(room, person)) => self.kick(room, person),
-                    Some(Command::Publish(room, data)) => self.publish(room, data),
+                    Some(Command::Publish(room, data)) => {
+                        self.publish(room, data);
+                    }
+                    Some(Command::Name { origin, peer, address, named }) => {
+                        self.swarm.add_peer_address(peer, address);
+                        self.mesh.name(origin, peer);
+                        // Err means that nobody waits any more.
+                        let _ = named.send(());
+                    }
+                    Some(Command::Revoked(revocation)) => {
+                        self.mesh.tell(Live::Revoked(Arc::new(revocation)));
+                    }
                     Some(Command::Stop) | None => return,
                 },
                 _ = sweep.tick() => self.cut_the_silent(),
@@ -267,7 +288,8 @@ impl Actor {
                     .rooms
                     .of_topic(&topic)
                     .is_some_and(|room| self.rooms.admitted(peer_id, room).is_some());
-                if !joined {
+                // Another relay has topics of its own, which lead nowhere here.
+                if !joined && !self.mesh.knows(&peer_id) {
                     self.cut(peer_id, "subscribed to a topic that it has not joined");
                 }
             }
@@ -305,7 +327,10 @@ impl Actor {
             return self.decide(&id, from, MessageAcceptance::Ignore);
         }
         match kind {
-            GossipKind::Ephemeral => self.decide(&id, from, MessageAcceptance::Accept),
+            GossipKind::Ephemeral => {
+                self.decide(&id, from, MessageAcceptance::Accept);
+                self.mesh.tell(Live::Said(room, message.data.into()));
+            }
             GossipKind::Envelope => {
                 self.undecided.insert(id.clone(), from);
                 let envelope = content.to_vec();
@@ -352,20 +377,26 @@ impl Actor {
         }
     }
 
-    fn publish(&mut self, room: RoomId, data: Vec<u8>) {
+    /// Tells the room, and says whether this was the first that anybody was told of it.
+    fn publish(&mut self, room: RoomId, data: Vec<u8>) -> bool {
         let Some(topic) = self.rooms.topic(room).map(IdentTopic::new) else {
-            return; // Nobody is there to hear it.
+            return true; // Nobody is there to hear it.
         };
         let id = gossip::message_id(&data);
         match self.swarm.behaviour_mut().gossip.publish(topic, data) {
-            Ok(_) | Err(PublishError::NoPeersSubscribedToTopic) => {}
+            Ok(_) | Err(PublishError::NoPeersSubscribedToTopic) => true,
             // It came by gossip too and waits for the mailbox, which knows it by now.
-            Err(PublishError::Duplicate) => {
-                if let Some(from) = self.undecided.remove(&id) {
+            Err(PublishError::Duplicate) => match self.undecided.remove(&id) {
+                Some(from) => {
                     self.decide(&id, from, MessageAcceptance::Accept);
+                    true
                 }
+                None => false,
+            },
+            Err(error) => {
+                tracing::debug!(%error, "an envelope was not published");
+                true
             }
-            Err(error) => tracing::debug!(%error, "an envelope was not published"),
         }
     }
 
@@ -544,8 +575,10 @@ impl Actor {
                 channel,
             } => {
                 for envelope in new {
-                    if let Some(data) = gossip::encode(GossipKind::Envelope, &envelope) {
-                        self.publish(room, data);
+                    if let Some(data) = gossip::encode(GossipKind::Envelope, &envelope)
+                        && self.publish(room, data.clone())
+                    {
+                        self.mesh.tell(Live::Said(room, data.into()));
                     }
                 }
                 self.answer(response, channel);
@@ -558,7 +591,11 @@ impl Actor {
                 self.count_rooms();
                 self.answer(Response::Left, channel);
             }
-            Done::Gossip { message, result } => self.checked(peer, &message, result),
+            Done::Gossip {
+                room,
+                message,
+                result,
+            } => self.checked(peer, room, &message, result),
             Done::Kept => {}
         }
         if let Some(entry) = self.peers.get_mut(&peer) {
@@ -619,6 +656,7 @@ impl Actor {
     fn checked(
         &mut self,
         from: PeerId,
+        room: RoomId,
         id: &MessageId,
         result: Result<(Admitted, Vec<u8>), Refusal>,
     ) {
@@ -629,6 +667,9 @@ impl Actor {
         match result {
             Ok((admitted, envelope)) => {
                 self.decide(id, from, MessageAcceptance::Accept);
+                if let Some(data) = gossip::encode(GossipKind::Envelope, &envelope) {
+                    self.mesh.tell(Live::Said(room, data.into()));
+                }
                 self.enqueue(from, Job::Keep { admitted, envelope });
             }
             Err(refusal) => match refusal.code {

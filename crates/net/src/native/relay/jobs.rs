@@ -82,6 +82,7 @@ pub(super) enum Done {
     },
     /// `Ok` is what has to be kept now.
     Gossip {
+        room: RoomId,
         message: MessageId,
         result: Result<(Admitted, Vec<u8>), Refusal>,
     },
@@ -106,7 +107,8 @@ impl Job {
             "This connection is not in the room. Join it first.",
         );
         match self {
-            Self::Gossip { message, .. } => Done::Gossip {
+            Self::Gossip { room, message, .. } => Done::Gossip {
+                room,
                 message,
                 result: Err(refusal),
             },
@@ -191,6 +193,7 @@ impl Job {
                 },
                 Some(admitted),
             ) => Done::Gossip {
+                room,
                 message,
                 result: policy
                     .check(admitted, room, &envelope)

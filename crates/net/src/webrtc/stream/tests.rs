@@ -180,6 +180,38 @@ fn a_dropped_stream_is_a_reset_one() {
     assert_eq!(error.kind(), io::ErrorKind::BrokenPipe);
 }
 
+/// js-libp2p reads to the end and then hears nothing bad.
+#[test]
+fn a_stream_dropped_after_the_others_end_is_no_reset_one() {
+    let ((mut one, mut left), (mut other, mut right)) = pair();
+    block_on(async {
+        one.write_all(b"ping").await.unwrap();
+        one.close().await.unwrap();
+        other.read_to_end(&mut Vec::new()).await.unwrap();
+    });
+    drop(other);
+    assert!(poll(&mut right).is_pending());
+    assert_eq!(block_on(one.read(&mut [0; 8])).unwrap(), 0);
+    drop(one);
+    assert!(poll(&mut left).is_ready());
+    assert!(poll(&mut right).is_ready());
+}
+
+/// A node that is told to stop closes the channel itself, and node-datachannel 0.33 then resets its number twice.
+#[test]
+fn whoever_has_said_everything_stops_the_other_only_if_it_goes_on() {
+    let ((mut one, mut left), (mut other, _right)) = pair();
+    let sent = lock(&one.0).channel.ours.clone();
+    block_on(one.close()).unwrap();
+    drop(one);
+    assert!(poll(&mut left).is_pending());
+    assert_eq!(sent.borrow().messages.len(), 1, "FIN and nothing else");
+    block_on(other.write_all(b"but")).unwrap();
+    assert!(poll(&mut left).is_pending());
+    let error = block_on(other.write(b"listen")).unwrap_err();
+    assert_eq!(error.kind(), io::ErrorKind::BrokenPipe);
+}
+
 #[test]
 fn a_channel_that_closes_without_a_word_is_no_end() {
     let ((one, _left), (mut other, _right)) = pair();
