@@ -30,7 +30,10 @@ export class Registry {
     return receipt.logs[0].topics[1];
   }
 
-  add(account, room, person) { return this.#send(account, 'addMembers', [room, [person]]); }
+  add(account, room, person) { return this.addAll(account, room, [person]); }
+
+  /** At most 200 at once. */
+  addAll(account, room, people) { return this.#send(account, 'addMembers', [room, people]); }
 
   remove(account, room, person) { return this.#send(account, 'removeMembers', [room, [person]]); }
 

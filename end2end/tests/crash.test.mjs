@@ -1,13 +1,18 @@
-// A short form of a long bad day: the server is killed again and again, tabs crash, people go on writing. Nothing that was
-// shown as stored is missing afterwards, nothing shows twice, and both have the same order.
+// A bad day: the server is killed again and again, tabs crash, people go on writing. Nothing that was shown as stored is
+// missing afterwards, nothing shows twice, and both have the same order. HEALTHSYNC_BAD_MINUTES=20 makes it a long one:
+// ten kills at random times over so many minutes.
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
+import { setTimeout as pause } from 'node:timers/promises';
 import * as p from '../lib/people.mjs';
 import { startStack } from '../stack.mjs';
 
-const KILLS = 4;
+const MINUTES = Number(process.env.HEALTHSYNC_BAD_MINUTES ?? 0);
+const KILLS = MINUTES ? 10 : 4;
+/** Messages between two kills, beside those around the kill; the page shows 200 in all. */
+const BETWEEN = MINUTES ? 10 : 2;
 
-describe('a server that is killed again and again, and tabs that crash', { timeout: 240_000 }, () => {
+describe('a server that is killed again and again, and tabs that crash', { timeout: 240_000 + MINUTES * 90_000 }, () => {
   let stack, browser, ada, ben, room;
   const said = [];
 
@@ -50,8 +55,14 @@ describe('a server that is killed again and again, and tabs that crash', { timeo
     const stored = new Set();
     const note = async (me) => { for (const [text, state] of await shown(me)) if (state === 'stored') stored.add(text); };
     for (let kill = 0; kill < KILLS; kill++) {
-      await write(ada, 'ada');
-      await write(ben, 'ben');
+      // A quiet moment of another length each time: the long form is about time as well.
+      const calm = (Math.random() * 2 * MINUTES * 60_000) / KILLS / BETWEEN;
+      for (let i = 0; i < BETWEEN; i += 2) {
+        await write(ada, 'ada');
+        await pause(calm);
+        await write(ben, 'ben');
+        await pause(calm);
+      }
       await note(ada);
       // In the middle of sending.
       const writing = Promise.all([write(ada, 'ada meanwhile'), write(ben, 'ben meanwhile')]);

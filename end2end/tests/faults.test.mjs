@@ -111,7 +111,8 @@ describe('bad input and broken parts', { timeout: 300_000 }, () => {
     await ada.page.getByTestId('case').filter({ hasText: 'Kept after a failed upload' }).waitFor();
   });
 
-  it('goes on where it was when the file is stored and its key is not: one upload, one case, and it opens', async () => {
+  for (const when of ['at once', 'after a reload']) it(`goes on where it was when the file is stored and its key is not, ${when}: one upload, one case, and it opens`, async () => {
+    const caption = `Stored, and no key to it yet; sent again ${when}`;
     const [uploads, saved] = [[], new Set()];
     const watch = (request) => {
       if (request.method() !== 'POST') return;
@@ -122,17 +123,22 @@ describe('bad input and broken parts', { timeout: 300_000 }, () => {
     const away = /\/api\/fileAccessConditions\/[345]$/;
     await ada.page.route(away, (route) => route.abort());
     await ada.page.getByTestId('attach').setInputFiles([file('half.png', png({ seed: 82 }))]);
-    await ada.page.getByTestId('composer').fill('Stored, and no key to it yet');
+    await ada.page.getByTestId('composer').fill(caption);
     await ada.page.getByTestId('send').click();
     await error(ada, /did not take its key share/);
-    assert.equal(await ada.page.getByTestId('composer').inputValue(), 'Stored, and no key to it yet');
+    assert.equal(await ada.page.getByTestId('composer').inputValue(), caption);
+    if (when === 'after a reload') {
+      await ada.page.reload();
+      await ada.page.locator('.thumb').filter({ hasText: 'half.png' }).waitFor();
+      await ada.page.waitForFunction((text) => document.querySelector('[data-testid=composer]')?.value === text, caption);
+    }
     await ada.page.unroute(away);
     await ada.page.getByTestId('send').click();
-    await ada.page.getByTestId('case').filter({ hasText: 'Stored, and no key to it yet' }).waitFor();
+    await ada.page.getByTestId('case').filter({ hasText: caption }).waitFor();
     ada.page.off('request', watch);
     assert.equal(uploads.length, 1);
     assert.equal(saved.size, 1);
-    await p.openCase(ben, 'Stored, and no key to it yet');
+    await p.openCase(ben, caption);
     await p.unlock(ben);
   });
 

@@ -105,6 +105,14 @@ describe('a study in the room', { timeout: 600_000 }, () => {
     for (const name of ['cut.dcm', 'empty.dcm', 'letter.dcm', 'huge.dcm']) await row(ada, name).getByRole('button', { name: `Take out ${name}` }).click();
   });
 
+  it('is still attached after a reload, clean as it was', async () => {
+    const before = await row(ada, 'CT').innerText();
+    await ada.page.reload();
+    await row(ada, 'CT').filter({ hasText: /removed/ }).waitFor();
+    assert.equal(await row(ada, 'CT').innerText(), before);
+    assert.equal(await ada.page.locator('.thumb').count(), 1, 'nothing of what was refused');
+  });
+
   it('shares it, and the colleague sees the first image before the last has come', async () => {
     // Storage gives the later pieces only when the first image was seen.
     let release;

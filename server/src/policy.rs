@@ -228,10 +228,25 @@ impl Policy for RoomPolicy {
             .page(room, &have, limit)
             .await
             .map_err(unavailable)?;
-        Ok(healthsync_net::Page {
-            envelopes: page.envelopes,
-            more: page.more,
-        })
+        Ok(sent(page))
+    }
+
+    async fn newest(
+        &self,
+        room: RoomId,
+        after: VersionVector,
+        upto: VersionVector,
+        limit: u32,
+    ) -> Result<healthsync_net::Page, Refusal> {
+        let page = self.mailbox.newest(room, &after, &upto, limit).await;
+        page.map(sent).map_err(unavailable)
+    }
+}
+
+fn sent(page: crate::mailbox::Page) -> healthsync_net::Page {
+    healthsync_net::Page {
+        envelopes: page.envelopes,
+        more: page.more,
     }
 }
 

@@ -20,7 +20,10 @@ pub(crate) fn TalkHead(loading: Memo<bool>) -> impl IntoView {
                 {move || {
                     let progress = room.talk.with(|talk| talk.fetching);
                     match (loading.get(), progress) {
-                        (false, _) => None,
+                        (false, Some((here, all))) => {
+                            Some(format!("older part is coming, {here} of {all}"))
+                        }
+                        (false, None) => None,
                         (true, Some((here, all))) => {
                             Some(format!("fetching what was said, {here} of {all}"))
                         }

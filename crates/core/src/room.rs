@@ -208,6 +208,43 @@ impl RoomLog {
         VersionVector(self.heads.clone())
     }
 
+    /// How many events are here.
+    pub fn len(&self) -> usize {
+        self.slots.len()
+    }
+
+    /// Whether nothing is here.
+    pub fn is_empty(&self) -> bool {
+        self.slots.is_empty()
+    }
+
+    /// What is missing here of a history that goes up to `heads`: for each device the newest stretch of numbers without
+    /// anything, as the number before it and its last one. Empty when nothing is missing.
+    pub fn newest_missing(&self, heads: &VersionVector) -> (VersionVector, VersionVector) {
+        let (mut after, mut upto) = (VersionVector::default(), VersionVector::default());
+        for (device, head) in &heads.0 {
+            let contiguous = self.heads.get(device).copied().unwrap_or(0);
+            if contiguous >= *head {
+                continue;
+            }
+            let mut last = *head;
+            let before = self.slots.range((*device, 0)..=(*device, *head)).rev();
+            let mut before = before.map(|((_, seq), _)| *seq);
+            let low = loop {
+                match before.next() {
+                    Some(seq) if seq == last => last -= 1,
+                    Some(seq) => break seq,
+                    None => break 0,
+                }
+            };
+            if low < last {
+                after.0.insert(*device, low);
+                upto.0.insert(*device, last);
+            }
+        }
+        (after, upto)
+    }
+
     /// The Lamport clock for the next event that is made here.
     pub fn next_lamport(&self) -> u64 {
         (self.clock.now() + 1).min(limits::CLOCK)

@@ -72,6 +72,18 @@ pub enum Request {
         /// The room.
         room: RoomId,
     },
+    /// Asks for a part of the history, what arrived last first. With it comes the first envelope of each device
+    /// that the browser has nothing of: it brings the delegation, without which the others do not count.
+    Newest {
+        /// The room.
+        room: RoomId,
+        /// For each device the number after which something is wanted; 0 for those not named.
+        after: VersionVector,
+        /// For each device the last number that is wanted; nothing of those not named.
+        upto: VersionVector,
+        /// The most envelopes to answer with.
+        limit: u32,
+    },
 }
 
 /// What a relay answers.
@@ -91,7 +103,7 @@ pub enum Response {
         /// Index in the push, and why.
         rejected: Vec<(u32, String)>,
     },
-    /// To `Pull`.
+    /// To `Pull` and `Newest`.
     Page {
         /// Encoded envelopes.
         envelopes: Vec<Vec<u8>>,
@@ -159,6 +171,10 @@ impl Request {
         match &request {
             Request::Push { envelopes, .. } => check_envelopes(envelopes)?,
             Request::Pull { have, .. } => check_vector(have)?,
+            Request::Newest { after, upto, .. } => {
+                check_vector(after)?;
+                check_vector(upto)?;
+            }
             Request::Join { .. } | Request::Leave { .. } => {}
         }
         Ok(request)
@@ -170,7 +186,8 @@ impl Request {
             Request::Join { room, .. }
             | Request::Push { room, .. }
             | Request::Pull { room, .. }
-            | Request::Leave { room } => *room,
+            | Request::Leave { room }
+            | Request::Newest { room, .. } => *room,
         }
     }
 }

@@ -4,9 +4,10 @@
 use std::{borrow::Cow, net::IpAddr};
 
 use libp2p::{Multiaddr, PeerId, multiaddr::Protocol};
+use serde::{Deserialize, Serialize};
 
 /// How a connection travels.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Transport {
     /// WebRTC-direct over UDP.
     WebRtc,

@@ -13,6 +13,7 @@ pub mod wire;
 use futures::future::BoxFuture;
 use healthsync_core::RoomId;
 use libp2p::StreamProtocol;
+use serde::{Deserialize, Serialize};
 
 /// The protocol's name.
 pub const PROTOCOL: StreamProtocol = StreamProtocol::new("/healthsync/blob/1");
@@ -28,7 +29,7 @@ pub type ContentId = [u8; 36];
 pub type Proof = fn(&ContentId, &Layout) -> bool;
 
 /// How content is cut: what lets a part of it be checked alone.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Layout {
     /// Bytes of the whole.
     pub size: u64,

@@ -11,10 +11,11 @@ mod neighbours;
 
 use healthsync_core::{Millis, RefusalCode, RoomId, VersionVector};
 use libp2p::{Multiaddr, PeerId};
+use serde::{Deserialize, Serialize};
 
 use crate::{GossipKind, Transport};
 pub use actor::{Parts, start};
-pub use handle::NodeHandle;
+pub use handle::{Command, NodeHandle, Reply, Wanted};
 pub(crate) use neighbours::MOST as MOST_DIRECT;
 
 /// Which transport to use.
@@ -62,7 +63,7 @@ pub enum NetEvent {
 }
 
 /// How the connection is.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Status {
     /// In one word.
     pub state: State,
@@ -81,7 +82,7 @@ pub struct Status {
 }
 
 /// The connection in one word.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum State {
     /// On the way.
     Connecting,
@@ -119,7 +120,7 @@ pub struct Page {
 }
 
 /// Why something could not be done.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 pub enum NetError {
     /// No usable connection now; the environment's doing.
     #[error("There is no connection to the relay.")]

@@ -13,6 +13,7 @@ use libp2p::{
     },
     identity::Keypair,
 };
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 /// Gossipsub with a bound on how many topics a peer may name.
@@ -26,7 +27,7 @@ pub const MAX_TOPICS: usize = 3_000;
 const MAX_RPC: usize = MAX_TOPICS * 80 + 16 * 1024;
 
 /// What a gossip message carries.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum GossipKind {
     /// A sealed event: stored by the relay before it is passed on.
     Envelope,
@@ -62,7 +63,7 @@ pub(crate) fn encode(kind: GossipKind, content: &[u8]) -> Option<Vec<u8>> {
 }
 
 /// Splits a gossip message; `None` for an unknown kind, nothing inside, or too much.
-pub(crate) fn decode(data: &[u8]) -> Option<(GossipKind, &[u8])> {
+pub fn decode(data: &[u8]) -> Option<(GossipKind, &[u8])> {
     let (kind, content) = data.split_first()?;
     let kind = match kind {
         1 => GossipKind::Envelope,

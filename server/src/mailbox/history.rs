@@ -1,6 +1,7 @@
 //! What a room holds, and the part of it that somebody misses.
 
-use std::collections::BTreeMap;
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet};
 
 use healthsync_core::{DeviceKey, RoomId, VersionVector};
 use sqlx::Row;
@@ -62,9 +63,65 @@ impl Mailbox {
             }
         }
         missing.sort_unstable();
+        self.filled(&missing, limit).await
+    }
+
+    /// What the room holds beyond `after` and up to `upto`, newest arrival first, at most `limit` envelopes; and beyond
+    /// that the first envelope of each device in the page of which `after` has nothing.
+    pub async fn newest(
+        &self,
+        room: RoomId,
+        after: &VersionVector,
+        upto: &VersionVector,
+        limit: u32,
+    ) -> Result<Page, sqlx::Error> {
+        let limit = limit.clamp(1, PAGE_COUNT);
+        let mut wanted: Vec<(i64, i64, DeviceKey)> = Vec::new();
+        for (device, last) in &upto.0 {
+            let rows = sqlx::query(
+                "SELECT arrival, CAST(length(bytes) AS BIGINT) FROM envelopes \
+                 WHERE room = $1 AND device = $2 AND seq > $3 AND seq <= $4 ORDER BY seq DESC LIMIT $5",
+            )
+            .bind(&room.0[..])
+            .bind(&device.0[..])
+            .bind(number(after.get(device)))
+            .bind(number(*last))
+            .bind(i64::from(limit) + 1)
+            .fetch_all(&self.pools.read)
+            .await?;
+            for row in rows {
+                wanted.push((row.try_get(0)?, row.try_get(1)?, *device));
+            }
+        }
+        wanted.sort_unstable_by_key(|(arrival, ..)| Reverse(*arrival));
+        let rows: Vec<(i64, i64)> = wanted.iter().map(|row| (row.0, row.1)).collect();
+        let mut page = self.filled(&rows, limit).await?;
+        wanted.truncate(page.envelopes.len());
+        let unknown: BTreeSet<DeviceKey> = wanted
+            .iter()
+            .map(|(.., device)| *device)
+            .filter(|device| after.get(device) == 0)
+            .collect();
+        for device in unknown {
+            let first: Option<i64> = sqlx::query_scalar(
+                "SELECT arrival FROM envelopes WHERE room = $1 AND device = $2 AND seq = 1",
+            )
+            .bind(&room.0[..])
+            .bind(&device.0[..])
+            .fetch_optional(&self.pools.read)
+            .await?;
+            if let Some(first) = first.filter(|first| wanted.iter().all(|row| row.0 != *first)) {
+                page.envelopes.push(self.bytes(first).await?);
+            }
+        }
+        Ok(page)
+    }
+
+    /// The envelopes with these numbers of arrival and lengths, as far as they fit.
+    async fn filled(&self, wanted: &[(i64, i64)], limit: u32) -> Result<Page, sqlx::Error> {
         let mut page = Page::default();
         let mut size = 0;
-        for (arrival, length) in &missing {
+        for (arrival, length) in wanted {
             let length = usize::try_from(*length).unwrap_or(usize::MAX);
             if page.envelopes.len() >= limit as usize
                 || (size + length > PAGE_BYTES && !page.envelopes.is_empty())
@@ -72,15 +129,17 @@ impl Mailbox {
                 page.more = true;
                 break;
             }
-            let bytes: Vec<u8> =
-                sqlx::query_scalar("SELECT bytes FROM envelopes WHERE arrival = $1")
-                    .bind(arrival)
-                    .fetch_one(&self.pools.read)
-                    .await?;
-            size += bytes.len();
-            page.envelopes.push(bytes);
+            page.envelopes.push(self.bytes(*arrival).await?);
+            size += length;
         }
         Ok(page)
+    }
+
+    async fn bytes(&self, arrival: i64) -> Result<Vec<u8>, sqlx::Error> {
+        sqlx::query_scalar("SELECT bytes FROM envelopes WHERE arrival = $1")
+            .bind(arrival)
+            .fetch_one(&self.pools.read)
+            .await
     }
 
     /// Number of envelopes ever stored, for `/metrics`.

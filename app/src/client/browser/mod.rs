@@ -8,6 +8,7 @@ mod files;
 mod http;
 mod looking;
 mod network;
+mod node;
 mod platform;
 mod price;
 mod rooms;
@@ -19,11 +20,11 @@ mod tokens;
 mod transact;
 mod wallet;
 
-use std::{cell::RefCell, rc::Rc, sync::Arc};
+use std::{cell::RefCell, rc::Rc};
 
 use futures::channel::mpsc;
 use healthsync_core::{EventId, Kind, Person};
-use healthsync_net::{NetEvent, NodeHandle};
+use healthsync_net::NetEvent;
 use leptos::prelude::*;
 use send_wrapper::SendWrapper;
 use wasm_bindgen_futures::{JsFuture, spawn_local};
@@ -53,8 +54,7 @@ pub fn start(client: Client, go: Go) {
         let Some(bootstrap) = bootstrap(client).await else {
             return;
         };
-        let shelf = Arc::new(files::shelf::Shelf::default());
-        let (node, events) = match network::start(&bootstrap, shelf.clone()) {
+        let (node, events) = match network::start(&bootstrap) {
             Ok(started) => started,
             Err(reason) => {
                 client.network.set(Network::Offline {
@@ -65,18 +65,14 @@ pub fn start(client: Client, go: Go) {
                 return;
             }
         };
-        begin(client, bootstrap, (node, events, shelf), wallets, go, &desk).await;
+        begin(client, bootstrap, (node, events), wallets, go, &desk).await;
     });
 }
 
 async fn begin(
     client: Client,
     bootstrap: Rc<Bootstrap>,
-    (node, events, shelf): (
-        NodeHandle,
-        mpsc::Receiver<NetEvent>,
-        Arc<files::shelf::Shelf>,
-    ),
+    (node, events): (node::Node, mpsc::Receiver<NetEvent>),
     wallets: Wallets,
     go: Go,
     desk: &Rc<Desk>,
@@ -106,7 +102,6 @@ async fn begin(
         bootstrap,
         db,
         node,
-        shelf,
         wallets,
         go,
     });

@@ -1,11 +1,11 @@
-//! The page's libp2p node: started with any page, before a wallet is connected; its status on screen; its gossip to the
-//! open room.
+//! The page's connection: its settings, its status on screen, its gossip to the open room. It begins with any page, before
+//! a wallet is connected.
 
 use std::{rc::Rc, sync::Arc};
 
 use futures::{StreamExt, channel::mpsc};
 use healthsync_net::{
-    Multiaddr, NetEvent, Node, NodeConfig, NodeHandle, Prefer, State, Status,
+    Multiaddr, NetEvent, Node as OwnNode, NodeConfig, Prefer, State, Status,
     Transport as NetTransport, websocket_multiaddr,
 };
 use leptos::prelude::*;
@@ -13,7 +13,8 @@ use wasm_bindgen::{JsCast, closure::Closure};
 use wasm_bindgen_futures::spawn_local;
 
 use super::{
-    files::shelf::Shelf,
+    files::{peers::proves, shelf::Shelf},
+    node::Node,
     platform::{document, now, window},
     runtime::Runtime,
 };
@@ -22,10 +23,7 @@ use crate::client::model::{Bootstrap, Client, Network, Transport};
 /// `auto` (or nothing), `websocket` or `webrtc`: which transport this browser uses.
 const TRANSPORT_SETTING: &str = "healthsync.transport";
 
-pub(crate) fn start(
-    bootstrap: &Bootstrap,
-    shelf: Arc<Shelf>,
-) -> Result<(NodeHandle, mpsc::Receiver<NetEvent>), String> {
+pub(crate) fn start(bootstrap: &Bootstrap) -> Result<(Node, mpsc::Receiver<NetEvent>), String> {
     let location = window().location();
     let text = |part: Result<String, _>| {
         part.map_err(|_| "The page's own address cannot be read.".to_owned())
@@ -49,7 +47,10 @@ pub(crate) fn start(
         prefer: preference(),
         relay,
     };
-    Ok(Node::start(config, bootstrap.stun.clone(), shelf))
+    let (stun, shelf) = (bootstrap.stun.clone(), Arc::new(Shelf::default()));
+    let gives = shelf.clone();
+    let begin = move || OwnNode::start(config.clone(), stun.clone(), gives.clone());
+    Ok(Node::start(begin, shelf, proves))
 }
 
 fn preference() -> Prefer {

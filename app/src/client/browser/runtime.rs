@@ -7,18 +7,16 @@ use std::{
     cell::{Cell, RefCell},
     collections::BTreeSet,
     rc::Rc,
-    sync::Arc,
 };
 
 use futures::future::{AbortHandle, abortable};
 use healthsync_core::{DeviceKey, DeviceSecret, Person, SignedDelegation};
-use healthsync_net::NodeHandle;
 use leptos::prelude::*;
 use wasm_bindgen_futures::spawn_local;
 
 use super::{
     chain::Chain,
-    files::shelf::Shelf,
+    node::Node,
     platform::{now, sleep},
     rooms::OpenRoom,
     storage::{Database, StorageError},
@@ -41,9 +39,8 @@ pub(crate) struct Runtime {
     pub bootstrap: Rc<Bootstrap>,
     pub chain: Chain,
     pub db: Database,
-    pub node: NodeHandle,
-    /// Encrypted files that other members may fetch from this page.
-    pub shelf: Arc<Shelf>,
+    /// The libp2p node, here or in another tab.
+    pub node: Node,
     pub wallets: Wallets,
     /// Whether the relay can be used right now.
     pub online: Cell<bool>,
@@ -105,8 +102,7 @@ pub(crate) struct Parts {
     pub client: Client,
     pub bootstrap: Rc<Bootstrap>,
     pub db: Database,
-    pub node: NodeHandle,
-    pub shelf: Arc<Shelf>,
+    pub node: Node,
     pub wallets: Wallets,
     /// Changes the page without loading it anew.
     pub go: Box<dyn Fn(&str)>,
@@ -119,7 +115,6 @@ impl Runtime {
             bootstrap,
             db,
             node,
-            shelf,
             wallets,
             go,
         } = parts;
@@ -131,7 +126,6 @@ impl Runtime {
             bootstrap,
             db,
             node,
-            shelf,
             wallets,
             online: Cell::new(false),
             network_said: RefCell::new(None),

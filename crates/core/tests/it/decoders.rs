@@ -197,6 +197,15 @@ fn messages_beyond_the_limits_are_refused() {
             })
             .collect(),
     );
+    let none = VersionVector::default();
+    for (after, upto) in [(have.clone(), none.clone()), (none, have.clone())] {
+        assert!(refused(Request::Newest {
+            room: ROOM,
+            after,
+            upto,
+            limit: 1
+        }));
+    }
     assert!(refused(Request::Pull {
         room: ROOM,
         have,
@@ -409,6 +418,7 @@ proptest! {
             Request::Join { room: ROOM, delegation, device_signature: [7; 64] },
             Request::Push { room: ROOM, envelopes: envelopes.clone() },
             Request::Pull { room: ROOM, have: have.clone(), limit },
+            Request::Newest { room: ROOM, after: VersionVector::default(), upto: have.clone(), limit },
         ] {
             prop_assert_eq!(Request::decode(&request.encode()), Ok(request));
         }

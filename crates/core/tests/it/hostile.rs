@@ -1,7 +1,8 @@
 //! Members and outsiders who do not keep to the rules: each has a rule against it, and an outcome to see.
 
 use healthsync_core::{
-    EventError, Inserted, Kind, Millis, Rejected, RoomId, RoomLog, SignedEvent, Waits, limits,
+    EventError, Inserted, Kind, Millis, Rejected, RoomId, RoomLog, SignedEvent, VersionVector,
+    Waits, limits,
 };
 use proptest::{collection::vec, prelude::*, sample::Index};
 
@@ -78,6 +79,35 @@ fn the_newest_part_of_a_history_can_be_read_first() {
     log.clock_is_at(newest.event.lamport);
     assert!(log.message(&newest.id()).is_some());
     assert_eq!(log.next_lamport(), 90_002);
+}
+
+#[test]
+fn what_is_missing_is_named_newest_stretch_first() {
+    let (mut ada, eve, mut events) = two();
+    events.extend((0..9).map(|n| ada.say(message(&n.to_string()))));
+    let log = log_of(&events);
+    let heads = log.heads();
+    let (device, last) = (ada.secret.public(), heads.get(&ada.secret.public()));
+    let without = |gone: &[u64]| {
+        let kept = events
+            .iter()
+            .filter(|event| event.event.device != device || !gone.contains(&event.event.seq));
+        let (after, upto) = log_of(kept).newest_missing(&heads);
+        let known = |vector: &VersionVector| vector.0.get(&device).copied();
+        (known(&after), known(&upto))
+    };
+    assert_eq!(without(&[]), (None, None));
+    assert_eq!(without(&[last]), (Some(last - 1), Some(last)));
+    assert_eq!(without(&[1, 2, 5, 6]), (Some(4), Some(6)));
+    assert_eq!(without(&[1, 2]), (Some(0), Some(2)));
+    let all: Vec<u64> = (1..=last).collect();
+    assert_eq!(without(&all), (Some(0), Some(last)));
+    // Whoever the relay has nothing of is not asked for.
+    let mut fewer = heads.clone();
+    fewer.0.remove(&device);
+    let eves = eve.secret.public();
+    let (_, upto) = log_of(&[]).newest_missing(&fewer);
+    assert_eq!(upto.0.keys().collect::<Vec<_>>(), [&eves]);
 }
 
 /// The device's clock: no order depends on it.

@@ -446,6 +446,13 @@ fn requests() {
         envelopes: vec![vec![1, 2, 3], vec![]],
     };
     insta::assert_snapshot!(hex::encode(push.encode()), @"0101200707070707070707070707070707070707070707070707070707070707070707020301020300");
+    let newest = Request::Newest {
+        room: ROOM,
+        after: VersionVector::default(),
+        upto: have.clone(),
+        limit: 500,
+    };
+    insta::assert_snapshot!(hex::encode(newest.encode()), @"01042007070707070707070707070707070707070707070707070707070707070707070002200101010101010101010101010101010101010101010101010101010101010101ac0220020202020202020202020202020202020202020202020202020202020202020201f403");
     let pull = Request::Pull {
         room: ROOM,
         have,

@@ -71,6 +71,17 @@ impl Fault {
     }
 }
 
+/// Content, or a part of it, that a fetch has proved.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Found {
+    /// How it is cut.
+    pub layout: Layout,
+    /// What is missing: whole chunks, from their first byte to the one after their last.
+    pub gaps: Vec<std::ops::Range<u64>>,
+    /// All bytes; those in a gap say nothing.
+    pub bytes: Vec<u8>,
+}
+
 #[derive(Debug)]
 struct Peer {
     /// Its layout has come.
@@ -118,6 +129,39 @@ impl<P: Ord + Copy> Fetch<P> {
     /// The room whose members are asked.
     pub fn room(&self) -> RoomId {
         self.room
+    }
+
+    /// What is wanted.
+    pub fn content(&self) -> ContentId {
+        self.content
+    }
+
+    /// The most bytes that are taken.
+    pub fn limit(&self) -> u64 {
+        self.limit
+    }
+
+    /// What is proved so far, for another tab's fetch of the same content.
+    pub fn into_found(mut self) -> Option<Found> {
+        let gaps = self.gaps()?;
+        let layout = self.layout.take()?;
+        Some(Found {
+            layout,
+            gaps,
+            bytes: self.bytes,
+        })
+    }
+
+    /// Takes what another tab has fetched; it is proved here once more.
+    pub fn take_over(&mut self, found: &Found) -> Result<(), Fault> {
+        self.adopt(found.layout.clone())?;
+        for (index, chunk) in (0_u32..).zip(found.bytes.chunks(CHUNK)) {
+            let start = u64::from(index) * CHUNK as u64;
+            if !found.gaps.iter().any(|gap| gap.contains(&start)) {
+                self.keep(index, chunk)?;
+            }
+        }
+        Ok(())
     }
 
     /// Whether this peer is worth a stream.

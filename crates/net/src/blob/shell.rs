@@ -107,7 +107,7 @@ pub(crate) async fn run(
     control: Control,
     mut peers: impl FnMut() -> BoxFuture<'static, Vec<PeerId>>,
     patience: Option<Duration>,
-    mut progress: impl FnMut(u64, u64),
+    progress: &mut dyn FnMut(u64, u64),
 ) {
     let (told, mut heard) = mpsc::channel::<Said>(8);
     let mut tasks = FuturesUnordered::new();

@@ -27,7 +27,7 @@ use web_time::{Instant, SystemTime, UNIX_EPOCH};
 use super::{
     NetError, NetEvent, NodeConfig, NodeHandle, State, Status,
     direct::Direct,
-    handle::{Command, Reply},
+    handle::{Command, Contents, Reply},
     lines::Seen,
     link::{Closed, Dial, Link, Order},
 };
@@ -118,7 +118,7 @@ pub fn start(
     let handle = NodeHandle {
         peer_id,
         commands,
-        streams: control,
+        contents: Contents::Streams(control),
     };
     (handle, receiver, actor.run())
 }
@@ -328,6 +328,12 @@ impl Actor {
             Command::Leave(room) => {
                 self.direct
                     .set_room(&mut self.swarm, room, Vec::new(), Instant::now());
+                // A join under way lets nobody in any more: the relay cuts off whoever subscribes after leaving.
+                for asker in self.requests.values_mut() {
+                    if let Asker::Page(_, join) = asker {
+                        join.take_if(|join| join.0 == room);
+                    }
+                }
                 if let Some(topic) = self.rooms.remove(&room).and_then(|room| room.topic) {
                     self.topics.remove(&topic);
                     self.unsubscribe(&topic);

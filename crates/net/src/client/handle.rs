@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use futures::{
-    SinkExt,
+    FutureExt, SinkExt, StreamExt,
     channel::{mpsc, oneshot},
 };
 use healthsync_core::{
@@ -16,7 +16,10 @@ use libp2p_stream::Control;
 use super::{Joined, NetError, Page, Stored};
 use crate::{
     GossipKind,
-    blob::{self, fetch::Fetch},
+    blob::{
+        self, ContentId,
+        fetch::{Fetch, Found},
+    },
     gossip,
 };
 
@@ -24,17 +27,57 @@ use crate::{
 const PUSH_OVERHEAD: usize = 64;
 const ENVELOPE_OVERHEAD: usize = 4;
 
-pub(super) type Reply = oneshot::Sender<Result<Response, NetError>>;
+/// Commands that may wait where another tab carries them out.
+const WAITING: usize = 256;
 
+/// Takes the answer to a request.
+pub type Reply = oneshot::Sender<Result<Response, NetError>>;
+
+/// What a handle asks of the node, in this tab or in another one.
 #[derive(Debug)]
-pub(super) enum Command {
+pub enum Command {
+    /// Ask the relay.
     Request(Box<Request>, Reply),
+    /// Leave a room.
     Leave(RoomId),
+    /// Send to everybody in a room.
     Publish(RoomId, Vec<u8>),
+    /// Who can be reached in a room.
     Members(RoomId, Vec<PeerId>),
+    /// Who is linked in a room.
     Linked(RoomId, oneshot::Sender<Vec<PeerId>>),
+    /// Look at the connection.
     Wake,
+    /// End.
     Close,
+}
+
+/// Content that a handle wants of a node in another tab.
+#[derive(Debug)]
+pub struct Wanted {
+    /// Whose members are asked.
+    pub room: RoomId,
+    /// What is wanted.
+    pub content: ContentId,
+    /// The most bytes that are taken.
+    pub limit: u64,
+    /// See [`NodeHandle::fetch`].
+    pub patience: Option<Duration>,
+    /// Takes bytes proved and bytes in all.
+    pub progress: mpsc::Sender<(u64, u64)>,
+    /// Takes what was found; dropped for nothing.
+    pub reply: oneshot::Sender<Found>,
+    /// Ends when nobody waits for it any more.
+    pub stop: oneshot::Receiver<()>,
+}
+
+/// Where content of other members comes from.
+#[derive(Clone)]
+pub(super) enum Contents {
+    /// Streams of the node here.
+    Streams(Control),
+    /// The node of another tab.
+    Elsewhere(mpsc::Sender<Wanted>),
 }
 
 /// How the page talks to its node. Cheap to clone.
@@ -42,7 +85,7 @@ pub(super) enum Command {
 pub struct NodeHandle {
     pub(super) peer_id: PeerId,
     pub(super) commands: mpsc::Sender<Command>,
-    pub(super) streams: Control,
+    pub(super) contents: Contents,
 }
 
 impl std::fmt::Debug for NodeHandle {
@@ -54,7 +97,20 @@ impl std::fmt::Debug for NodeHandle {
 }
 
 impl NodeHandle {
-    /// This node's peer id: a fresh one for each tab, so that two tabs never share it.
+    /// A handle to a node that runs in another tab: what is asked of it comes out of the receivers. Dropping
+    /// a [`Reply`] says that there is no connection.
+    pub fn elsewhere(peer_id: PeerId) -> (Self, mpsc::Receiver<Command>, mpsc::Receiver<Wanted>) {
+        let (commands, orders) = mpsc::channel(WAITING);
+        let (contents, wanted) = mpsc::channel(WAITING);
+        let handle = Self {
+            peer_id,
+            commands,
+            contents: Contents::Elsewhere(contents),
+        };
+        (handle, orders, wanted)
+    }
+
+    /// This node's peer id: a fresh one for each start of a node.
     pub fn peer_id(&self) -> PeerId {
         self.peer_id
     }
@@ -127,6 +183,26 @@ impl NodeHandle {
         }
     }
 
+    /// Asks for envelopes beyond `after` and up to `upto`, the last that arrived first, at most `limit` and the first of
+    /// each device of which `after` has nothing.
+    pub async fn newest(
+        &self,
+        room: RoomId,
+        (after, upto): (VersionVector, VersionVector),
+        limit: u32,
+    ) -> Result<Page, NetError> {
+        let request = Request::Newest {
+            room,
+            after,
+            upto,
+            limit,
+        };
+        match self.request(request).await? {
+            Response::Page { envelopes, more } => Ok(Page { envelopes, more }),
+            other => Err(unexpected("newest", other)),
+        }
+    }
+
     /// Leaves a room; the node no longer joins it after a reconnect.
     pub async fn leave(&self, room: RoomId) -> Result<(), NetError> {
         self.send(Command::Leave(room)).await
@@ -173,14 +249,30 @@ impl NodeHandle {
         &self,
         fetch: &mut Fetch<PeerId>,
         patience: Option<Duration>,
-        progress: impl FnMut(u64, u64),
+        mut progress: impl FnMut(u64, u64),
+    ) {
+        self.fetch_telling(fetch, patience, &mut progress).await;
+    }
+
+    /// Compiled once, whoever is told.
+    async fn fetch_telling(
+        &self,
+        fetch: &mut Fetch<PeerId>,
+        patience: Option<Duration>,
+        progress: &mut dyn FnMut(u64, u64),
     ) {
         let room = fetch.room();
+        let streams = match &self.contents {
+            Contents::Streams(streams) => streams.clone(),
+            Contents::Elsewhere(wanted) => {
+                return fetch_elsewhere(wanted.clone(), fetch, patience, progress).await;
+            }
+        };
         let peers = || {
             let node = self.clone();
             Box::pin(async move { node.linked(room).await }) as _
         };
-        blob::shell::run(fetch, self.streams.clone(), peers, patience, progress).await;
+        blob::shell::run(fetch, streams, peers, patience, progress).await;
     }
 
     /// Tries to connect at once, or makes sure that the connection still lives: for when the
@@ -195,14 +287,18 @@ impl NodeHandle {
         let _ = self.commands.clone().try_send(Command::Close);
     }
 
-    async fn request(&self, request: Request) -> Result<Response, NetError> {
+    /// Asks the relay and gives its answer as it is, a refusal too: for a tab that asks for another one.
+    pub async fn ask(&self, request: Request) -> Result<Response, NetError> {
         let (reply, answer) = oneshot::channel();
         self.send(Command::Request(Box::new(request), reply))
             .await?;
-        match answer.await {
-            Ok(Ok(Response::Refused { code, message })) => Err(NetError::Refused { code, message }),
-            Ok(result) => result,
-            Err(oneshot::Canceled) => Err(NetError::Offline),
+        answer.await.unwrap_or(Err(NetError::Offline))
+    }
+
+    async fn request(&self, request: Request) -> Result<Response, NetError> {
+        match self.ask(request).await {
+            Ok(Response::Refused { code, message }) => Err(NetError::Refused { code, message }),
+            result => result,
         }
     }
 
@@ -212,6 +308,46 @@ impl NodeHandle {
             .send(command)
             .await
             .map_err(|_| NetError::Offline)
+    }
+}
+
+/// [`NodeHandle::fetch`] by the node of another tab. What that tab has found is proved again here.
+async fn fetch_elsewhere(
+    mut wanted: mpsc::Sender<Wanted>,
+    fetch: &mut Fetch<PeerId>,
+    patience: Option<Duration>,
+    progress: &mut dyn FnMut(u64, u64),
+) {
+    let (told, mut heard) = mpsc::channel(8);
+    let (reply, answer) = oneshot::channel();
+    // Fused, because a dropped sender makes a bare receiver look as if it had been asked already.
+    let mut answer = answer.fuse();
+    // Dropped with this future.
+    let (_stop, stop) = oneshot::channel();
+    let want = Wanted {
+        room: fetch.room(),
+        content: fetch.content(),
+        limit: fetch.limit(),
+        patience,
+        progress: told,
+        reply,
+        stop,
+    };
+    if wanted.send(want).await.is_err() {
+        return;
+    }
+    loop {
+        futures::select! {
+            (have, all) = heard.select_next_some() => progress(have, all),
+            found = answer => {
+                if let Ok(found) = found
+                    && let Err(fault) = fetch.take_over(&found)
+                {
+                    tracing::warn!(%fault, "another tab has fetched something else");
+                }
+                return;
+            }
+        }
     }
 }
 

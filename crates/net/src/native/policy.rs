@@ -56,6 +56,16 @@ pub trait Policy: Send + Sync + 'static {
     /// Envelopes that `have` misses, each device's in order, at most `limit`. The relay cuts a page
     /// that would not fit into one response.
     async fn page(&self, room: RoomId, have: VersionVector, limit: u32) -> Result<Page, Refusal>;
+
+    /// Envelopes with a number beyond that in `after` and up to that in `upto`, the last that arrived first, and the first
+    /// envelope of each device of which `after` has nothing; about `limit`. Cut likewise.
+    async fn newest(
+        &self,
+        room: RoomId,
+        after: VersionVector,
+        upto: VersionVector,
+        limit: u32,
+    ) -> Result<Page, Refusal>;
 }
 
 /// A device that may enter.

@@ -16,6 +16,7 @@ const DAY: u64 = 24 * 60 * 60 * 1000;
 pub(super) const ALL: [Check; 9] = [
     |mailbox| Box::pin(forks_and_gaps_are_refused(mailbox)),
     |mailbox| Box::pin(pages_hold_what_is_missed_each_device_in_order(mailbox)),
+    |mailbox| Box::pin(the_newest_come_first_with_what_makes_them_count(mailbox)),
     |mailbox| Box::pin(one_envelope_twice_at_once_is_stored_once(mailbox)),
     |mailbox| Box::pin(many_devices_at_once(mailbox)),
     |mailbox| Box::pin(a_person_has_a_quota_in_each_room(mailbox)),
@@ -85,6 +86,50 @@ async fn pages_hold_what_is_missed_each_device_in_order(mailbox: Mailbox) {
         let page = mailbox.page(room, &have, 3).await.expect("a page");
         assert_eq!(page, Page::default());
     }
+}
+
+async fn the_newest_come_first_with_what_makes_them_count(mailbox: Mailbox) {
+    let (mut ada, mut ben) = (Someone::new(1), Someone::new(2));
+    for n in 0..20 {
+        let who = if n < 5 { &mut ben } else { &mut ada };
+        let envelope = who.says(ROOM, &format!("{n}"));
+        store(&mailbox, who, &envelope).await.expect("stored");
+    }
+    let heads = mailbox.heads(ROOM).await.expect("heads");
+    let numbers = |page: &Page, who: &Someone| -> Vec<u64> {
+        let envelopes = page.envelopes.iter().map(|bytes| Envelope::decode(bytes));
+        let envelopes = envelopes.map(|envelope| envelope.expect("as stored"));
+        envelopes
+            .filter(|envelope| envelope.device == who.device.public())
+            .map(|envelope| envelope.seq)
+            .collect()
+    };
+    let none = VersionVector::default();
+    let page = mailbox
+        .newest(ROOM, &none, &heads, 3)
+        .await
+        .expect("a page");
+    assert_eq!(numbers(&page, &ada), [15, 14, 13, 1]);
+    assert!(
+        numbers(&page, &ben).is_empty(),
+        "nothing of hers is needed yet"
+    );
+    assert!(page.more);
+
+    let after = VersionVector([(ada.device.public(), 1)].into());
+    let upto = VersionVector([(ada.device.public(), 3), (ben.device.public(), 5)].into());
+    let page = mailbox
+        .newest(ROOM, &after, &upto, 4)
+        .await
+        .expect("a page");
+    assert_eq!(numbers(&page, &ada), [3, 2]);
+    assert_eq!(numbers(&page, &ben), [5, 4, 1]);
+    assert!(page.more);
+    let page = mailbox
+        .newest(ROOM, &heads, &heads, 4)
+        .await
+        .expect("a page");
+    assert_eq!(page, Page::default());
 }
 
 async fn one_envelope_twice_at_once_is_stored_once(mailbox: Mailbox) {

@@ -17,7 +17,7 @@ use crate::client::{
         platform::{blob_url, bytes_from_js, now, revoke_url, sleep},
         rooms::OpenRoom,
         runtime::{Runtime, storage_trouble, trouble},
-        storage::drafts::{self, KeptAttachment},
+        storage::drafts::{self, Kept, KeptAttachment},
     },
     model::{Attachment, Files, Stage, ToastKind, Trouble},
 };
@@ -240,14 +240,16 @@ impl Runtime {
                 &error,
             ));
         }
-        // Taken out while it was being kept.
-        if !room.closed.get()
-            && !room
-                .attached
-                .borrow()
-                .iter()
-                .any(|attached| attached.id == id)
-        {
+        self.drop_if_gone(room, id).await;
+    }
+
+    /// It may have been taken out, or shared, while it was being kept.
+    pub(super) async fn drop_if_gone(&self, room: &OpenRoom, id: u32) {
+        let Some(person) = room.person.get().filter(|_| !room.closed.get()) else {
+            return;
+        };
+        if !room.attached.borrow().iter().any(|row| row.id == id) {
+            // What stays there is offered again after a reload.
             let _ = drafts::drop_attachment(&self.db, person, room.id, id).await;
         }
     }
@@ -257,11 +259,33 @@ impl Runtime {
         let Ok(kept) = drafts::attachments(&self.db, person, room.id).await else {
             return;
         };
+        for (id, _) in &kept {
+            let stored = drafts::stored(&self.db, (person, room.id, *id)).await;
+            if let Ok(Some(stored)) = stored {
+                let mut all = room.stored.borrow_mut();
+                all.entry(*id).or_insert(stored);
+            }
+        }
         let mut all = room.attached.borrow_mut();
-        for (id, entry, bytes) in kept {
+        for (id, kept) in kept {
             if all.iter().any(|attached| attached.id == id) {
                 continue;
             }
+            let (entry, bytes) = match kept {
+                Kept::Photo(entry, bytes) => (entry, bytes),
+                Kept::Series(entry, files) => {
+                    let series = Series::restored(entry, files);
+                    all.push(Attached {
+                        id,
+                        name: series.name(),
+                        size: series.size(),
+                        preview: None,
+                        stage: series.stage(),
+                        content: Some(Content::Series(Rc::new(series))),
+                    });
+                    continue;
+                }
+            };
             let picture = Rc::new(Picture {
                 bytes,
                 mime: entry.mime,

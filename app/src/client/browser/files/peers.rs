@@ -15,7 +15,7 @@ const IDLE_MS: u32 = 30_000;
 pub(super) const PATIENCE: Duration = Duration::from_secs(2);
 
 /// A layout is that of a content id if the id can be computed from it.
-fn proves(content: &ContentId, layout: &Layout) -> bool {
+pub(crate) fn proves(content: &ContentId, layout: &Layout) -> bool {
     cid_of_leaves(layout.size, &layout.digests).to_bytes() == *content
 }
 
@@ -50,7 +50,7 @@ impl Runtime {
             fetch.fill(gap.start, &part).ok()?;
         }
         let (layout, bytes) = fetch.take_bytes()?;
-        self.shelf.put(fetch.room(), cid.to_bytes(), layout, &bytes);
+        self.node.keep(fetch.room(), cid.to_bytes(), layout, &bytes);
         Some(bytes)
     }
 
@@ -66,6 +66,6 @@ impl Runtime {
             size: bytes.len() as u64,
             digests,
         };
-        self.shelf.put(room.id, cid.to_bytes(), layout, bytes);
+        self.node.keep(room.id, cid.to_bytes(), layout, bytes);
     }
 }

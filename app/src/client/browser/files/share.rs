@@ -13,6 +13,7 @@ use crate::client::{
     browser::{
         rooms::{OpenRoom, write::limit_trouble},
         runtime::{Runtime, trouble},
+        storage::drafts,
     },
     model::{Blobs, ImageLock, Stage, Trouble},
 };
@@ -144,6 +145,10 @@ impl Runtime {
                 };
                 let stored = self.store_split(room, plain, sent).await?;
                 room.stored.borrow_mut().insert(id, stored.clone());
+                if let Some(person) = room.person.get() {
+                    // Without it a reload only means that it is stored once more.
+                    let _ = drafts::keep_stored(&self.db, (person, room.id, id), &stored).await;
+                }
                 stored
             }
         };

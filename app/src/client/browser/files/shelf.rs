@@ -41,13 +41,27 @@ impl std::fmt::Debug for Shelf {
 }
 
 impl Shelf {
-    /// Keeps an encrypted file for the members of `room`.
-    pub(crate) fn put(&self, room: RoomId, content: ContentId, layout: Layout, bytes: &[u8]) {
-        let parts = js_sys::Array::of1(&bytes_to_js(bytes));
-        // Without it others fetch the file from storage, as they would have without this page.
-        let Ok(blob) = web_sys::Blob::new_with_u8_array_sequence(&parts) else {
-            return;
-        };
+    /// Keeps an encrypted file for the members of `room`. Gives the blob back, for whoever keeps it, too; without one
+    /// others fetch the file from storage, as they would have without this page.
+    pub(crate) fn put(
+        &self,
+        room: RoomId,
+        content: ContentId,
+        layout: Layout,
+        bytes: &[u8],
+    ) -> Option<web_sys::Blob> {
+        let blob = blob(bytes)?;
+        self.put_blob(room, content, layout, blob.clone());
+        Some(blob)
+    }
+
+    pub(crate) fn put_blob(
+        &self,
+        room: RoomId,
+        content: ContentId,
+        layout: Layout,
+        blob: web_sys::Blob,
+    ) {
         let mut items = self.0.borrow_mut();
         items.retain(|item| item.room != room || item.content != content);
         items.push(Item {
@@ -61,14 +75,35 @@ impl Shelf {
             all -= items.remove(0).layout.size;
         }
     }
+
+    pub(crate) fn find(
+        &self,
+        room: &RoomId,
+        content: &ContentId,
+    ) -> Option<(Layout, web_sys::Blob)> {
+        let items = self.0.borrow();
+        let mut there = items.iter();
+        let item = there.find(|item| item.room == *room && item.content == *content)?;
+        Some((item.layout.clone(), item.blob.clone()))
+    }
+
+    /// All that is here, for another tab's shelf.
+    pub(crate) fn each(&self, mut give: impl FnMut(&RoomId, &ContentId, &Layout, &web_sys::Blob)) {
+        for item in self.0.borrow().iter() {
+            give(&item.room, &item.content, &item.layout, &item.blob);
+        }
+    }
+}
+
+/// Bytes as the browser keeps them.
+pub(crate) fn blob(bytes: &[u8]) -> Option<web_sys::Blob> {
+    let parts = js_sys::Array::of1(&bytes_to_js(bytes));
+    web_sys::Blob::new_with_u8_array_sequence(&parts).ok()
 }
 
 impl healthsync_net::Shelf for Shelf {
     fn layout(&self, room: &RoomId, content: &ContentId) -> Option<Layout> {
-        let items = self.0.borrow();
-        let mut there = items.iter();
-        let item = there.find(|item| item.room == *room && item.content == *content)?;
-        Some(item.layout.clone())
+        self.find(room, content).map(|(layout, _)| layout)
     }
 
     fn chunk(&self, content: &ContentId, index: u32) -> BoxFuture<'static, Option<Vec<u8>>> {

@@ -13,9 +13,10 @@ use crate::{
     client::{
         browser::{
             rooms::OpenRoom,
-            runtime::{Runtime, trouble},
+            runtime::{Runtime, storage_trouble, trouble},
+            storage::drafts::{self, KeptSeries},
         },
-        model::{Stage, Trouble},
+        model::{Stage, ToastKind, Trouble},
     },
     components::platform::{call, imaging_module},
 };
@@ -40,9 +41,8 @@ impl Drop for Study {
 /// A series in the composer: DICOM files, or one file of another kind.
 #[derive(Debug)]
 pub(crate) struct Series {
-    study: Rc<Study>,
-    /// Its number in the study.
-    number: u32,
+    /// With its number there; `None` for one that was cleaned before the page was loaded anew.
+    study: Option<(Rc<Study>, u32)>,
     pub found: Found,
     /// Its files as they may leave; `None` as long as they may not.
     pub cleaned: RefCell<Option<Rc<Cleaned>>>,
@@ -58,6 +58,33 @@ pub(crate) struct Cleaned {
 }
 
 impl Series {
+    /// One that was cleaned, and kept, in an earlier visit.
+    pub(super) fn restored(kept: KeptSeries, files: Vec<web_sys::Blob>) -> Self {
+        let KeptSeries {
+            found,
+            receipt,
+            removed,
+        } = kept;
+        let cleaned = Cleaned {
+            files,
+            receipt,
+            removed,
+        };
+        Self {
+            study: None,
+            found,
+            cleaned: RefCell::new(Some(Rc::new(cleaned))),
+        }
+    }
+
+    /// Bytes of its files, the cleaned ones once there are any.
+    pub(super) fn size(&self) -> u64 {
+        match &*self.cleaned.borrow() {
+            Some(cleaned) => cleaned.files.iter().map(web_sys::Blob::size).sum::<f64>() as u64,
+            None => self.found.bytes,
+        }
+    }
+
     /// What it is called: by its kind and length, never by its files' own words.
     pub(crate) fn name(&self) -> String {
         let Found {
@@ -113,8 +140,7 @@ impl Runtime {
         let mut rows = Vec::new();
         for (number, found) in (0..).zip(sorted.series).take(free) {
             let series = Rc::new(Series {
-                study: study.clone(),
-                number,
+                study: Some((study.clone(), number)),
                 found,
                 cleaned: RefCell::default(),
             });
@@ -184,18 +210,29 @@ impl Runtime {
 
     /// Cleans a series, or lets the person look at it, and shows what became of it.
     async fn became(self: &Rc<Self>, room: &Rc<OpenRoom>, id: u32, series: &Series, how: &str) {
-        let answer = asked(&series.study, how, &Array::of1(&series.number.into())).await;
+        let Some((study, number)) = &series.study else {
+            return self.toast(
+                ToastKind::Info,
+                "This series was cleaned before the page was loaded anew, and stays as it is. To look at it once more, attach its files again.",
+            );
+        };
+        let answer = asked(study, how, &Array::of1(&(*number).into())).await;
         let became = answer
             .and_then(|(json, files)| Some((serde_json::from_str::<Became>(&json).ok()?, files)));
         let stage = match became {
             Some((Became::Clean { removed, receipt }, files)) => {
                 // What may be stored already is what it was before.
                 room.stored.borrow_mut().remove(&id);
+                if let Some(person) = room.person.get() {
+                    // What is left there would be shared instead after a reload.
+                    if let Err(error) = drafts::drop_stored(&self.db, (person, room.id, id)).await {
+                        self.storage_failed("What was stored of the series stays noted", &error);
+                    }
+                }
                 let files: Vec<web_sys::Blob> = files
                     .iter()
                     .filter_map(|file| file.dyn_into().ok())
                     .collect();
-                let size = files.iter().map(web_sys::Blob::size).sum::<f64>() as u64;
                 series.cleaned.replace(Some(Rc::new(Cleaned {
                     files,
                     receipt,
@@ -207,7 +244,7 @@ impl Runtime {
                     .iter_mut()
                     .find(|row| row.id == id)
                 {
-                    row.size = size;
+                    row.size = series.size();
                 }
                 series.stage()
             }
@@ -226,8 +263,43 @@ impl Runtime {
                 Some("Take it out and attach the files again."),
             )),
         };
+        let refused = matches!(stage, Stage::Failed(_));
         room.set_stage(id, stage);
         self.repaint(room);
+        if refused {
+            self.forget_series(room, id).await;
+        } else {
+            self.keep_series(room, id, series).await;
+        }
+    }
+
+    /// Keeps a clean series across a reload. Files that still hold what the patient could be recognised by are never
+    /// kept.
+    async fn keep_series(self: &Rc<Self>, room: &OpenRoom, id: u32, series: &Series) {
+        let (Some(person), Some(cleaned)) = (room.person.get(), series.cleaned.borrow().clone())
+        else {
+            return;
+        };
+        let entry = KeptSeries {
+            found: series.found.clone(),
+            receipt: cleaned.receipt.clone(),
+            removed: cleaned.removed,
+        };
+        let kept =
+            drafts::keep_series(&self.db, (person, room.id, id), &entry, &cleaned.files).await;
+        if let Err(error) = kept {
+            let what = "The series stays in this page only";
+            self.toast_trouble(&storage_trouble(what, &error));
+        }
+        self.drop_if_gone(room, id).await;
+    }
+
+    async fn forget_series(&self, room: &OpenRoom, id: u32) {
+        if let Some(person) = room.person.get()
+            && let Err(error) = drafts::drop_attachment(&self.db, person, room.id, id).await
+        {
+            self.storage_failed("The series stays in this browser", &error);
+        }
     }
 
     /// The person looks at an attached series: at its pixels, and at what was removed from it.

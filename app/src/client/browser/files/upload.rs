@@ -13,6 +13,7 @@ use healthsync_lighthouse::{
 };
 use healthsync_net::Layout;
 use js_sys::{Array, Uint8Array};
+use serde::{Deserialize, Serialize};
 use wasm_bindgen_futures::JsFuture;
 
 use super::study::Cleaned;
@@ -34,7 +35,7 @@ pub(super) type Sent = Rc<dyn Fn(u64, u64)>;
 const AT_ONCE: usize = 3;
 
 /// An object that is stored, and the shares of its key.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Stored {
     pub cid: String,
     /// Bytes of the plain file.
@@ -79,7 +80,7 @@ impl Runtime {
             digests: leaves,
         };
         // Others in the room may fetch it from here, before and without the storage.
-        self.shelf.put(room.id, content.to_bytes(), layout, &sealed);
+        self.node.keep(room.id, content.to_bytes(), layout, &sealed);
 
         let Some((me, delegation)) = self.signer() else {
             return Err(trouble(

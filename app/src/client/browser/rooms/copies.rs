@@ -79,6 +79,7 @@ impl Runtime {
                 Some("Open it, then try again."),
             ));
         };
+        room.needs_whole()?;
         let failed = |error| storage_trouble(NOT_SAVED, &error);
         let events = envelopes::of_room(&self.db, room.id)
             .await

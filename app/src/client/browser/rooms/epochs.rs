@@ -126,6 +126,10 @@ impl Runtime {
         if room.closed.get() || !room.joined.get() || !room.turn.fresh.get() || !room.is_open() {
             return;
         }
+        // The key that seems to be missing may be in the part of the history that has not come yet.
+        if !room.whole.get() && room.sealing().is_none() {
+            return;
+        }
         if room.sealing().is_some() {
             return self.push_outbox(room);
         }

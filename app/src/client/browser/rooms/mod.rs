@@ -34,12 +34,12 @@ use healthsync_core::{EventId, Kind, Person, RoomId, RoomLog, TokenId};
 use super::{
     files::{attach::Attached, upload::Stored},
     http::within,
-    runtime::Task,
+    runtime::{Task, trouble},
 };
 use crate::{
     api::RoomFacts,
     client::model::{
-        Casting, Delivery, ImageLock, MessageRow, MintWork, RoomAct, RoomPhase, TxState,
+        Casting, Delivery, ImageLock, MessageRow, MintWork, RoomAct, RoomPhase, Trouble, TxState,
     },
 };
 
@@ -96,6 +96,8 @@ pub(crate) struct OpenRoom {
     pub notifies: Cell<bool>,
     /// Events that the relay has of this room.
     pub wanted: Cell<u64>,
+    /// No older part of the history is still on its way: what is counted here is all there is.
+    pub whole: Cell<bool>,
     pub changes: RefCell<BTreeMap<Person, TxState>>,
     /// What was asked of the registry for the room as a whole.
     pub act: RefCell<Option<(RoomAct, TxState)>>,
@@ -165,6 +167,7 @@ impl OpenRoom {
             looked: Cell::new(0),
             notifies: Cell::new(false),
             wanted: Cell::new(0),
+            whole: Cell::new(true),
             changes: RefCell::default(),
             act: RefCell::default(),
             member_error: RefCell::default(),
@@ -241,6 +244,23 @@ impl OpenRoom {
         facts.as_ref().and_then(RoomFacts::named_by)
     }
 
+    /// What certifies or chooses from the whole history waits until it is here.
+    pub(crate) fn needs_whole(&self) -> Result<(), Trouble> {
+        if self.whole.get() {
+            return Ok(());
+        }
+        let log = self.log.borrow();
+        let here = log.as_ref().map_or(0, RoomLog::len);
+        Err(trouble(
+            format!(
+                "The older part of this room is still coming: {here} of {} events are here. This needs all of them.",
+                self.wanted.get()
+            ),
+            Some("Nothing was changed."),
+            Some("Try again in a moment."),
+        ))
+    }
+
     pub(crate) fn is_open(&self) -> bool {
         *self.phase.borrow() == RoomPhase::Open
     }
@@ -269,6 +289,7 @@ impl OpenRoom {
             attached.forget();
         }
         self.joined.set(false);
+        self.whole.set(true);
         self.pushing.set(false);
         self.keys.take();
         self.turn.clear();

@@ -52,7 +52,7 @@ struct Reachable {
 #[derive(Debug, Default)]
 pub(crate) struct Presence {
     seen: RefCell<BTreeMap<DeviceKey, Seen>>,
-    /// A device may have several tabs, each with a node of its own.
+    /// A device may have several nodes: the tabs of a browser that cannot share one, and the one before a change.
     reachable: RefCell<BTreeMap<(DeviceKey, [u8; 32]), Reachable>>,
     typed: Cell<u64>,
 }
@@ -182,9 +182,9 @@ impl Runtime {
         self.client.direct.get_untracked() > 0
     }
 
-    /// Tells the room by which node this tab can be reached for a direct link.
+    /// Tells the room by which node this page can be reached for a direct link.
     pub(crate) fn say_reachable(&self, room: &OpenRoom) {
-        if let Some(key) = key_of_peer(&self.node.peer_id()) {
+        if let Some(key) = self.node.peer_id().as_ref().and_then(key_of_peer) {
             self.hint(room, EphemeralKind::Reachable { key });
         }
     }

@@ -54,6 +54,8 @@ impl Runtime {
                 Some("Sign in the wallet, then try again."),
             ));
         };
+        // It names the last event of that device that counts.
+        room.needs_whole()?;
         let revocation = Revocation {
             person: me.person,
             device,

@@ -2,7 +2,9 @@
 
 use std::rc::Rc;
 
-use healthsync_core::{EphemeralKind, Inserted, Kind, RefusalCode, RoomId, SignedEvent};
+use healthsync_core::{
+    EphemeralKind, Inserted, Kind, RefusalCode, RoomId, RoomLog, SignedEvent, VersionVector, Waits,
+};
 use healthsync_net::{GossipKind, NetError, Page};
 use wasm_bindgen_futures::spawn_local;
 
@@ -87,28 +89,115 @@ impl Runtime {
         self.publish_unsent(room).await;
         self.push_outbox(room);
 
-        let has_all = room
-            .log
-            .borrow()
-            .as_ref()
-            .is_some_and(|log| log.heads().covers(&joined.have));
-        let ended = if has_all {
-            Ended::Done
-        } else {
-            self.pull_all(room).await
-        };
+        let ended = self.catch_up(room, &joined.have).await;
         if matches!(ended, Ended::Done) {
-            if !room.is_open() {
-                room.set_phase(RoomPhase::Open);
-            }
-            self.hint(room, EphemeralKind::Here { ask: true });
-            self.say_reachable(room);
+            self.open_to_use(room);
             self.note_seen(room);
             self.retire_old_keys(room);
             self.mind_epoch(room);
         }
         self.repaint(room);
         ended
+    }
+
+    fn open_to_use(self: &Rc<Self>, room: &Rc<OpenRoom>) {
+        if !room.is_open() {
+            room.set_phase(RoomPhase::Open);
+        }
+        self.hint(room, EphemeralKind::Here { ask: true });
+        self.say_reachable(room);
+    }
+
+    /// Gets what the relay has and this browser has not. When that is much, the newest part comes first, and the room can
+    /// be used as soon as that is here.
+    async fn catch_up(self: &Rc<Self>, room: &Rc<OpenRoom>, heads: &VersionVector) -> Ended {
+        let (has_all, here) = match room.log.borrow().as_ref() {
+            Some(log) => (log.heads().covers(heads), log.len() as u64),
+            None => (false, 0),
+        };
+        if has_all {
+            return Ended::Done;
+        }
+        if room.wanted.get().saturating_sub(here) > u64::from(PAGE)
+            && let Some(ended) = self.newest_first(room, heads).await
+        {
+            return ended;
+        }
+        self.pull_all(room).await
+    }
+
+    /// `None` when everything up to `heads` that the relay still keeps is here.
+    async fn newest_first(
+        self: &Rc<Self>,
+        room: &Rc<OpenRoom>,
+        heads: &VersionVector,
+    ) -> Option<Ended> {
+        room.whole.set(false);
+        let mut guessed = false;
+        for turn in 0..MAX_PAGES {
+            let missing = match room.log.borrow().as_ref() {
+                Some(log) => log.newest_missing(heads),
+                None => return Some(Ended::Offline),
+            };
+            if missing.1.0.is_empty() {
+                break;
+            }
+            let asked = self.node.newest(room.id, missing, PAGE);
+            let page = match within(ANSWER_MS, asked).await {
+                Some(Ok(page)) => page,
+                Some(Err(NetError::Offline)) => return Some(Ended::Offline),
+                Some(Err(_)) | None => return Some(Ended::Later),
+            };
+            // What is older than the room is kept for is nowhere any more.
+            let taken = self.take(room, page.envelopes).await;
+            if taken == 0 {
+                break;
+            }
+            if turn == 0 {
+                guessed = self.guess_clock(room, taken);
+                self.open_to_use(room);
+                self.repaint(room);
+            }
+        }
+        if guessed {
+            self.fold_anew(room);
+        }
+        room.whole.set(true);
+        None
+    }
+
+    /// Where the room's clock stands cannot be told from a history's newest part alone: it is taken to stand in the middle
+    /// of what has come, which a few made-up numbers do not move.
+    fn guess_clock(&self, room: &OpenRoom, taken: usize) -> bool {
+        let mut log = room.log.borrow_mut();
+        let Some(log) = log.as_mut() else {
+            return false;
+        };
+        let pending = log.state().pending.iter();
+        let ahead: Vec<u64> = pending
+            .filter(|pending| pending.waits == Waits::Clock)
+            .map(|pending| pending.lamport)
+            .collect();
+        if ahead.len() * 2 <= taken {
+            return false;
+        }
+        log.clock_is_at(ahead[ahead.len() / 2]);
+        true
+    }
+
+    /// The same events without a guess: what everybody else makes of them.
+    fn fold_anew(&self, room: &OpenRoom) {
+        let (Some(log), Some(maker)) =
+            (room.log.take(), room.maker().or_else(|| room.person.get()))
+        else {
+            return;
+        };
+        let mut anew = RoomLog::new(room.id, maker, log.chain_id());
+        for event in log.events() {
+            // It took all of them before.
+            let _ = anew.insert_kept(event.clone());
+        }
+        room.set_log(anew);
     }
 
     async fn join_failed(self: &Rc<Self>, room: &Rc<OpenRoom>, error: NetError) -> Ended {
@@ -177,7 +266,8 @@ impl Runtime {
 
     /// Pulls once more: something was seen that points to events which are not here.
     pub(crate) fn pull_soon(self: &Rc<Self>, room: &Rc<OpenRoom>) {
-        if !room.joined.get() || room.pulling.replace(true) {
+        // A history that is still coming ends with the same question.
+        if !room.joined.get() || !room.whole.get() || room.pulling.replace(true) {
             return;
         }
         let (runtime, room) = (self.clone(), room.clone());

@@ -225,8 +225,9 @@ fn devices(state: &RoomState, me: Option<(Person, DeviceKey)>) -> Vec<DeviceRow>
 
 fn fetching(room: &OpenRoom, log: &RoomLog) -> Option<(u64, u64)> {
     let all = room.wanted.get();
-    let here: u64 = log.heads().0.values().sum();
-    (!room.is_open() && here < all).then_some((here, all))
+    let here = log.len() as u64;
+    let coming = !room.is_open() || !room.whole.get();
+    (coming && here < all).then_some((here, all))
 }
 
 fn one_line(text: &str) -> String {
@@ -241,6 +242,8 @@ fn left_out(room: &OpenRoom, state: &RoomState) -> LeftOut {
     };
     for pending in &state.pending {
         match pending.waits {
+            // It may be in the part that has not come yet.
+            Waits::Delegation | Waits::Clock if !room.whole.get() => {}
             Waits::Delegation => left_out.undelegated += 1,
             Waits::Revoked => left_out.revoked += 1,
             Waits::Clock => left_out.ahead += 1,

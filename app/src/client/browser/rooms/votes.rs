@@ -148,6 +148,9 @@ impl Runtime {
     /// Certifies the votes as they are counted now, here, with the newest block if the chain can be asked.
     pub(crate) fn close_poll(self: &Rc<Self>, poll: EventId) {
         let Some(room) = self.open_room() else { return };
+        if let Err(trouble) = room.needs_whole() {
+            return self.toast_trouble(&trouble);
+        }
         let runtime = self.clone();
         spawn_local(async move {
             let block = within(
@@ -183,6 +186,9 @@ impl Runtime {
     /// Hands the poll's result file to the browser's downloads.
     pub(crate) fn save_result(self: &Rc<Self>, poll: EventId) {
         let Some(room) = self.open_room() else { return };
+        if let Err(trouble) = room.needs_whole() {
+            return self.toast_trouble(&trouble);
+        }
         let bundle = {
             let log = room.log.borrow();
             log.as_ref().and_then(|log| VoteBundle::of(log, &poll))

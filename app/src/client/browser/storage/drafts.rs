@@ -1,10 +1,13 @@
 //! What stands in composers and is attached there, across reloads; and small facts about rooms and transactions.
 
 use healthsync_core::{EventId, Person, RoomId};
-use serde::{Deserialize, Serialize};
+use healthsync_imaging::intake::Found;
+use js_sys::Array;
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use wasm_bindgen::JsCast;
 
 use super::{Database, StorageError, schema};
-use crate::api::RoomFacts;
+use crate::{api::RoomFacts, client::browser::platform::bytes_from_js};
 
 fn room_of(person: Person, room: RoomId) -> String {
     format!("{person}/{room}")
@@ -90,6 +93,22 @@ pub(crate) struct KeptAttachment {
     pub removed: u32,
 }
 
+/// One attached series that is not shared yet. Its files lie beside it as blobs, already cleaned.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct KeptSeries {
+    pub found: Found,
+    /// JSON.
+    pub receipt: String,
+    pub removed: u32,
+}
+
+/// What was attached, with its content.
+#[derive(Clone, Debug)]
+pub(crate) enum Kept {
+    Photo(KeptAttachment, Vec<u8>),
+    Series(KeptSeries, Vec<web_sys::Blob>),
+}
+
 fn attachment_of(person: Person, room: RoomId, id: u32) -> String {
     format!("{person}/{room}/{id:08}")
 }
@@ -106,6 +125,48 @@ pub(crate) async fn keep_attachment(
     db.put_json(schema::ATTACHMENTS, &key, entry).await
 }
 
+pub(crate) async fn keep_series(
+    db: &Database,
+    (person, room, id): (Person, RoomId, u32),
+    entry: &KeptSeries,
+    files: &[web_sys::Blob],
+) -> Result<(), StorageError> {
+    let key = attachment_of(person, room, id);
+    let files: Array = files.iter().collect();
+    db.put(schema::ATTACHED_BYTES, &key, files.into()).await?;
+    db.put_json(schema::ATTACHMENTS, &key, entry).await
+}
+
+fn stored_of(person: Person, room: RoomId, id: u32) -> String {
+    format!("{}/stored", attachment_of(person, room, id))
+}
+
+/// What storage has of an attachment of which the room knows nothing yet.
+pub(crate) async fn keep_stored<T: Serialize>(
+    db: &Database,
+    (person, room, id): (Person, RoomId, u32),
+    stored: &T,
+) -> Result<(), StorageError> {
+    let key = stored_of(person, room, id);
+    db.put_json(schema::ATTACHMENTS, &key, stored).await
+}
+
+pub(crate) async fn stored<T: DeserializeOwned>(
+    db: &Database,
+    (person, room, id): (Person, RoomId, u32),
+) -> Result<Option<T>, StorageError> {
+    let key = stored_of(person, room, id);
+    db.get_json(schema::ATTACHMENTS, &key).await
+}
+
+pub(crate) async fn drop_stored(
+    db: &Database,
+    (person, room, id): (Person, RoomId, u32),
+) -> Result<(), StorageError> {
+    let key = stored_of(person, room, id);
+    db.delete(schema::ATTACHMENTS, &key).await
+}
+
 pub(crate) async fn drop_attachment(
     db: &Database,
     person: Person,
@@ -113,6 +174,7 @@ pub(crate) async fn drop_attachment(
     id: u32,
 ) -> Result<(), StorageError> {
     let key = attachment_of(person, room, id);
+    drop_stored(db, (person, room, id)).await?;
     db.delete(schema::ATTACHMENTS, &key).await?;
     db.delete(schema::ATTACHED_BYTES, &key).await
 }
@@ -121,20 +183,29 @@ pub(crate) async fn attachments(
     db: &Database,
     person: Person,
     room: RoomId,
-) -> Result<Vec<(u32, KeptAttachment, Vec<u8>)>, StorageError> {
+) -> Result<Vec<(u32, Kept)>, StorageError> {
     let mut found = Vec::new();
     for (key, value) in db
         .range(schema::ATTACHMENTS, &format!("{person}/{room}/"))
         .await?
     {
         let id = key.rsplit('/').next().and_then(|id| id.parse().ok());
-        let entry = value
-            .as_string()
-            .and_then(|text| serde_json::from_str(&text).ok());
-        if let (Some(id), Some(entry)) = (id, entry)
-            && let Some(bytes) = db.get_bytes(schema::ATTACHED_BYTES, &key).await?
+        let (Some(id), Some(text)) = (id, value.as_string()) else {
+            continue;
+        };
+        let Some(content) = db.get(schema::ATTACHED_BYTES, &key).await? else {
+            continue;
+        };
+        // The two have no field in common that both need.
+        if let Ok(series) = serde_json::from_str::<KeptSeries>(&text) {
+            let files = Array::from(&content);
+            let files = files.iter().filter_map(|file| file.dyn_into().ok());
+            let files = files.collect();
+            found.push((id, Kept::Series(series, files)));
+        } else if let (Ok(photo), Some(bytes)) =
+            (serde_json::from_str(&text), bytes_from_js(&content))
         {
-            found.push((id, entry, bytes));
+            found.push((id, Kept::Photo(photo, bytes)));
         }
     }
     Ok(found)

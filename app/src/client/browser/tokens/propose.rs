@@ -110,6 +110,7 @@ impl Runtime {
 
     async fn propose(self: &Rc<Self>, room: &Rc<OpenRoom>, plan: MintPlan) -> Result<(), Trouble> {
         const KEPT: Option<&str> = Some("Nothing was minted, and the case is unchanged.");
+        room.needs_whole()?;
         let contract = self.token_contract()?;
         let Some((me, delegation)) = self.signer() else {
             return Err(trouble(

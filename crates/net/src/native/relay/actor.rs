@@ -437,6 +437,19 @@ impl Actor {
             Request::Pull { room, have, limit } => Job::Pull {
                 room,
                 have,
+                upto: None,
+                limit,
+                channel,
+            },
+            Request::Newest {
+                room,
+                after,
+                upto,
+                limit,
+            } => Job::Pull {
+                room,
+                have: after,
+                upto: Some(upto),
                 limit,
                 channel,
             },

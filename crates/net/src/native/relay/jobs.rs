@@ -35,6 +35,8 @@ pub(super) enum Job {
     Pull {
         room: RoomId,
         have: VersionVector,
+        /// The newest up to here first; without it the oldest first.
+        upto: Option<VersionVector>,
         limit: u32,
         channel: ResponseChannel<Response>,
     },
@@ -169,12 +171,13 @@ impl Job {
                 Self::Pull {
                     room,
                     have,
+                    upto,
                     limit,
                     channel,
                 },
                 Some(_),
             ) => Done::Answer {
-                response: pull(&*policy, room, have, limit)
+                response: pull(&*policy, room, have, upto, limit)
                     .await
                     .unwrap_or_else(refused),
                 channel,
@@ -269,10 +272,14 @@ async fn pull(
     policy: &dyn Policy,
     room: RoomId,
     have: VersionVector,
+    upto: Option<VersionVector>,
     limit: u32,
 ) -> Result<Response, Refusal> {
-    let most = u32::try_from(limits::ENVELOPES).unwrap_or(u32::MAX);
-    let page = policy.page(room, have, limit.min(most)).await?;
+    let limit = limit.min(u32::try_from(limits::ENVELOPES).unwrap_or(u32::MAX));
+    let page = match upto {
+        None => policy.page(room, have, limit).await?,
+        Some(upto) => policy.newest(room, have, upto, limit).await?,
+    };
     let mut room_left = limits::RESPONSE_BYTES - PAGE_OVERHEAD;
     let fitting = page
         .envelopes
