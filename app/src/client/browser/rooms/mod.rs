@@ -98,6 +98,8 @@ pub(crate) struct OpenRoom {
     pub wanted: Cell<u64>,
     /// No older part of the history is still on its way: what is counted here is all there is.
     pub whole: Cell<bool>,
+    /// The log was told where the room's clock stands, before all that says so was here.
+    pub guessed: Cell<bool>,
     pub changes: RefCell<BTreeMap<Person, TxState>>,
     /// What was asked of the registry for the room as a whole.
     pub act: RefCell<Option<(RoomAct, TxState)>>,
@@ -168,6 +170,7 @@ impl OpenRoom {
             notifies: Cell::new(false),
             wanted: Cell::new(0),
             whole: Cell::new(true),
+            guessed: Cell::new(false),
             changes: RefCell::default(),
             act: RefCell::default(),
             member_error: RefCell::default(),
@@ -290,6 +293,7 @@ impl OpenRoom {
         }
         self.joined.set(false);
         self.whole.set(true);
+        self.guessed.set(false);
         self.pushing.set(false);
         self.keys.take();
         self.turn.clear();

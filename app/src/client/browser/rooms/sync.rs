@@ -115,15 +115,22 @@ impl Runtime {
             Some(log) => (log.heads().covers(heads), log.len() as u64),
             None => (false, 0),
         };
-        if has_all {
-            return Ended::Done;
+        if !has_all {
+            if room.wanted.get().saturating_sub(here) > u64::from(PAGE)
+                && let Some(ended) = self.newest_first(room, heads).await
+            {
+                return ended;
+            }
+            let ended = self.pull_all(room).await;
+            if !matches!(ended, Ended::Done) {
+                return ended;
+            }
         }
-        if room.wanted.get().saturating_sub(here) > u64::from(PAGE)
-            && let Some(ended) = self.newest_first(room, heads).await
-        {
-            return ended;
+        if room.guessed.take() {
+            self.fold_anew(room);
         }
-        self.pull_all(room).await
+        room.whole.set(true);
+        Ended::Done
     }
 
     /// `None` when everything up to `heads` that the relay still keeps is here.
@@ -133,7 +140,6 @@ impl Runtime {
         heads: &VersionVector,
     ) -> Option<Ended> {
         room.whole.set(false);
-        let mut guessed = false;
         for turn in 0..MAX_PAGES {
             let missing = match room.log.borrow().as_ref() {
                 Some(log) => log.newest_missing(heads),
@@ -154,44 +160,36 @@ impl Runtime {
                 break;
             }
             if turn == 0 {
-                guessed = self.guess_clock(room, taken);
+                self.guess_clock(room, taken);
                 self.open_to_use(room);
                 self.repaint(room);
             }
         }
-        if guessed {
-            self.fold_anew(room);
-        }
-        room.whole.set(true);
         None
     }
 
     /// Where the room's clock stands cannot be told from a history's newest part alone: it is taken to stand in the middle
     /// of what has come, which a few made-up numbers do not move.
-    fn guess_clock(&self, room: &OpenRoom, taken: usize) -> bool {
+    fn guess_clock(&self, room: &OpenRoom, taken: usize) {
         let mut log = room.log.borrow_mut();
-        let Some(log) = log.as_mut() else {
-            return false;
-        };
+        let Some(log) = log.as_mut() else { return };
         let pending = log.state().pending.iter();
         let ahead: Vec<u64> = pending
             .filter(|pending| pending.waits == Waits::Clock)
             .map(|pending| pending.lamport)
             .collect();
-        if ahead.len() * 2 <= taken {
-            return false;
+        if ahead.len() * 2 > taken {
+            log.clock_is_at(ahead[ahead.len() / 2]);
+            room.guessed.set(true);
         }
-        log.clock_is_at(ahead[ahead.len() / 2]);
-        true
     }
 
     /// The same events without a guess: what everybody else makes of them.
     fn fold_anew(&self, room: &OpenRoom) {
-        let (Some(log), Some(maker)) =
-            (room.log.take(), room.maker().or_else(|| room.person.get()))
-        else {
+        let Some(maker) = room.maker().or_else(|| room.person.get()) else {
             return;
         };
+        let Some(log) = room.log.take() else { return };
         let mut anew = RoomLog::new(room.id, maker, log.chain_id());
         for event in log.events() {
             // It took all of them before.
