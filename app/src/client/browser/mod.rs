@@ -191,6 +191,7 @@ impl Runtime {
             Intent::CancelUnlock { case } => self.cancel_unlock(case),
             Intent::Readers { case } => self.find_readers(case),
             Intent::NewKey { case } => self.renew_keys(case),
+            Intent::LookAt(case) => self.looks_at(case),
             Intent::Look { case, say } => self.look(case, say),
             Intent::Ask {
                 case,

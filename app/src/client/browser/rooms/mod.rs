@@ -32,7 +32,11 @@ use futures::{channel::oneshot, future::AbortHandle};
 use healthsync_core::{EventId, Kind, Person, RoomId, RoomLog, TokenId};
 
 use super::{
-    files::{attach::Attached, upload::Stored},
+    files::{
+        attach::Attached,
+        photos::{self, Photos},
+        upload::Stored,
+    },
     http::within,
     runtime::{Task, trouble},
 };
@@ -106,6 +110,8 @@ pub(crate) struct OpenRoom {
     pub member_error: RefCell<Option<String>>,
     /// Locks of images by CID; absent means locked.
     pub locks: RefCell<BTreeMap<String, ImageLock>>,
+    /// Those of them that are photographs.
+    pub photos: RefCell<Photos>,
     /// What is being done for a case or a proposal that is to become a token.
     pub mint_work: RefCell<BTreeMap<EventId, MintWork>>,
     pub minting: Task,
@@ -175,6 +181,7 @@ impl OpenRoom {
             act: RefCell::default(),
             member_error: RefCell::default(),
             locks: RefCell::default(),
+            photos: RefCell::default(),
             mint_work: RefCell::default(),
             minting: Task::default(),
             following: RefCell::default(),
@@ -283,10 +290,9 @@ impl OpenRoom {
             handle.abort();
         }
         for lock in self.locks.take().into_values() {
-            if let ImageLock::Open { url, .. } = lock {
-                super::platform::revoke_url(&url);
-            }
+            photos::forget(&lock);
         }
+        self.photos.take();
         self.stored.take();
         for attached in self.attached.take() {
             attached.forget();
