@@ -148,8 +148,8 @@ pub(crate) struct OpenRoom {
     pub noting: Task,
     /// Whether `noting` is about to write.
     pub note_due: Cell<bool>,
-    /// Whether a message waits to be said, so that a second press of the button does not say it twice.
-    pub send_waits: Cell<bool>,
+    /// Texts that wait to be said, so that a second press of the button does not say one twice.
+    pub waiting_to_send: RefCell<BTreeSet<String>>,
     /// Whoever wants to say something as soon as the log is there.
     waiting: RefCell<Vec<oneshot::Sender<()>>>,
     /// A repaint is under way already.
@@ -207,7 +207,7 @@ impl OpenRoom {
             casting_task: Task::default(),
             noting: Task::default(),
             note_due: Cell::default(),
-            send_waits: Cell::default(),
+            waiting_to_send: RefCell::default(),
             waiting: RefCell::default(),
             repaint: Cell::new(false),
         }
