@@ -13,25 +13,41 @@ const EVERY = Number(process.env.BENCH_PAUSE ?? 100);
 const PICTURE = 5_000_000;
 const PICTURE_EVERY = 10_000;
 
-const resident = async (pid) => Number((await readFile(`/proc/${pid}/status`, 'utf8')).match(/VmRSS:\s+(\d+)/)[1]) * 1024;
+/** Bytes that belong to one process alone. Decoded pictures are in memory that it shares with its browser, which throws them away at a limit of its own. */
+const held = async (pid) => Number((await readFile(`/proc/${pid}/status`, 'utf8')).match(/RssAnon:\s+(\d+)/)[1]) * 1024;
 
 /** Notes every numbered message that the page shows, and those that it shows twice at a time. */
 const watch = (page) => page.evaluate(() => {
   window.__soak = { seen: new Set(), twice: new Set() };
+  const row = '[data-testid=message]';
   const number = (node) => node.textContent.match(/soak-[ab]-\d+\./)?.[0];
+  // Several come in one stroke when the page was busy: each row is looked at, not each stroke.
   const look = (node) => {
-    if (node.nodeType !== 1) return;
-    const text = number(node);
-    if (text) window.__soak.seen.add(text);
+    for (const each of [node.closest(row), ...node.querySelectorAll(row)]) if (each && number(each)) window.__soak.seen.add(number(each));
   };
   const all = () => {
-    const shown = [...document.querySelectorAll('[data-testid=message]')].map(number).filter(Boolean);
+    const shown = [...document.querySelectorAll(row)].map(number).filter(Boolean);
     shown.filter((text, i) => shown.indexOf(text) !== i).forEach((text) => window.__soak.twice.add(text));
   };
   setInterval(all, 5_000);
-  new MutationObserver((list) => { for (const m of list) { for (const n of m.addedNodes) look(n); if (m.type === 'characterData') look(m.target.parentElement); } })
-    .observe(document.body, { childList: true, subtree: true, characterData: true });
+  new MutationObserver((list) => {
+    for (const m of list) {
+      for (const n of m.addedNodes) if (n.nodeType === 1) look(n);
+      if (m.type === 'characterData' && m.target.parentElement) look(m.target.parentElement);
+    }
+  }).observe(document.body, { childList: true, subtree: true, characterData: true });
 });
+
+/** How many events this browser keeps: it has one room. */
+const stored = (page) => page.evaluate(() => new Promise((done, failed) => {
+  const open = indexedDB.open('healthsync');
+  open.onerror = () => failed(open.error);
+  open.onsuccess = () => {
+    const count = open.result.transaction('envelopes').objectStore('envelopes').count();
+    count.onerror = () => failed(count.error);
+    count.onsuccess = () => { open.result.close(); done(count.result); };
+  };
+}));
 
 /** Starts to talk: says a numbered message again and again until `until`, and gives how many it were. */
 const talk = (page, name, until) => page.evaluate(async ({ name, until, every }) => {
@@ -58,14 +74,20 @@ try {
   for (const me of [ben, cy]) await p.enterRoom(me, room);
   for (const me of [ada, ben]) await watch(me.page);
 
+  const everybody = [ada, ben, cy];
   const cdp = await browser.newBrowserCDPSession();
-  const renderers = async () => {
+  const heaps = await Promise.all(everybody.map((me) => me.context.newCDPSession(me.page)));
+  const processes = async (type) => {
     const { processInfo } = await cdp.send('SystemInfo.getProcessInfo');
-    const pages = processInfo.filter(({ type }) => type === 'renderer').map(({ id }) => resident(id).catch(() => 0));
-    return (await Promise.all(pages)).reduce((sum, bytes) => sum + bytes, 0);
+    const all = processInfo.filter((info) => info.type === type).map(({ id }) => held(id).catch(() => 0));
+    return (await Promise.all(all)).reduce((sum, bytes) => sum + bytes, 0);
   };
   const memory = [];
-  const measure = async () => memory.push({ at: Date.now(), server: await resident(stack.serverPid), pages: await renderers() });
+  const measure = async () => {
+    // What nobody holds any more is not what a page needs.
+    await Promise.all(heaps.map((heap) => heap.send('HeapProfiler.collectGarbage')));
+    memory.push({ server: await held(stack.serverPid), pages: await processes('renderer'), browser: await processes('browser') });
+  };
 
   const begin = Date.now();
   const until = begin + MINUTES * 60_000;
@@ -89,17 +111,18 @@ try {
   const settled = async () => (await Promise.all([ada, ben].map(missing))).every((lost) => lost.length === 0);
   for (const end = Date.now() + 30_000; Date.now() < end && !(await settled());) await pause(500);
   await measure();
-  const rows = [['side', 'said', 'lost', 'shown twice', 'page errors']];
+  const rows = [['side', 'said', 'not shown', 'shown twice', 'events kept', 'page errors']];
   const lost = {};
   for (const [name, me, count] of [['ada', ada, byAda], ['ben', ben, byBen]]) {
     lost[name] = (await missing(me)).length;
-    rows.push([name, count, lost[name], await me.page.evaluate(() => window.__soak.twice.size), me.errors.length]);
+    rows.push([name, count, lost[name], await me.page.evaluate(() => window.__soak.twice.size), await stored(me.page), me.errors.length]);
   }
+  rows.push(['cy, who shares', 0, '', '', await stored(cy.page), cy.errors.length]);
   print(`Messages, ${MINUTES} minutes`, rows);
   print('Pictures of 5 MB', [['shared', 'opened'], [pictures.shared, pictures.opened]]);
   const at = (part) => memory[Math.min(memory.length - 1, Math.floor(part * memory.length))];
   const line = (what, key) => [what, ...[0, 0.25, 0.5, 0.75, 1].map((part) => mb(at(part)[key]))];
-  print('Memory, resident', [['side', 'start', '1/4', 'half', '3/4', 'end'], line('server', 'server'), line('three pages', 'pages')]);
+  print('Memory that each side holds for itself', [['side', 'start', '1/4', 'half', '3/4', 'end'], line('server', 'server'), line('three pages', 'pages'), line('their browser', 'browser')]);
   await save({ machine: machine(), minutes: MINUTES, said: { ada: byAda, ben: byBen }, lost, pictures, memory });
 } finally {
   await browser.close();

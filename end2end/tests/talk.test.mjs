@@ -108,6 +108,31 @@ describe('talking about what was said', { timeout: 240_000 }, () => {
     await ben.page.getByTestId('pins').waitFor();
   });
 
+  it('says all that is written while the room opens', async () => {
+    const said = ['First while it opens', 'Second while it opens', 'Third while it opens'];
+    const page = await ada.context.newPage();
+    page.on('pageerror', (error) => ada.errors.push(String(error)));
+    await page.addInitScript((said) => {
+      // In the very moment in which the page reacts: the room's events are still to be read.
+      new MutationObserver((_, watch) => {
+        if (!('live' in document.documentElement.dataset)) return;
+        watch.disconnect();
+        const box = document.querySelector('[data-testid=composer]');
+        for (const text of said) {
+          box.value = text;
+          box.dispatchEvent(new Event('input', { bubbles: true }));
+          document.querySelector('[data-testid=send]').click();
+        }
+      }).observe(document.documentElement, { attributes: true });
+    }, said);
+    await page.goto(stack.url + room);
+    for (const text of said) await p.stored({ page }, text);
+    await page.close();
+    for (const text of said) await message(ada, text).waitFor();
+    const shown = await ada.page.$$eval('[data-testid=message] .msg__text', (all) => all.map((e) => e.textContent));
+    assert.deepEqual(shown.filter((text) => said.includes(text)), said, 'in the order in which they were written');
+  });
+
   it('marks what is new since one looked, in the list and in the room', async () => {
     // As one leaves a room: what was on screen is remembered as seen.
     await ben.page.getByRole('link', { name: 'All rooms' }).click();

@@ -1,5 +1,7 @@
 //! The middle of a room: tabs of all cases, and the open one with its picture or its lock.
 
+use std::sync::Arc;
+
 use healthsync_core::EventId;
 use leptos::prelude::*;
 
@@ -135,7 +137,7 @@ fn CaseLink(id: EventId, current: EventId) -> impl IntoView {
     let picture = Memo::new(move |_| {
         case.with(|case| {
             case.as_ref()
-                .and_then(|case| case.images.iter().find_map(open_url))
+                .and_then(|case| case.images.iter().find_map(small_copy))
         })
     });
     let text = move |read: fn(&CaseRow) -> String| {
@@ -151,8 +153,8 @@ fn CaseLink(id: EventId, current: EventId) -> impl IntoView {
         >
             <span class="case__pic">
                 {move || match picture.get() {
-                    Some(url) if url.is_empty() => view! { <Icon name="layers" /> }.into_any(),
-                    Some(url) => view! { <img src=url alt="" /> }.into_any(),
+                    Some(Ok(url)) => view! { <img src=url.to_string() alt="" /> }.into_any(),
+                    Some(Err(icon)) => view! { <Icon name=icon /> }.into_any(),
                     None => view! { <Icon name="lock" /> }.into_any(),
                 }}
             </span>
@@ -164,10 +166,12 @@ fn CaseLink(id: EventId, current: EventId) -> impl IntoView {
     }
 }
 
-/// Empty for a series.
-fn open_url(image: &ImageRow) -> Option<String> {
+/// Of an open image the small copy, or the icon that stands for it.
+fn small_copy(image: &ImageRow) -> Option<Result<Arc<str>, &'static str>> {
     match &image.lock {
-        ImageLock::Open { url, .. } => Some(url.clone()),
+        ImageLock::Open { url, .. } if url.is_empty() => Some(Err("layers")),
+        ImageLock::Open { small, .. } if small.is_empty() => Some(Err("image")),
+        ImageLock::Open { small, .. } => Some(Ok(small.clone())),
         _ => None,
     }
 }

@@ -181,7 +181,8 @@ pub(crate) fn Composer() -> impl IntoView {
     });
 
     view! {
-        <form class="talk-foot" on:submit=submit>
+        // Checked by `send`; the browser would lay out the whole page before it finds nothing to check.
+        <form class="talk-foot" novalidate=true on:submit=submit>
             <Signing />
             <Unsent />
             <Typing />

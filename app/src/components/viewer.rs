@@ -29,6 +29,7 @@ pub(crate) fn Viewer(
 
     Effect::new(move |_| {
         let Some(root) = root.get() else { return };
+        client.send(Intent::LookAt(case));
         let host = move |say| match say {
             Say::Choose { picture } => {
                 if picture < images.with_untracked(Vec::len) {

@@ -191,6 +191,7 @@ impl Runtime {
             Intent::CancelUnlock { case } => self.cancel_unlock(case),
             Intent::Readers { case } => self.find_readers(case),
             Intent::NewKey { case } => self.renew_keys(case),
+            Intent::LookAt(case) => self.looks_at(case),
             Intent::Look { case, say } => self.look(case, say),
             Intent::Ask {
                 case,
@@ -215,7 +216,7 @@ impl Runtime {
     /// Text alone is a message; with pictures it is the caption of a case. While the room is still opening, it waits.
     fn send(self: &Rc<Self>, text: String, to: Option<EventId>, mentions: Vec<Person>) {
         let Some(room) = self.open_room() else { return };
-        if room.send_waits.replace(true) {
+        if !room.waiting_to_send.borrow_mut().insert(text.clone()) {
             return;
         }
         let runtime = self.clone();
@@ -225,7 +226,7 @@ impl Runtime {
             while room.attached.borrow().iter().any(Attached::is_new) && !room.closed.get() {
                 sleep(LOOKS_MS).await;
             }
-            room.send_waits.set(false);
+            room.waiting_to_send.borrow_mut().remove(&text);
             if !ready {
                 runtime.give_back(&room, text).await;
                 let why =

@@ -53,6 +53,8 @@ pub enum ImageLock {
     Open {
         /// A `blob:` URL of a photograph; empty for a series.
         url: String,
+        /// Of a small copy for lists, once there is one.
+        small: Arc<str>,
         /// Files of a series, as far as they have come.
         files: Blobs,
         wrong_nodes: Vec<String>,

@@ -87,6 +87,8 @@ pub enum Intent {
     NewKey {
         case: EventId,
     },
+    /// The pictures of this case are on screen now.
+    LookAt(EventId),
     /// Something that the picture workspace of a case asks.
     Look {
         case: EventId,

@@ -4,6 +4,7 @@
 pub(crate) mod attach;
 pub(crate) mod open_series;
 pub(crate) mod peers;
+pub(crate) mod photos;
 mod readers;
 mod renew;
 pub(crate) mod share;

@@ -1,6 +1,6 @@
 //! Sharing attached pictures as a case: encrypt, upload, save the key's shares, and only then say so in the room.
 
-use std::rc::Rc;
+use std::{rc::Rc, sync::Arc};
 
 use healthsync_core::{ImageRef, Kind, SeriesRef, limits, series::MIME};
 
@@ -78,7 +78,7 @@ impl Runtime {
             )
             .await
         {
-            Ok(_) => {
+            Ok(said) => {
                 for (attached, cid) in shared {
                     // Whoever shared it sees it without unlocking.
                     let files = match &attached.content {
@@ -92,13 +92,17 @@ impl Runtime {
                         }
                         _ => None,
                     };
-                    if attached.preview.is_some() || files.is_some() {
+                    if let Some(files) = files {
                         let open = ImageLock::Open {
-                            url: attached.preview.clone().unwrap_or_default(),
-                            files: files.unwrap_or_default(),
+                            url: String::new(),
+                            small: Arc::default(),
+                            files,
                             wrong_nodes: Vec::new(),
                         };
                         room.locks.borrow_mut().insert(cid, open);
+                    } else if let (Some(url), Some(case)) = (&attached.preview, said.last()) {
+                        let (size, url) = (attached.size, url.clone());
+                        self.open_photo(room, (*case, &cid), size, url, Vec::new());
                     }
                     self.remove_attached(room, attached.id, false);
                 }

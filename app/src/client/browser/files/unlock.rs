@@ -4,6 +4,7 @@
 use std::{
     cell::{Cell, RefCell},
     rc::Rc,
+    sync::Arc,
 };
 
 use futures::{
@@ -27,7 +28,7 @@ use crate::client::{
         },
         runtime::{Runtime, trouble},
     },
-    model::{Blobs, ImageLock, Trouble},
+    model::{ImageLock, Trouble},
 };
 
 /// A transfer in which nothing comes for so long has stalled.
@@ -78,7 +79,7 @@ impl Runtime {
                 join_all(
                     images
                         .iter()
-                        .map(|image| runtime.unlock_one(&room, image, person)),
+                        .map(|image| runtime.unlock_one(&room, (case, person), image)),
                 )
                 .await;
                 room.unlocking.borrow_mut().remove(&case);
@@ -120,8 +121,13 @@ impl Runtime {
         self.repaint(room);
     }
 
-    async fn unlock_one(self: &Rc<Self>, room: &Rc<OpenRoom>, image: &ImageRef, person: Person) {
-        if let Err(why) = self.open_image(room, image).await {
+    async fn unlock_one(
+        self: &Rc<Self>,
+        room: &Rc<OpenRoom>,
+        (case, person): (EventId, Person),
+        image: &ImageRef,
+    ) {
+        if let Err(why) = self.open_image(room, case, image).await {
             let lock = match why {
                 Closed::Denied => ImageLock::Denied { person },
                 Closed::Failed(trouble) => ImageLock::Failed(trouble),
@@ -197,6 +203,7 @@ impl Runtime {
     async fn open_image(
         self: &Rc<Self>,
         room: &Rc<OpenRoom>,
+        case: EventId,
         image: &ImageRef,
     ) -> Result<(), Closed> {
         let shown = |lock| self.set_lock(room, &image.cid, lock);
@@ -205,6 +212,7 @@ impl Runtime {
             let show = |files| {
                 let open = ImageLock::Open {
                     url: String::new(),
+                    small: Arc::default(),
                     files,
                     wrong_nodes: wrong_nodes.clone(),
                 };
@@ -220,12 +228,13 @@ impl Runtime {
                 Some("Reload the page."),
             ))
         })?;
-        let open = ImageLock::Open {
+        self.open_photo(
+            room,
+            (case, &image.cid),
+            plain.len() as u64,
             url,
-            files: Blobs::default(),
             wrong_nodes,
-        };
-        self.set_lock(room, &image.cid, open);
+        );
         Ok(())
     }
 

@@ -32,7 +32,11 @@ use futures::{channel::oneshot, future::AbortHandle};
 use healthsync_core::{EventId, Kind, Person, RoomId, RoomLog, TokenId};
 
 use super::{
-    files::{attach::Attached, upload::Stored},
+    files::{
+        attach::Attached,
+        photos::{self, Photos},
+        upload::Stored,
+    },
     http::within,
     runtime::{Task, trouble},
 };
@@ -106,6 +110,8 @@ pub(crate) struct OpenRoom {
     pub member_error: RefCell<Option<String>>,
     /// Locks of images by CID; absent means locked.
     pub locks: RefCell<BTreeMap<String, ImageLock>>,
+    /// Those of them that are photographs.
+    pub photos: RefCell<Photos>,
     /// What is being done for a case or a proposal that is to become a token.
     pub mint_work: RefCell<BTreeMap<EventId, MintWork>>,
     pub minting: Task,
@@ -142,8 +148,8 @@ pub(crate) struct OpenRoom {
     pub noting: Task,
     /// Whether `noting` is about to write.
     pub note_due: Cell<bool>,
-    /// Whether a message waits to be said, so that a second press of the button does not say it twice.
-    pub send_waits: Cell<bool>,
+    /// Texts that wait to be said, so that a second press of the button does not say one twice.
+    pub waiting_to_send: RefCell<BTreeSet<String>>,
     /// Whoever wants to say something as soon as the log is there.
     waiting: RefCell<Vec<oneshot::Sender<()>>>,
     /// A repaint is under way already.
@@ -175,6 +181,7 @@ impl OpenRoom {
             act: RefCell::default(),
             member_error: RefCell::default(),
             locks: RefCell::default(),
+            photos: RefCell::default(),
             mint_work: RefCell::default(),
             minting: Task::default(),
             following: RefCell::default(),
@@ -200,7 +207,7 @@ impl OpenRoom {
             casting_task: Task::default(),
             noting: Task::default(),
             note_due: Cell::default(),
-            send_waits: Cell::default(),
+            waiting_to_send: RefCell::default(),
             waiting: RefCell::default(),
             repaint: Cell::new(false),
         }
@@ -283,10 +290,9 @@ impl OpenRoom {
             handle.abort();
         }
         for lock in self.locks.take().into_values() {
-            if let ImageLock::Open { url, .. } = lock {
-                super::platform::revoke_url(&url);
-            }
+            photos::forget(&lock);
         }
+        self.photos.take();
         self.stored.take();
         for attached in self.attached.take() {
             attached.forget();

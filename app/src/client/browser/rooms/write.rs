@@ -116,7 +116,8 @@ impl Runtime {
         if text.is_empty() {
             return;
         }
-        self.show_draft(&room, String::new());
+        // The field is empty already; the message itself is what is painted next.
+        room.draft.take();
         // Whoever answers has read what was new.
         if let Some(log) = room.log.borrow().as_ref() {
             room.seen.set(log.next_lamport());
@@ -129,6 +130,7 @@ impl Runtime {
         match self.say(&room, vec![said]).await {
             Ok(_) => self.save_draft(&room, String::new(), 0),
             Err(trouble) => {
+                self.repaint(&room);
                 self.give_back(&room, text).await;
                 self.toast_trouble(&trouble);
             }
@@ -195,11 +197,7 @@ impl Runtime {
     /// the room is still opening, is filled with it.
     pub(crate) fn keep_draft(self: &Rc<Self>, text: String) {
         let Some(room) = self.open_room() else { return };
-        if text.is_empty() {
-            self.show_draft(&room, String::new());
-        } else {
-            room.draft.replace(text.clone());
-        }
+        room.draft.replace(text.clone());
         self.save_draft(&room, text, 400);
     }
 

@@ -160,6 +160,7 @@ impl Runtime {
             let show = |url, files| {
                 let open = ImageLock::Open {
                     url,
+                    small: Arc::default(),
                     files,
                     wrong_nodes: Vec::new(),
                 };

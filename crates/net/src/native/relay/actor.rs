@@ -36,6 +36,8 @@ use crate::{
 
 /// A connection that has not answered for this long is closed.
 const SILENCE: Duration = Duration::from_secs(20);
+/// The same for a connection whose peer has just made another one: it misses a ping, and does so because it is dead.
+const REPLACED: Duration = Duration::from_secs(9);
 const SWEEP: Duration = Duration::from_secs(4);
 /// Jobs of one peer that may wait.
 const WAITING_JOBS: usize = 256;
@@ -58,6 +60,19 @@ struct Peer {
 struct Connection {
     transport: Option<Transport>,
     heard: Instant,
+}
+
+/// Connections from which nothing has come for longer than `limit`.
+fn silent(
+    connections: &HashMap<ConnectionId, Connection>,
+    now: Instant,
+    limit: Duration,
+) -> Vec<ConnectionId> {
+    let silent = |connection: &Connection| now.saturating_duration_since(connection.heard) > limit;
+    let all = connections.iter();
+    all.filter(|(_, connection)| silent(connection))
+        .map(|(id, _)| *id)
+        .collect()
 }
 
 pub(super) struct Actor {
@@ -207,6 +222,7 @@ impl Actor {
             requests: Bucket::new(REQUEST_RATE.0, REQUEST_RATE.1, now),
             strikes: 0,
         });
+        let dead = silent(&entry.connections, now, REPLACED);
         entry.connections.insert(
             id,
             Connection {
@@ -214,6 +230,8 @@ impl Actor {
                 heard: now,
             },
         );
+        // What is said goes to one connection of a peer, and must not go to one that nobody reads any more.
+        self.close(dead);
         self.count_connections();
     }
 
@@ -250,20 +268,22 @@ impl Actor {
     /// Neither WebRTC nor a half-open TCP connection tells reliably that the other side is gone
     /// (rust-libp2p issue 5213), so silence decides.
     fn cut_the_silent(&mut self) {
-        let silent: Vec<ConnectionId> = self
-            .peers
-            .values()
-            .flat_map(|peer| &peer.connections)
-            .filter(|(_, connection)| connection.heard.elapsed() > SILENCE)
-            .map(|(id, _)| *id)
+        let now = Instant::now();
+        let peers = self.peers.values();
+        let dead = peers
+            .flat_map(|peer| silent(&peer.connections, now, SILENCE))
             .collect();
-        for id in silent {
-            self.swarm.close_connection(id);
-            lock(&self.metrics).cut += 1;
-        }
+        self.close(dead);
         self.count_circuits();
         if self.jobs.is_empty() {
             self.kicked.clear();
+        }
+    }
+
+    fn close(&mut self, dead: Vec<ConnectionId>) {
+        for id in dead {
+            self.swarm.close_connection(id);
+            lock(&self.metrics).cut += 1;
         }
     }
 
@@ -723,5 +743,27 @@ impl Actor {
         let mut metrics = lock(&self.metrics);
         metrics.rooms = self.rooms.len() as u64;
         metrics.admissions = self.rooms.admissions() as u64;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whoever_comes_again_leaves_no_dead_connection_and_keeps_one_that_answers() {
+        let start = Instant::now();
+        let (lost, alive) = (
+            ConnectionId::new_unchecked(1),
+            ConnectionId::new_unchecked(2),
+        );
+        let after = |seconds| start + Duration::from_secs(seconds);
+        let heard = |heard| Connection {
+            transport: Some(Transport::WebRtc),
+            heard,
+        };
+        let connections = HashMap::from([(lost, heard(start)), (alive, heard(after(8)))]);
+        assert_eq!(silent(&connections, after(12), REPLACED), [lost]);
+        assert!(silent(&connections, after(12), SILENCE).is_empty());
     }
 }

@@ -1,0 +1,178 @@
+//! Photographs that are open. Lists get a small copy of each: a browser decodes a picture in full wherever it is drawn,
+//! however small. And what is open is held in memory, so the photographs that were opened first are locked again when
+//! all together are too large; what the reader looks at stays.
+
+use std::{rc::Rc, sync::Arc};
+
+use healthsync_core::EventId;
+use wasm_bindgen::JsCast;
+use wasm_bindgen_futures::{JsFuture, spawn_local};
+use web_sys::{CanvasRenderingContext2d, HtmlCanvasElement, HtmlImageElement};
+
+use crate::client::{
+    browser::{
+        platform::{document, revoke_url},
+        rooms::OpenRoom,
+        runtime::Runtime,
+    },
+    model::{Blobs, ImageLock},
+};
+
+/// Bytes of all open photographs of a room together, as files.
+const MOST: u64 = 128 * 1024 * 1024;
+/// Pixels of the small copy's longer side; lists draw 64 on screens of up to three times the density.
+const SMALL: f64 = 192.0;
+
+/// The open photographs of a room, in the order in which they were opened.
+#[derive(Debug, Default)]
+pub(crate) struct Photos {
+    open: Vec<Photo>,
+    /// The case on screen.
+    looked_at: Option<EventId>,
+}
+
+#[derive(Debug)]
+struct Photo {
+    case: EventId,
+    cid: String,
+    bytes: u64,
+}
+
+impl Photos {
+    /// Notes one more, and gives the content ids of those that have to go for it.
+    fn add(&mut self, photo: Photo) -> Vec<String> {
+        let newest = photo.case;
+        self.open.retain(|open| open.cid != photo.cid);
+        self.open.push(photo);
+        let mut all: u64 = self.open.iter().map(|open| open.bytes).sum();
+        let mut gone = Vec::new();
+        let looked_at = self.looked_at;
+        self.open.retain(|open| {
+            let stays = all <= MOST || open.case == newest || Some(open.case) == looked_at;
+            if !stays {
+                all -= open.bytes;
+                gone.push(open.cid.clone());
+            }
+            stays
+        });
+        gone
+    }
+}
+
+/// Gives back what the browser holds for an open photograph.
+pub(crate) fn forget(lock: &ImageLock) {
+    if let ImageLock::Open { url, .. } = lock {
+        revoke_url(url);
+    }
+}
+
+impl Runtime {
+    /// Opens the photograph `cid` of `case`: `bytes` bytes at the `blob:` address `url`.
+    pub(super) fn open_photo(
+        self: &Rc<Self>,
+        room: &Rc<OpenRoom>,
+        (case, cid): (EventId, &str),
+        bytes: u64,
+        url: String,
+        wrong_nodes: Vec<String>,
+    ) {
+        let cid = cid.to_owned();
+        let photo = Photo {
+            case,
+            cid: cid.clone(),
+            bytes,
+        };
+        for gone in room.photos.borrow_mut().add(photo) {
+            if let Some(lock) = room.locks.borrow_mut().remove(&gone) {
+                forget(&lock);
+            }
+        }
+        let open = ImageLock::Open {
+            url: url.clone(),
+            small: Arc::default(),
+            files: Blobs::default(),
+            wrong_nodes,
+        };
+        self.set_lock(room, &cid, open);
+        let (runtime, room) = (self.clone(), room.clone());
+        spawn_local(async move {
+            // Without it the list shows an icon.
+            let Some(copy) = small_copy(&url).await else {
+                return;
+            };
+            if let Some(ImageLock::Open {
+                url: now, small, ..
+            }) = room.locks.borrow_mut().get_mut(&cid)
+                && *now == url
+            {
+                *small = copy;
+            }
+            runtime.repaint(&room);
+        });
+    }
+
+    /// The reader looks at this case from now on.
+    pub(crate) fn looks_at(&self, case: EventId) {
+        if let Some(room) = self.open_room() {
+            room.photos.borrow_mut().looked_at = Some(case);
+        }
+    }
+}
+
+/// A small copy of the picture at `url`, as a `data:` address.
+async fn small_copy(url: &str) -> Option<Arc<str>> {
+    let image = HtmlImageElement::new().ok()?;
+    image.set_src(url);
+    JsFuture::from(image.decode()).await.ok()?;
+    let (width, height) = (
+        f64::from(image.natural_width()),
+        f64::from(image.natural_height()),
+    );
+    let scale = (SMALL / width.max(height)).min(1.0);
+    let (width, height) = ((width * scale).max(1.0), (height * scale).max(1.0));
+    let canvas: HtmlCanvasElement = document().create_element("canvas").ok()?.dyn_into().ok()?;
+    canvas.set_width(width as u32);
+    canvas.set_height(height as u32);
+    let context: CanvasRenderingContext2d = canvas.get_context("2d").ok()??.dyn_into().ok()?;
+    context
+        .draw_image_with_html_image_element_and_dw_and_dh(&image, 0.0, 0.0, width, height)
+        .ok()?;
+    canvas
+        .to_data_url_with_type("image/jpeg")
+        .ok()
+        .map(Arc::from)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn photo(case: u8, name: &str, megabytes: u64) -> Photo {
+        Photo {
+            case: EventId([case; 32]),
+            cid: name.into(),
+            bytes: megabytes * 1024 * 1024,
+        }
+    }
+
+    #[test]
+    fn those_that_were_opened_first_go_when_all_are_too_large() {
+        let mut photos = Photos::default();
+        assert!(photos.add(photo(1, "a", 50)).is_empty());
+        assert!(photos.add(photo(2, "b", 50)).is_empty());
+        assert_eq!(photos.add(photo(3, "c", 50)), ["a"]);
+        assert_eq!(photos.add(photo(4, "d", 100)), ["b", "c"]);
+    }
+
+    #[test]
+    fn what_is_looked_at_and_the_newest_case_stay_however_large() {
+        let mut photos = Photos {
+            looked_at: Some(EventId([1; 32])),
+            ..Photos::default()
+        };
+        photos.add(photo(1, "looked at", 100));
+        photos.add(photo(2, "old", 20));
+        assert_eq!(photos.add(photo(3, "one", 100)), ["old"]);
+        assert!(photos.add(photo(3, "two", 100)).is_empty());
+    }
+}
