@@ -20,9 +20,13 @@ describe('two people in Firefox', { skip: FIREFOX ? false : 'FIREFOX names no pr
 
   const person = async () => {
     const context = await browser.createBrowserContext();
-    const page = await context.newPage();
+    return tab({ context, errors: [] });
+  };
+  /** One more tab of the same browser. */
+  const tab = async (of) => {
+    const page = await of.context.newPage();
     page.setDefaultTimeout(30_000);
-    const me = { page, errors: [] };
+    const me = { ...of, page };
     page.on('pageerror', (error) => {
       // Firefox's own remark where a way by UDP is not found; the page goes on by another.
       if (!/WebRTC: ICE failed/.test(error)) me.errors.push(String(error));
@@ -144,6 +148,32 @@ describe('two people in Firefox', { skip: FIREFOX ? false : 'FIREFOX names no pr
     for (const me of [ada, ben]) {
       await until(me, () => document.querySelector('[data-testid=vote-count]')?.textContent.trim() === '1');
     }
+  });
+
+  it('has one node for two tabs, which goes on when the first of them closes', async () => {
+    const second = await tab(ada);
+    await open(second, room);
+    const said = [[second, 'From the other tab'], [ada, 'And from the first']];
+    for (const [me, text] of said) {
+      await type(me, 'composer', text);
+      await press(me, 'send');
+      for (const reader of [ada, second, ben]) await sees(reader, 'message', text);
+    }
+    const locks = () => second.page.evaluate(async () => {
+      const { held, pending } = await navigator.locks.query();
+      return [held, pending].map((locks) => locks.filter((lock) => lock.name.startsWith('healthsync-node/')).length);
+    });
+    // Ben's browser is another context, which sees none of these.
+    assert.deepEqual(await locks(), [1, 1]);
+    await ada.page.close();
+    ada = second;
+    await type(ada, 'composer', 'The first is closed');
+    await press(ada, 'send');
+    await sees(ben, 'message', 'The first is closed');
+    await type(ben, 'composer', 'And you are here');
+    await press(ben, 'send');
+    await sees(ada, 'message', 'And you are here');
+    assert.deepEqual(await locks(), [1, 0]);
   });
 
   it('broke nothing behind the scenes', () => {

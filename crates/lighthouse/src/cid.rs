@@ -72,7 +72,8 @@ impl Cid {
         bytes
     }
 
-    fn from_bytes(bytes: &[u8]) -> Result<Self, CidError> {
+    /// Reads the binary form.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, CidError> {
         let (head, digest) = bytes.split_first_chunk::<4>().ok_or(CidError::Kind)?;
         let codec = match head {
             [1, RAW, hash @ ..] if *hash == SHA2_256 => Codec::Raw,

@@ -14,7 +14,7 @@ use libp2p::{Multiaddr, PeerId};
 
 use crate::{GossipKind, Transport};
 pub use actor::{Parts, start};
-pub use handle::NodeHandle;
+pub use handle::{Command, NodeHandle, Reply};
 pub(crate) use neighbours::MOST as MOST_DIRECT;
 
 /// Which transport to use.

@@ -52,7 +52,7 @@ impl GossipKind {
 }
 
 /// Kind byte and content as one gossip message; `None` when the content is too long.
-pub(crate) fn encode(kind: GossipKind, content: &[u8]) -> Option<Vec<u8>> {
+pub fn encode(kind: GossipKind, content: &[u8]) -> Option<Vec<u8>> {
     (content.len() <= kind.limit()).then(|| {
         let mut data = Vec::with_capacity(content.len() + 1);
         data.push(kind.byte());
@@ -62,7 +62,7 @@ pub(crate) fn encode(kind: GossipKind, content: &[u8]) -> Option<Vec<u8>> {
 }
 
 /// Splits a gossip message; `None` for an unknown kind, nothing inside, or too much.
-pub(crate) fn decode(data: &[u8]) -> Option<(GossipKind, &[u8])> {
+pub fn decode(data: &[u8]) -> Option<(GossipKind, &[u8])> {
     let (kind, content) = data.split_first()?;
     let kind = match kind {
         1 => GossipKind::Envelope,

@@ -4,8 +4,9 @@
 //! Shared by both sides: [`gossip`] (what travels live), [`sync`] (history by request and response),
 //! [`circuit`] and [`signal`] (how two browsers find a direct link), [`blob`] (content between them),
 //! [`address`] and the [`client`] actor, which knows nothing of browsers and therefore runs in native
-//! tests as well. What differs by platform lives in one folder each: `browser` (transports made of
-//! `web-sys` objects) and `native` (the relay and its listeners).
+//! tests as well; [`tabs`] is what the tabs of a browser that share a node say to each other. What
+//! differs by platform lives in one folder each: `browser` (transports made of `web-sys` objects) and
+//! `native` (the relay and its listeners).
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
@@ -21,6 +22,7 @@ pub mod protobuf;
 mod relay_only;
 pub mod signal;
 pub mod sync;
+pub mod tabs;
 pub mod webrtc;
 
 #[cfg(target_arch = "wasm32")]

@@ -8,6 +8,7 @@ mod files;
 mod http;
 mod looking;
 mod network;
+mod node;
 mod platform;
 mod price;
 mod rooms;
@@ -19,11 +20,9 @@ mod tokens;
 mod transact;
 mod wallet;
 
-use std::{cell::RefCell, rc::Rc, sync::Arc};
+use std::{cell::RefCell, rc::Rc};
 
-use futures::channel::mpsc;
 use healthsync_core::{EventId, Kind, Person};
-use healthsync_net::{NetEvent, NodeHandle};
 use leptos::prelude::*;
 use send_wrapper::SendWrapper;
 use wasm_bindgen_futures::{JsFuture, spawn_local};
@@ -53,8 +52,7 @@ pub fn start(client: Client, go: Go) {
         let Some(bootstrap) = bootstrap(client).await else {
             return;
         };
-        let shelf = Arc::new(files::shelf::Shelf::default());
-        let (node, events) = match network::start(&bootstrap, shelf.clone()) {
+        let started = match network::start(&bootstrap) {
             Ok(started) => started,
             Err(reason) => {
                 client.network.set(Network::Offline {
@@ -65,18 +63,14 @@ pub fn start(client: Client, go: Go) {
                 return;
             }
         };
-        begin(client, bootstrap, (node, events, shelf), wallets, go, &desk).await;
+        begin(client, bootstrap, started, wallets, go, &desk).await;
     });
 }
 
 async fn begin(
     client: Client,
     bootstrap: Rc<Bootstrap>,
-    (node, events, shelf): (
-        NodeHandle,
-        mpsc::Receiver<NetEvent>,
-        Arc<files::shelf::Shelf>,
-    ),
+    (node, events, shelf): network::Started,
     wallets: Wallets,
     go: Go,
     desk: &Rc<Desk>,
@@ -112,9 +106,10 @@ async fn begin(
     });
     spawn_local(network::follow(runtime.clone(), events));
     let other_tabs = runtime.clone();
-    runtime
-        .tabs
-        .listen(move |room| other_tabs.other_tab_wrote(room));
+    runtime.tabs.listen(move |room, news| match news {
+        tabs::News::Wrote => other_tabs.other_tab_wrote(room),
+        tabs::News::Left => other_tabs.other_tab_left(room),
+    });
     desk.open(&runtime);
     runtime.restore().await;
     spawn_local(heartbeat(runtime.clone()));

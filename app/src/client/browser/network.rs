@@ -1,5 +1,5 @@
-//! The page's libp2p node: started with any page, before a wallet is connected; its status on screen; its gossip to the
-//! open room.
+//! The page's connection: its settings, its status on screen, its gossip to the open room. It begins with any page, before
+//! a wallet is connected.
 
 use std::{rc::Rc, sync::Arc};
 
@@ -14,6 +14,7 @@ use wasm_bindgen_futures::spawn_local;
 
 use super::{
     files::shelf::Shelf,
+    node::{self, Share},
     platform::{document, now, window},
     runtime::Runtime,
 };
@@ -22,10 +23,9 @@ use crate::client::model::{Bootstrap, Client, Network, Transport};
 /// `auto` (or nothing), `websocket` or `webrtc`: which transport this browser uses.
 const TRANSPORT_SETTING: &str = "healthsync.transport";
 
-pub(crate) fn start(
-    bootstrap: &Bootstrap,
-    shelf: Arc<Shelf>,
-) -> Result<(NodeHandle, mpsc::Receiver<NetEvent>), String> {
+pub(crate) type Started = (NodeHandle, mpsc::Receiver<NetEvent>, Share);
+
+pub(crate) fn start(bootstrap: &Bootstrap) -> Result<Started, String> {
     let location = window().location();
     let text = |part: Result<String, _>| {
         part.map_err(|_| "The page's own address cannot be read.".to_owned())
@@ -49,7 +49,10 @@ pub(crate) fn start(
         prefer: preference(),
         relay,
     };
-    Ok(Node::start(config, bootstrap.stun.clone(), shelf))
+    let (stun, shelf) = (bootstrap.stun.clone(), Arc::new(Shelf::default()));
+    let gives = shelf.clone();
+    let begin = move || Node::start(config.clone(), stun.clone(), gives.clone());
+    Ok(node::start(&bootstrap.peer_id, Box::new(begin), shelf))
 }
 
 fn preference() -> Prefer {
@@ -65,6 +68,8 @@ fn preference() -> Prefer {
 /// Follows the node as long as the page lives.
 pub(crate) async fn follow(runtime: Rc<Runtime>, mut events: mpsc::Receiver<NetEvent>) {
     listen_to_browser(&runtime);
+    let fetches = runtime.clone();
+    runtime.shelf.serve(move |wanted| fetches.fetch_for(wanted));
     while let Some(event) = events.next().await {
         match event {
             NetEvent::Status(status) => runtime.network_changed(status),
@@ -186,7 +191,7 @@ fn listen_to_browser(runtime: &Rc<Runtime>) {
     });
     on(&window, "pagehide", runtime, |runtime| {
         if let Some(room) = runtime.open_room() {
-            runtime.hint(&room, healthsync_core::EphemeralKind::Bye);
+            runtime.say_bye(&room);
         }
     });
 }

@@ -7,7 +7,6 @@ use std::{
     cell::{Cell, RefCell},
     collections::BTreeSet,
     rc::Rc,
-    sync::Arc,
 };
 
 use futures::future::{AbortHandle, abortable};
@@ -18,7 +17,7 @@ use wasm_bindgen_futures::spawn_local;
 
 use super::{
     chain::Chain,
-    files::shelf::Shelf,
+    node::Share,
     platform::{now, sleep},
     rooms::OpenRoom,
     storage::{Database, StorageError},
@@ -41,9 +40,10 @@ pub(crate) struct Runtime {
     pub bootstrap: Rc<Bootstrap>,
     pub chain: Chain,
     pub db: Database,
+    /// The libp2p node, here or in another tab.
     pub node: NodeHandle,
-    /// Encrypted files that other members may fetch from this page.
-    pub shelf: Arc<Shelf>,
+    /// Encrypted files that other members may fetch from this browser.
+    pub shelf: Share,
     pub wallets: Wallets,
     /// Whether the relay can be used right now.
     pub online: Cell<bool>,
@@ -106,7 +106,7 @@ pub(crate) struct Parts {
     pub bootstrap: Rc<Bootstrap>,
     pub db: Database,
     pub node: NodeHandle,
-    pub shelf: Arc<Shelf>,
+    pub shelf: Share,
     pub wallets: Wallets,
     /// Changes the page without loading it anew.
     pub go: Box<dyn Fn(&str)>,

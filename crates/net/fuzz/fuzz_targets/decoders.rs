@@ -7,6 +7,7 @@ use healthsync_net::{
     native::webrtc::stun::Request,
     protobuf::{self, Reader},
     signal::{Exchange, Message, Role},
+    tabs,
     webrtc::{
         credentials::parse_username,
         frame::{Decoder, MAX_FRAME},
@@ -17,6 +18,9 @@ use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {
     let _ = protobuf::varint(bytes);
+    if let Ok(message) = tabs::Message::decode(bytes) {
+        assert_eq!(tabs::Message::decode(&message.encode()), Ok(message));
+    }
     let mut reader = Reader::new(bytes);
     while let Ok(Some(_)) = reader.field() {}
     let mut frames = Decoder::default();

@@ -120,6 +120,11 @@ impl<P: Ord + Copy> Fetch<P> {
         self.room
     }
 
+    /// The most bytes that are taken.
+    pub fn limit(&self) -> u64 {
+        self.limit
+    }
+
     /// Whether this peer is worth a stream.
     pub fn wants(&self, peer: &P) -> bool {
         !self.is_done() && !self.peers.contains_key(peer) && !self.gone.contains(peer)

@@ -115,11 +115,7 @@ pub fn start(
     let (events, receiver) = mpsc::channel(WAITING_EVENTS);
     let direct = Direct::new(peer_id, control.clone(), welcome, parts.shelf);
     let actor = Actor::new(config, swarm, queue, events, direct);
-    let handle = NodeHandle {
-        peer_id,
-        commands,
-        streams: control,
-    };
+    let handle = NodeHandle::new(peer_id, commands, control);
     (handle, receiver, actor.run())
 }
 
@@ -328,6 +324,12 @@ impl Actor {
             Command::Leave(room) => {
                 self.direct
                     .set_room(&mut self.swarm, room, Vec::new(), Instant::now());
+                // A join under way lets nobody in any more: the relay cuts off whoever subscribes after leaving.
+                for asker in self.requests.values_mut() {
+                    if let Asker::Page(_, join) = asker {
+                        join.take_if(|join| join.0 == room);
+                    }
+                }
                 if let Some(topic) = self.rooms.remove(&room).and_then(|room| room.topic) {
                     self.topics.remove(&topic);
                     self.unsubscribe(&topic);

@@ -1,6 +1,9 @@
 //! What the rest of the page holds: typed requests to the actor, each with its own answer.
 
-use std::time::Duration;
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 
 use futures::{
     SinkExt,
@@ -24,39 +27,97 @@ use crate::{
 const PUSH_OVERHEAD: usize = 64;
 const ENVELOPE_OVERHEAD: usize = 4;
 
-pub(super) type Reply = oneshot::Sender<Result<Response, NetError>>;
+/// Commands that wait for whoever passes them on.
+const WAITING: usize = 256;
 
+/// Takes the answer to a request.
+pub type Reply = oneshot::Sender<Result<Response, NetError>>;
+
+/// What a handle asks of the node.
 #[derive(Debug)]
-pub(super) enum Command {
+pub enum Command {
+    /// Ask the relay. Dropping the reply says that there is no connection.
     Request(Box<Request>, Reply),
+    /// Leave a room.
     Leave(RoomId),
+    /// Send this gossip message to everybody in a room.
     Publish(RoomId, Vec<u8>),
+    /// Who can be reached in a room.
     Members(RoomId, Vec<PeerId>),
+    /// Who is linked in a room.
     Linked(RoomId, oneshot::Sender<Vec<PeerId>>),
+    /// Look at the connection.
     Wake,
+    /// End.
     Close,
+}
+
+/// The node that a handle speaks for.
+#[derive(Clone)]
+struct Home {
+    peer_id: PeerId,
+    /// `None` when it runs in another tab.
+    streams: Option<Control>,
 }
 
 /// How the page talks to its node. Cheap to clone.
 #[derive(Clone)]
 pub struct NodeHandle {
-    pub(super) peer_id: PeerId,
-    pub(super) commands: mpsc::Sender<Command>,
-    pub(super) streams: Control,
+    commands: mpsc::Sender<Command>,
+    home: Arc<Mutex<Option<Home>>>,
 }
 
 impl std::fmt::Debug for NodeHandle {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("NodeHandle")
-            .field("peer_id", &self.peer_id)
+            .field("peer_id", &self.peer_id())
             .finish_non_exhaustive()
     }
 }
 
 impl NodeHandle {
-    /// This node's peer id: a fresh one for each tab, so that two tabs never share it.
-    pub fn peer_id(&self) -> PeerId {
-        self.peer_id
+    pub(super) fn new(peer_id: PeerId, commands: mpsc::Sender<Command>, streams: Control) -> Self {
+        let streams = Some(streams);
+        Self {
+            commands,
+            home: Arc::new(Mutex::new(Some(Home { peer_id, streams }))),
+        }
+    }
+
+    /// A handle for whichever node there is at a time; whoever holds the receiver passes on what it is asked.
+    pub fn changing() -> (Self, mpsc::Receiver<Command>) {
+        let (commands, receiver) = mpsc::channel(WAITING);
+        let home = Arc::default();
+        (Self { commands, home }, receiver)
+    }
+
+    /// From now on this handle speaks for the node of that one.
+    pub fn follow(&self, node: &Self) {
+        let home = node.home().clone();
+        *self.home() = home;
+    }
+
+    /// From now on it speaks for a node that runs elsewhere, or for none.
+    pub fn follow_elsewhere(&self, peer_id: Option<PeerId>) {
+        *self.home() = peer_id.map(|peer_id| Home {
+            peer_id,
+            streams: None,
+        });
+    }
+
+    /// Passes on what a handle from [`NodeHandle::changing`] was asked.
+    pub fn carry_out(&self, command: Command) {
+        // Err means that the node has ended; whoever waits for an answer hears it by the dropped reply.
+        let _ = self.commands.clone().try_send(command);
+    }
+
+    fn home(&self) -> MutexGuard<'_, Option<Home>> {
+        self.home.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The node's peer id, a fresh one for each start of a node; `None` while there is no node.
+    pub fn peer_id(&self) -> Option<PeerId> {
+        self.home().as_ref().map(|home| home.peer_id)
     }
 
     /// Enters a room. Returns once the relay has let the device in and listens to the room, so that
@@ -71,7 +132,9 @@ impl NodeHandle {
         delegation: SignedDelegation,
         device: &DeviceSecret,
     ) -> Result<Joined, NetError> {
-        let device_signature = device.sign(&join_message(&room, &self.peer_id.to_bytes()));
+        // Signed and sent in one go: whoever changes the node drops what was asked before.
+        let peer_id = self.peer_id().ok_or(NetError::Offline)?;
+        let device_signature = device.sign(&join_message(&room, &peer_id.to_bytes()));
         let request = Request::Join {
             room,
             delegation,
@@ -195,12 +258,14 @@ impl NodeHandle {
         patience: Option<Duration>,
         progress: impl FnMut(u64, u64),
     ) {
+        let streams = self.home().as_ref().and_then(|home| home.streams.clone());
+        let Some(streams) = streams else { return };
         let room = fetch.room();
         let peers = || {
             let node = self.clone();
             Box::pin(async move { node.linked(room).await }) as _
         };
-        blob::shell::run(fetch, self.streams.clone(), peers, patience, progress).await;
+        blob::shell::run(fetch, streams, peers, patience, progress).await;
     }
 
     /// Tries to connect at once, or makes sure that the connection still lives: for when the

@@ -45,7 +45,7 @@ async fn colleague(clinic: &Clinic, board: &Switchboard, n: u8) -> Colleague {
 
 impl Colleague {
     fn id(&self) -> PeerId {
-        self.visitor.node.peer_id()
+        self.visitor.node.peer_id().expect("a node of its own")
     }
 
     /// Waits until so many direct links are there.

@@ -1,12 +1,20 @@
 //! Encrypted files from other members' browsers: verified chunk by chunk, from several at once; what nobody there has
 //! is fetched from storage, and only that.
 
-use std::time::Duration;
+use std::{rc::Rc, time::Duration};
 
-use healthsync_lighthouse::{Cid, cid_of_leaves};
+use futures::{StreamExt, channel::mpsc};
+use healthsync_lighthouse::{Cid, cid_and_leaves, cid_of_leaves};
 use healthsync_net::{ContentId, Layout, PeerId, blob::fetch::Fetch};
+use js_sys::Uint8Array;
+use wasm_bindgen_futures::{JsFuture, spawn_local};
 
-use crate::client::browser::{http::get_part, rooms::OpenRoom, runtime::Runtime};
+use crate::client::browser::{
+    http::get_part,
+    node::{Got, Wanted},
+    rooms::OpenRoom,
+    runtime::Runtime,
+};
 
 /// A transfer from storage in which nothing comes for so long has stalled.
 const IDLE_MS: u32 = 30_000;
@@ -34,6 +42,11 @@ impl Runtime {
         patience: Option<Duration>,
         progress: &mut dyn FnMut(u64, u64),
     ) -> Option<Vec<u8>> {
+        let content = cid.to_bytes();
+        let (room, limit) = (fetch.room(), fetch.limit());
+        if let Some(got) = self.shelf.by_host(room, content, limit, patience.is_none()) {
+            return self.take_from_host(fetch, cid, got, progress).await;
+        }
         if !self.has_direct() {
             return None;
         }
@@ -50,8 +63,57 @@ impl Runtime {
             fetch.fill(gap.start, &part).ok()?;
         }
         let (layout, bytes) = fetch.take_bytes()?;
-        self.shelf.put(fetch.room(), cid.to_bytes(), layout, &bytes);
+        self.shelf.put(room, content, layout, &bytes);
         Some(bytes)
+    }
+
+    /// The tab that runs the node fetches it for this one; it is proved again here.
+    async fn take_from_host(
+        &self,
+        fetch: &Fetch<PeerId>,
+        cid: &Cid,
+        mut got: mpsc::Receiver<Got>,
+        progress: &mut dyn FnMut(u64, u64),
+    ) -> Option<Vec<u8>> {
+        let blob = loop {
+            match got.next().await? {
+                Got::Progress(have, all) => progress(have, all),
+                Got::Blob(blob) => break blob,
+            }
+        };
+        if blob.size() > fetch.limit() as f64 {
+            return None;
+        }
+        let buffer = JsFuture::from(blob.array_buffer()).await.ok()?;
+        let bytes = Uint8Array::new(&buffer).to_vec();
+        let (found, digests) = cid_and_leaves(&bytes).await;
+        if found != *cid {
+            return None;
+        }
+        let layout = Layout {
+            size: bytes.len() as u64,
+            digests,
+        };
+        // For when this tab runs the node.
+        self.shelf
+            .put_here(fetch.room(), cid.to_bytes(), layout, &bytes);
+        Some(bytes)
+    }
+
+    /// A guest of this tab wants content of members.
+    pub(crate) fn fetch_for(self: &Rc<Self>, wanted: Wanted) {
+        let runtime = self.clone();
+        spawn_local(async move {
+            if let Ok(cid) = Cid::from_bytes(&wanted.content) {
+                let mut fetch = Fetch::new(wanted.room, wanted.content, wanted.limit, proves);
+                let patience = (!wanted.patient).then_some(PATIENCE);
+                let mut progress = |have, all| runtime.shelf.answer(&wanted, Some((have, all)));
+                let fetched = runtime.fetch_from_members(&mut fetch, &cid, patience, &mut progress);
+                // What came of it is on the shelf.
+                let _ = fetched.await;
+            }
+            runtime.shelf.answer(&wanted, None);
+        });
     }
 
     /// What came from storage can be given on.

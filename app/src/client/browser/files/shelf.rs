@@ -45,9 +45,19 @@ impl Shelf {
     pub(crate) fn put(&self, room: RoomId, content: ContentId, layout: Layout, bytes: &[u8]) {
         let parts = js_sys::Array::of1(&bytes_to_js(bytes));
         // Without it others fetch the file from storage, as they would have without this page.
-        let Ok(blob) = web_sys::Blob::new_with_u8_array_sequence(&parts) else {
-            return;
-        };
+        if let Ok(blob) = web_sys::Blob::new_with_u8_array_sequence(&parts) {
+            self.put_blob(room, content, layout, blob);
+        }
+    }
+
+    /// What another tab of this browser has.
+    pub(crate) fn put_blob(
+        &self,
+        room: RoomId,
+        content: ContentId,
+        layout: Layout,
+        blob: web_sys::Blob,
+    ) {
         let mut items = self.0.borrow_mut();
         items.retain(|item| item.room != room || item.content != content);
         items.push(Item {
@@ -61,14 +71,24 @@ impl Shelf {
             all -= items.remove(0).layout.size;
         }
     }
+
+    pub(crate) fn find(&self, room: RoomId, content: ContentId) -> Option<(Layout, web_sys::Blob)> {
+        let items = self.0.borrow();
+        let mut there = items.iter();
+        let item = there.find(|item| item.room == room && item.content == content)?;
+        Some((item.layout.clone(), item.blob.clone()))
+    }
+
+    /// What is here.
+    pub(crate) fn names(&self) -> Vec<(RoomId, ContentId)> {
+        let items = self.0.borrow();
+        items.iter().map(|item| (item.room, item.content)).collect()
+    }
 }
 
 impl healthsync_net::Shelf for Shelf {
     fn layout(&self, room: &RoomId, content: &ContentId) -> Option<Layout> {
-        let items = self.0.borrow();
-        let mut there = items.iter();
-        let item = there.find(|item| item.room == *room && item.content == *content)?;
-        Some(item.layout.clone())
+        self.find(*room, *content).map(|(layout, _)| layout)
     }
 
     fn chunk(&self, content: &ContentId, index: u32) -> BoxFuture<'static, Option<Vec<u8>>> {

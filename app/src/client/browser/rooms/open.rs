@@ -50,22 +50,19 @@ impl Runtime {
 
     fn leave_open_room(self: &Rc<Self>) {
         let Some(room) = self.room.take() else { return };
-        self.hint(&room, healthsync_core::EphemeralKind::Bye);
+        self.say_bye(&room);
         self.note_now(&room);
         room.closed.set(true);
         room.loading.stop();
         room.noting.stop();
         room.note_due.set(false);
-        let joined = room.joined.get();
         self.node.set_members(room.id, Vec::new());
         room.forget_content();
-        if joined {
-            let (node, id) = (self.node.clone(), room.id);
-            wasm_bindgen_futures::spawn_local(async move {
-                // Without a connection there is nothing to leave.
-                let _ = node.leave(id).await;
-            });
-        }
+        // Also without a connection, and while it is being joined: else the node would be in it for this tab.
+        let (node, id) = (self.node.clone(), room.id);
+        wasm_bindgen_futures::spawn_local(async move {
+            let _ = node.leave(id).await;
+        });
     }
 
     /// Loads the room for whoever uses this browser now; does nothing when that is done already.

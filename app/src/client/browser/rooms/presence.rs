@@ -6,7 +6,9 @@ use std::{
     rc::Rc,
 };
 
-use healthsync_core::{DeviceKey, Ephemeral, EphemeralKind, Person, Pointing, seal_ephemeral};
+use healthsync_core::{
+    DeviceKey, Ephemeral, EphemeralKind, Person, Pointing, RoomId, seal_ephemeral,
+};
 use healthsync_net::{GossipKind, key_of_peer, peer_of_key};
 use leptos::prelude::GetUntracked;
 use wasm_bindgen_futures::spawn_local;
@@ -52,7 +54,7 @@ struct Reachable {
 #[derive(Debug, Default)]
 pub(crate) struct Presence {
     seen: RefCell<BTreeMap<DeviceKey, Seen>>,
-    /// A device may have several tabs, each with a node of its own.
+    /// A device may have several nodes: the tabs of a browser that cannot share one, and the one before a change.
     reachable: RefCell<BTreeMap<(DeviceKey, [u8; 32]), Reachable>>,
     typed: Cell<u64>,
 }
@@ -131,7 +133,8 @@ impl Presence {
             EphemeralKind::Pointing(pointing) => {
                 entry.pointing = Some((pointing, now + POINTING_MS))
             }
-            _ => entry.typing_until = 0,
+            // Another tab of the same device may be here while one types.
+            _ => {}
         }
         true
     }
@@ -182,9 +185,22 @@ impl Runtime {
         self.client.direct.get_untracked() > 0
     }
 
-    /// Tells the room by which node this tab can be reached for a direct link.
+    /// This page leaves; a tab of the same device that stays says so after it.
+    pub(crate) fn say_bye(&self, room: &OpenRoom) {
+        self.hint(room, EphemeralKind::Bye);
+        self.tabs.tell_left(room.id);
+    }
+
+    /// Another tab has said that this device has left the room.
+    pub(crate) fn other_tab_left(&self, id: RoomId) {
+        if let Some(room) = self.open_room().filter(|room| room.id == id) {
+            self.hint(&room, EphemeralKind::Here { ask: false });
+        }
+    }
+
+    /// Tells the room by which node this page can be reached for a direct link.
     pub(crate) fn say_reachable(&self, room: &OpenRoom) {
-        if let Some(key) = key_of_peer(&self.node.peer_id()) {
+        if let Some(key) = self.node.peer_id().as_ref().and_then(key_of_peer) {
             self.hint(room, EphemeralKind::Reachable { key });
         }
     }
