@@ -23,6 +23,8 @@ use crate::client::{
 
 /// Messages that the page shows at first, and how many more each time.
 pub(crate) const SHOWN: usize = 200;
+/// Old ones leave the page so many at a time: taking a row out costs the browser as much as drawing a new one.
+const LEAVE: usize = 20;
 /// Characters of a quote.
 const QUOTE: usize = 120;
 /// A clock may be so far ahead before it is called wrong.
@@ -51,6 +53,7 @@ pub(crate) fn talk(
     let person = me.map(|(person, _)| person);
     let shown = room.shown.get();
     let older = state.messages.len().saturating_sub(shown);
+    let older = older - older % LEAVE;
     let pinned = |id: &EventId| state.pins.iter().any(|pin| pin.of == *id);
     let latest = now().0 + AHEAD_MS;
     let mut before = 0;
