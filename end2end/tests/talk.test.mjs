@@ -123,7 +123,7 @@ describe('talking about what was said', { timeout: 240_000 }, () => {
           box.dispatchEvent(new Event('input', { bubbles: true }));
           document.querySelector('[data-testid=send]').click();
         }
-      }).observe(document.documentElement, { attributes: true });
+      }).observe(document, { subtree: true, attributeFilter: ['data-live'] });
     }, said);
     await page.goto(stack.url + room);
     for (const text of said) await p.stored({ page }, text);
