@@ -11,13 +11,14 @@ import { webRTCDirect } from '@libp2p/webrtc';
 import { webSockets } from '@libp2p/websockets';
 import { createLibp2p } from 'libp2p';
 
+// All peers have one address here, for which it would stop listening to them.
 const node = await createLibp2p({
   addresses: { listen: ['/ip4/127.0.0.1/tcp/0/ws', '/ip4/127.0.0.1/udp/0/webrtc-direct'] },
   transports: [webSockets(), webRTCDirect()],
   connectionEncrypters: [noise()],
   streamMuxers: [yamux()],
   connectionManager: { maxConnections: 1_000, inboundConnectionThreshold: 1_000, maxIncomingPendingConnections: 200 },
-  services: { identify: identify(), ping: ping(), circuits: circuitRelayServer(), pubsub: gossipsub({ emitSelf: false, D: 200, Dlo: 1, Dhi: 400 }) },
+  services: { identify: identify(), ping: ping(), circuits: circuitRelayServer(), pubsub: gossipsub({ emitSelf: false, D: 200, Dlo: 1, Dhi: 400, scoreParams: { IPColocationFactorWeight: 0 } }) },
 });
 await node.start();
 node.services.pubsub.subscribe('bench');

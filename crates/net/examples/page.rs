@@ -30,7 +30,7 @@ use wasm_bindgen::prelude::{JsError, JsValue, wasm_bindgen};
 type Outcome<T> = Result<T, JsError>;
 
 /// One content, in memory.
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct Shelf(Mutex<Option<(ContentId, Layout, Vec<u8>)>>);
 
 impl blob::Shelf for Shelf {
@@ -49,6 +49,7 @@ impl blob::Shelf for Shelf {
 }
 
 /// Where this page's device stands in the room.
+#[derive(Debug)]
 struct Place {
     room: RoomId,
     delegation: SignedDelegation,
@@ -57,6 +58,7 @@ struct Place {
 
 /// One member's page.
 #[wasm_bindgen]
+#[derive(Debug)]
 pub struct Page {
     node: NodeHandle,
     device: DeviceSecret,

@@ -37,8 +37,9 @@ class Member {
 
   messages(count, bytes, kept = bytes > PASSING) {
     const pieces = kept ? Math.ceil(bytes / EVENT) : 1;
+    const text = bytes > PASSING ? bytes / pieces - SEALING : bytes;
     return Array.from({ length: count }, () => {
-      const parts = Array.from({ length: pieces }, () => (kept ? this.#page.event(Math.max(bytes / pieces - SEALING, bytes > PASSING ? 0 : bytes)) : this.#passing(bytes)));
+      const parts = Array.from({ length: pieces }, () => (kept ? this.#page.event(text) : this.#passing(bytes)));
       return { parts, numbers: parts.map(kept ? numberOfEvent : numberOfPassing) };
     });
   }
