@@ -10,7 +10,7 @@ let served;
 
 /** The page's address: from a real server, since Chromium lets no page of unknown origin reach this machine. */
 const serve = async () => {
-  const script = await bundled();
+  const script = await bundled(path.join(import.meta.dirname, 'page.mjs'));
   const server = createServer((request, response) => {
     const [type, body] = request.url === '/page.js' ? ['text/javascript', script] : ['text/html', '<!doctype html><title>js-libp2p</title><script src="/page.js"></script>'];
     response.writeHead(200, { 'content-type': `${type}; charset=utf-8` }).end(body);
@@ -21,9 +21,11 @@ const serve = async () => {
   return `http://127.0.0.1:${server.address().port}/`;
 };
 
-const bundled = async () => {
+/** A script and all that it imports, but not what the server has at `external`. */
+export const bundled = async (script, external = []) => {
   const { outputFiles } = await build({
-    entryPoints: [path.join(import.meta.dirname, 'page.mjs')],
+    entryPoints: [script],
+    external,
     bundle: true,
     write: false,
     format: 'iife',

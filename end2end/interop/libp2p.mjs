@@ -13,7 +13,7 @@ import { createLibp2p } from 'libp2p';
 /** Its filter of addresses knows none with a path, though it can dial them; ours is at the page's own port, at /p2p. */
 const webSocketsWithPath = (components) => {
   const transport = webSockets()(components);
-  transport.dialFilter = (all) => all.filter((address) => address.toString().includes('/ws/http-path/'));
+  transport.dialFilter = (all) => all.filter((address) => /\/ws\/(?!.*p2p-circuit)/.test(address.toString()));
   return transport;
 };
 

@@ -4,6 +4,7 @@
 mod arguments;
 mod bench;
 mod bench_deid;
+mod bench_net;
 mod data;
 mod deploy;
 mod fuzz;

@@ -133,6 +133,9 @@ fn clippy(tools: &Tools<'_>) -> Result<Tally, Failure> {
     ]);
     browser.args(strict);
     tally += tools.check("lints of the browser's build", browser)?;
+    let mut measured = tools.cargo(&["clippy", "-p", "healthsync-net", "--example", "page"]);
+    measured.args(["--target", setup::WASM]).args(strict);
+    tally += tools.check("lints of the page that `bench net` measures", measured)?;
     let mut imaging = tools.cargo(&[
         "clippy",
         "-p",

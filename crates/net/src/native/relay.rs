@@ -53,6 +53,8 @@ use mesh::{Follower, HEAL, PROTOCOL};
 const MAX_CONNECTIONS: u32 = 2_048;
 /// From the first byte to a proved peer id.
 const HANDSHAKE: Duration = Duration::from_secs(10);
+/// What is read from a WebSocket at once. Each connection holds so much for ever: the usual 128 KiB were half of its weight.
+const READ_BUFFER: usize = 16 * 1024;
 /// Upgraded sockets that may wait for the swarm to take them.
 const WAITING_SOCKETS: usize = 32;
 /// To reach another relay and open a stream to it.
@@ -281,6 +283,7 @@ impl RelayHandle {
         upgrade
             .max_message_size(MAX_WEBSOCKET_MESSAGE)
             .max_frame_size(MAX_WEBSOCKET_MESSAGE)
+            .read_buffer_size(READ_BUFFER)
             .write_buffer_size(32 * 1024)
             .max_write_buffer_size(MAX_WEBSOCKET_MESSAGE)
             .on_upgrade(async move |socket| {
