@@ -208,7 +208,9 @@ impl Page {
     }
 
     pub fn peer_id(&self) -> String {
-        self.node.peer_id().to_string()
+        self.node
+            .peer_id()
+            .map_or_else(String::new, |peer| peer.to_string())
     }
 
     /// Lets another member's node link directly, and says whether it has. To be asked again.
