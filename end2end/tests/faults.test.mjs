@@ -195,6 +195,9 @@ describe('bad input and broken parts', { timeout: 300_000 }, () => {
     await ben.page.getByText('no room left for this page').first().waitFor();
     await ben.page.getByText('choose what this browser forgets').first().waitFor();
     assert.equal(await ben.page.getByTestId('composer').inputValue(), text);
+    // Sending empties the field; the same text comes back each time.
+    await ben.page.getByTestId('send').click();
+    await ben.page.waitForFunction((text) => document.querySelector('[data-testid=composer]').value === text, text);
     await room(undefined);
     await ben.page.getByTestId('send').click();
     await p.message(ada, text).first().waitFor();

@@ -130,7 +130,6 @@ impl Runtime {
         match self.say(&room, vec![said]).await {
             Ok(_) => self.save_draft(&room, String::new(), 0),
             Err(trouble) => {
-                self.repaint(&room);
                 self.give_back(&room, text).await;
                 self.toast_trouble(&trouble);
             }
@@ -178,18 +177,14 @@ impl Runtime {
         }]);
     }
 
-    /// What stands in the composer changes by something else than typing.
-    pub(crate) fn show_draft(self: &Rc<Self>, room: &Rc<OpenRoom>, text: String) {
-        if room.draft.replace(text) != *room.draft.borrow() {
-            self.repaint(room);
-        }
-    }
-
-    /// Text that could not be sent goes back into the composer. The empty composer was painted before, so that the
-    /// same text coming back a second time is a change, too.
+    /// Text that could not be sent goes back into the composer. An empty one is painted before, so that the same text
+    /// coming back a second time is a change, too.
     pub(crate) async fn give_back(self: &Rc<Self>, room: &Rc<OpenRoom>, text: String) {
+        room.draft.take();
+        self.repaint(room);
         sleep(0).await;
-        self.show_draft(room, text.clone());
+        room.draft.replace(text.clone());
+        self.repaint(room);
         self.save_draft(room, text, 0);
     }
 
