@@ -77,7 +77,7 @@ async function ours(browser, url, paths) {
     const files = [...document.getElementById('bench-files').files];
     const module = await import(entry);
     // As the room does while the key nodes are asked.
-    module.prepare();
+    await module.prepare();
     const viewer = await module.open(root, () => {});
     const canvas = () => root.querySelector('canvas');
     const from = performance.now();
@@ -164,7 +164,7 @@ const results = { machine: machine(), slices: SLICES };
 console.log(results.machine);
 const folder = await mkdtemp(path.join(tmpdir(), 'bench-imaging-'));
 const stack = await startStack();
-const browser = await p.launch();
+const browser = await p.launch(['--disable-frame-rate-limit', '--disable-gpu-vsync']);
 try {
   const paths = [];
   // In order, so that neither has to sort first.

@@ -1,76 +1,43 @@
-//! Drawing on the page's canvases, each as large as the picture; the page scales and turns them. By table lookup on
-//! the CPU, or with the same table on the GPU.
-
-use std::collections::HashMap;
+//! Drawing pictures as bitmaps, which the page puts on its canvases, and scales and turns there. By table lookup on the
+//! CPU, or with the same table on the GPU.
+//!
+//! A bitmap goes with the answer, so the page shows it with its next frame. A canvas that the page hands to the worker
+//! would be painted by the worker's own frames, which come one later.
 
 use healthsync_imaging::{
     desk::Look,
     dicom::Samples,
     render::{Table, Voi, Window, paint_grey, paint_overlay, paint_rgb, paint_values},
 };
-use wasm_bindgen::{Clamped, JsCast, JsValue};
-use web_sys::{ImageData, OffscreenCanvas, OffscreenCanvasRenderingContext2d};
+use wasm_bindgen::{Clamped, JsCast};
+use web_sys::{ImageBitmap, ImageData, OffscreenCanvas, OffscreenCanvasRenderingContext2d};
 
 use crate::{
     frames::{Grey, Picture, Pixels, window_of},
     gpu::Gpu,
 };
 
+/// What pictures are drawn on, one after the other.
 #[derive(Debug, Default)]
-pub(crate) struct Canvases {
-    all: HashMap<u32, Canvas>,
+pub(crate) struct Canvas {
+    cpu: Option<(OffscreenCanvas, OffscreenCanvasRenderingContext2d)>,
+    /// `Some(None)`: there is no WebGL2 here.
+    gpu: Option<Option<(OffscreenCanvas, Box<Gpu>)>>,
     /// The last table: slices of a series mostly share it.
     table: Option<(Grey, Voi, bool, Table)>,
     /// Painted pixels, kept for the next picture.
     rgba: Vec<u8>,
 }
 
-#[derive(Debug)]
-struct Canvas {
-    canvas: OffscreenCanvas,
-    brush: Brush,
-}
-
-#[derive(Debug)]
-enum Brush {
-    Cpu(OffscreenCanvasRenderingContext2d),
-    Gpu(Box<Gpu>),
-}
-
-impl Canvases {
-    pub(crate) fn put(&mut self, view: u32, canvas: JsValue, gpu: bool) -> Result<(), String> {
-        let canvas: OffscreenCanvas = canvas
-            .dyn_into()
-            .map_err(|_| "The page sent no canvas to draw on.".to_owned())?;
-        let gpu = gpu.then(|| Gpu::start(&canvas)).flatten();
-        let brush = match gpu {
-            Some(gpu) => Brush::Gpu(Box::new(gpu)),
-            None => Brush::Cpu(context(&canvas).ok_or("The browser gives no drawing surface.")?),
-        };
-        self.all.insert(view, Canvas { canvas, brush });
-        Ok(())
-    }
-
-    pub(crate) fn leave(&mut self, view: u32) {
-        self.all.remove(&view);
-    }
-
+impl Canvas {
     /// Draws, and says with which window.
     pub(crate) fn draw(
         &mut self,
-        view: u32,
         picture: &Picture,
         look: Look,
-    ) -> Result<Option<Window>, String> {
+        gpu: bool,
+    ) -> Result<(ImageBitmap, Option<Window>), String> {
         let [width, height] = picture.size;
-        let canvas = self
-            .all
-            .get_mut(&view)
-            .ok_or("The canvas to draw on is gone.")?;
-        if (canvas.canvas.width(), canvas.canvas.height()) != (width, height) {
-            canvas.canvas.set_width(width);
-            canvas.canvas.set_height(height);
-        }
         let voi = picture.grey().map(|grey| picture.voi(grey, look.window));
         let inverted = look.inverted != picture.grey().is_some_and(|grey| grey.inverted);
         if let (Some(grey), Some(voi)) = (picture.grey(), &voi) {
@@ -84,8 +51,18 @@ impl Canvases {
             }
         }
         let table = self.table.as_ref().map(|(.., table)| table);
-        let painted = match (&canvas.brush, table) {
-            (Brush::Gpu(gpu), Some(table)) => gpu.paint(picture, table),
+        if gpu && self.gpu.is_none() {
+            self.gpu = Some(canvas(width, height).and_then(|canvas| {
+                let gpu = Gpu::start(&canvas)?;
+                Some((canvas, Box::new(gpu)))
+            }));
+        }
+        let gpu = self.gpu.as_ref().filter(|_| gpu).and_then(Option::as_ref);
+        if let Some((canvas, _)) = gpu {
+            resize(canvas, picture.size);
+        }
+        let painted = match (gpu, table) {
+            (Some((_, gpu)), Some(table)) => gpu.paint(picture, table),
             _ => false,
         };
         if !painted {
@@ -94,27 +71,52 @@ impl Canvases {
             if let Some(over) = &picture.over {
                 paint_overlay(over, &mut self.rgba);
             }
-            match &canvas.brush {
-                Brush::Gpu(gpu) => gpu.copy(picture.size, &self.rgba),
-                Brush::Cpu(context) => {
-                    let image = ImageData::new_with_u8_clamped_array_and_sh(
-                        Clamped(&self.rgba),
-                        width,
-                        height,
-                    )
-                    .map_err(|_| "The browser has no memory for the picture.".to_owned())?;
-                    context
-                        .put_image_data(&image, 0.0, 0.0)
-                        .map_err(|_| "The browser could not draw the picture.".to_owned())?;
-                }
-            }
         }
-        Ok(voi.as_ref().and_then(window_of))
+        let canvas = match gpu {
+            Some((canvas, gpu)) => {
+                if !painted {
+                    gpu.copy(picture.size, &self.rgba);
+                }
+                canvas
+            }
+            None => {
+                if self.cpu.is_none() {
+                    self.cpu = canvas(width, height).and_then(|canvas| {
+                        let context = canvas.get_context("2d").ok()??.dyn_into().ok()?;
+                        Some((canvas, context))
+                    });
+                }
+                let (canvas, context) = self
+                    .cpu
+                    .as_ref()
+                    .ok_or("The browser gives no drawing surface.")?;
+                resize(canvas, picture.size);
+                let image =
+                    ImageData::new_with_u8_clamped_array_and_sh(Clamped(&self.rgba), width, height)
+                        .map_err(|_| "The browser has no memory for the picture.".to_owned())?;
+                context
+                    .put_image_data(&image, 0.0, 0.0)
+                    .map_err(|_| "The browser could not draw the picture.".to_owned())?;
+                canvas
+            }
+        };
+        let bitmap = canvas
+            .transfer_to_image_bitmap()
+            .map_err(|_| "The browser has no memory for the picture.".to_owned())?;
+        Ok((bitmap, voi.as_ref().and_then(window_of)))
     }
 }
 
-fn context(canvas: &OffscreenCanvas) -> Option<OffscreenCanvasRenderingContext2d> {
-    canvas.get_context("2d").ok()??.dyn_into().ok()
+fn canvas(width: u32, height: u32) -> Option<OffscreenCanvas> {
+    OffscreenCanvas::new(width, height).ok()
+}
+
+/// Setting a size clears a canvas, also where it stays the same.
+fn resize(canvas: &OffscreenCanvas, [width, height]: [u32; 2]) {
+    if (canvas.width(), canvas.height()) != (width, height) {
+        canvas.set_width(width);
+        canvas.set_height(height);
+    }
 }
 
 fn paint(

@@ -1,5 +1,5 @@
 //! The imaging worker's WebAssembly: takes one [`Ask`] after the other and answers it. Everything it knows is in
-//! [`sets`] (files) and [`canvas`] (what is drawn on); files stay blobs of the browser and are read when needed.
+//! [`sets`] (files) and [`canvas`] (what it draws on); files stay blobs of the browser and are read when needed.
 //!
 //! A file that makes it trap ends the worker. The page then starts another one, which needs nothing but the blobs.
 
@@ -13,11 +13,11 @@ mod report;
 mod sets;
 mod tags;
 
-use healthsync_imaging::desk::{Answer, Ask, Shown};
+use healthsync_imaging::desk::{Answer, Ask, At, Look, Shown};
 use js_sys::Array;
 use wasm_bindgen::prelude::*;
 
-use canvas::Canvases;
+use canvas::Canvas;
 use sets::Sets;
 
 /// What the worker keeps.
@@ -25,7 +25,7 @@ use sets::Sets;
 #[derive(Debug, Default)]
 pub struct Desk {
     sets: Sets,
-    canvases: Canvases,
+    canvas: Canvas,
 }
 
 #[wasm_bindgen]
@@ -37,7 +37,7 @@ impl Desk {
         Self::default()
     }
 
-    /// Answers `[json, buffers]`. `parts` are the blobs or the canvas that belong to the ask.
+    /// Answers `[json, buffers]`. `parts` are the blobs that belong to the ask; buffers are handed over.
     pub fn take(&mut self, ask: &str, parts: Array) -> Array {
         let (answer, buffers) = match serde_json::from_str(ask) {
             Ok(ask) => self.answer(ask, &parts),
@@ -67,6 +67,10 @@ impl Desk {
             let report = self.sets.report(marks);
             return report.unwrap_or_else(|what| (failed(what), Array::new()));
         }
+        if let Ask::Show { at, look, gpu } = ask {
+            let shown = self.show(at, look, gpu);
+            return shown.unwrap_or_else(|what| (failed(what), Array::new()));
+        }
         let answer = match ask {
             Ask::Add {
                 set,
@@ -77,15 +81,6 @@ impl Desk {
                 self.sets.close(set);
                 Ok(Answer::Done)
             }
-            Ask::Canvas { view, gpu } => self
-                .canvases
-                .put(view, parts.get(0), gpu)
-                .map(|()| Answer::Done),
-            Ask::Leave { view } => {
-                self.canvases.leave(view);
-                Ok(Answer::Done)
-            }
-            Ask::Show { view, at, look } => self.show(view, at, look),
             Ask::Value { at, pixel, axis } => self
                 .sets
                 .value(at, axis, pixel)
@@ -94,7 +89,7 @@ impl Desk {
                 .sets
                 .measure(at, shape, &points)
                 .map(|measured| Answer::Measured { measured }),
-            Ask::Clean { .. } | Ask::Report { .. } => Ok(Answer::Done),
+            Ask::Clean { .. } | Ask::Report { .. } | Ask::Show { .. } => Ok(Answer::Done),
             Ask::ReadReport => match parts.get(0).dyn_into() {
                 Ok(blob) => self.sets.read_report(&blob),
                 Err(_) => Err("The page sent no file.".to_owned()),
@@ -104,16 +99,11 @@ impl Desk {
         (answer.unwrap_or_else(failed), Array::new())
     }
 
-    fn show(
-        &mut self,
-        view: u32,
-        at: healthsync_imaging::desk::At,
-        look: healthsync_imaging::desk::Look,
-    ) -> Result<Answer, String> {
+    fn show(&mut self, at: At, look: Look, gpu: bool) -> Result<(Answer, Array), String> {
         let began = now();
         let picture = self.sets.picture(at, look)?;
-        let window = self.canvases.draw(view, &picture, look)?;
-        Ok(Answer::Shown(Shown {
+        let (bitmap, window) = self.canvas.draw(&picture, look, gpu)?;
+        let shown = Answer::Shown(Shown {
             size: picture.size,
             window,
             plane: picture.plane,
@@ -121,7 +111,8 @@ impl Desk {
             scale: picture.scale,
             took: now() - began,
             memory: self.sets.bytes() as u64,
-        }))
+        });
+        Ok((shown, Array::of1(&bitmap)))
     }
 }
 

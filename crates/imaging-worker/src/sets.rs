@@ -80,61 +80,71 @@ impl Sets {
         in_order: bool,
     ) -> Result<Answer, String> {
         let mut refused = Vec::new();
-        let mut given = Vec::with_capacity(names.len());
         for (blob, name) in blobs.iter().zip(names) {
             let blob: Blob = blob
                 .dyn_into()
                 .map_err(|_| "The page sent no file.".to_owned())?;
-            if let Err(why) = unpack(
-                &File {
-                    name: name.clone(),
-                    blob,
-                },
-                &mut given,
-            ) {
+            let mut take = |file: File, bytes: Vec<u8>| {
+                let name = file.name.clone();
+                if let Err(why) = self.take(id, file, bytes, in_order) {
+                    refused.push(Refused { name, why });
+                }
+            };
+            // Read once: it is a question to the browser that takes as long as parsing.
+            let read = bytes_of(&blob, &name).and_then(|bytes| {
+                if archive::looks_like_zip(&bytes) {
+                    return unpack(&bytes, &mut take);
+                }
+                let name = name.clone();
+                take(File { name, blob }, bytes);
+                Ok(())
+            });
+            if let Err(why) = read {
                 refused.push(Refused { name, why });
             }
         }
         let set = self.sets.entry(id).or_default();
-        for File { name, blob } in given {
-            // The directory of a medium names patients, and the files need none.
-            if name.eq_ignore_ascii_case("DICOMDIR") {
-                continue;
-            }
-            let at = set.files.len();
-            // Files on their way into a room are tried at once, so that a bad one is left out before its series is cleaned.
-            let read = parse(&blob, &name).and_then(|instance| {
-                if !in_order {
-                    let first = instance
-                        .decode_frame(0)
-                        .map_err(|error| error.to_string())?;
-                    let bytes = first.samples.bytes();
-                    self.frames.put((id, at, 0), Rc::new(first), bytes);
-                }
-                Ok(instance)
-            });
-            let head = match read {
-                Ok(instance) => {
-                    let (head, bytes) = (instance.head.clone(), held(&instance, &blob));
-                    self.parsed.put((id, at), Rc::new(instance), bytes);
-                    Some(head)
-                }
-                Err(why) => {
-                    refused.push(Refused {
-                        name: name.clone(),
-                        why,
-                    });
-                    None
-                }
-            };
-            set.heads.push(head);
-            set.files.push(File { name, blob });
-        }
         set.sort(in_order);
         Ok(Answer::Added {
             series: set.rows.iter().map(|row| row.facts.clone()).collect(),
             refused,
         })
+    }
+
+    /// Adds one file to a set; one that cannot be opened keeps its place there.
+    fn take(&mut self, id: u32, file: File, bytes: Vec<u8>, in_order: bool) -> Result<(), String> {
+        // The directory of a medium names patients, and the files need none.
+        if file.name.eq_ignore_ascii_case("DICOMDIR") {
+            return Ok(());
+        }
+        let set = self.sets.entry(id).or_default();
+        let at = set.files.len();
+        // Files on their way into a room are tried at once, so that a bad one is left out before its series is cleaned.
+        let read = open(bytes).map_err(|error| error.to_string());
+        let read = read.and_then(|instance| {
+            if !in_order {
+                let first = instance
+                    .decode_frame(0)
+                    .map_err(|error| error.to_string())?;
+                let bytes = first.samples.bytes();
+                self.frames.put((id, at, 0), Rc::new(first), bytes);
+            }
+            Ok(instance)
+        });
+        let bytes = read
+            .as_ref()
+            .map_or(0, |instance| held(instance, &file.blob));
+        set.files.push(file);
+        let (head, outcome) = match read {
+            Ok(instance) => {
+                let head = instance.head.clone();
+                self.parsed.put((id, at), Rc::new(instance), bytes);
+                (Some(head), Ok(()))
+            }
+            Err(why) => (None, Err(why)),
+        };
+        set.heads.push(head);
+        outcome
     }
 
     pub(crate) fn close(&mut self, id: u32) {
@@ -467,31 +477,17 @@ fn held(instance: &Instance, blob: &Blob) -> usize {
     (blob.size() as usize).max(instance.coded_bytes())
 }
 
-/// Adds a file, or the files of an archive, to those given.
-fn unpack(file: &File, given: &mut Vec<File>) -> Result<(), String> {
-    let start = file
-        .blob
-        .slice_with_i32_and_i32(0, 4)
-        .map_err(|_| "The browser could not read it.".to_owned())?;
-    if !archive::looks_like_zip(&bytes_of(&start, &file.name)?) {
-        given.push(File {
-            name: file.name.clone(),
-            blob: file.blob.clone(),
-        });
-        return Ok(());
-    }
-    let whole = bytes_of(&file.blob, &file.name)?;
-    for entry in archive::entries(&whole).map_err(|error| error.to_string())? {
+/// Takes the files of an archive.
+fn unpack(whole: &[u8], take: &mut impl FnMut(File, Vec<u8>)) -> Result<(), String> {
+    for entry in archive::entries(whole).map_err(|error| error.to_string())? {
         let bytes = entry
-            .bytes(&whole)
+            .bytes(whole)
             .map_err(|error| format!("{}: {error}", entry.name))?;
         // Notes and viewers of a medium lie beside its images and are no loss.
         if kind_of(&bytes).is_some() {
             let blob = clean::blob(&bytes).ok_or("There is no memory to unpack it.")?;
-            given.push(File {
-                name: entry.name,
-                blob,
-            });
+            let name = entry.name;
+            take(File { name, blob }, bytes);
         }
     }
     Ok(())

@@ -4,6 +4,7 @@ import { begin } from './env.js';
 
 const ready = init({ module_or_path: new URL('./decoder_bg.wasm', import.meta.url) }).then((exports) => {
   begin(exports);
+  self.postMessage({ ready: true });
   return new Desk();
 });
 

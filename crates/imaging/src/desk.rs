@@ -1,5 +1,5 @@
 //! What a page and the imaging worker say to each other. Each message is one [`Ask`] or [`Answer`] as JSON text, with
-//! files, canvases and buffers beside it; every ask has a number and gets exactly one answer with that number.
+//! files, bitmaps and buffers beside it; every ask has a number and gets exactly one answer with that number.
 //!
 //! Files are kept in sets. A set's files are sorted into series, a series is a row of slices; a slice is one frame.
 
@@ -61,26 +61,14 @@ pub enum Ask {
         /// The set.
         set: u32,
     },
-    /// A canvas (beside it) to draw on.
-    Canvas {
-        /// The canvas's number from now on.
-        view: u32,
-        /// By WebGL2 where it can be had.
-        gpu: bool,
-    },
-    /// Forget a canvas.
-    Leave {
-        /// Its number.
-        view: u32,
-    },
-    /// Draw.
+    /// Draw; the picture comes back as a bitmap.
     Show {
-        /// On which canvas.
-        view: u32,
         /// What.
         at: At,
         /// How.
         look: Look,
+        /// By WebGL2 where it can be had.
+        gpu: bool,
     },
     /// The value of a pixel.
     Value {
@@ -261,7 +249,7 @@ pub struct NamedWindow {
 /// What was drawn.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Shown {
-    /// Columns and rows of the canvas now.
+    /// Columns and rows of the bitmap.
     pub size: [u32; 2],
     /// The window that was used; `None` for colour.
     pub window: Option<Window>,

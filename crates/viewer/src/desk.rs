@@ -1,6 +1,6 @@
 //! The imaging worker, as the page uses it: asks with numbers, answers as futures. When a file has made it trap, or it
 //! did not start, every question that waits gets a sentence, and the next question starts a new worker, which is given
-//! all files and canvases again.
+//! all files again.
 
 use std::{
     cell::{Cell, RefCell},
@@ -8,11 +8,11 @@ use std::{
     rc::Rc,
 };
 
-use healthsync_imaging::desk::{Answer, Ask};
+use healthsync_imaging::desk::{Answer, Ask, At, Look, Shown};
 use js_sys::{Array, Function, Object, Promise, Reflect};
 use wasm_bindgen::{JsCast, JsValue, closure::Closure};
 use wasm_bindgen_futures::JsFuture;
-use web_sys::{MessageEvent, Worker};
+use web_sys::{ImageBitmap, MessageEvent, Worker};
 
 use crate::dom;
 
@@ -52,17 +52,31 @@ impl Desk {
         self.started.get() + u32::from(self.worker.borrow().is_none())
     }
 
-    /// Asks, with blobs or a canvas beside it; `moved` of them change hands.
-    pub(crate) async fn ask(&self, ask: &Ask, parts: &Array, moved: &Array) -> Answer {
-        self.ask_all(ask, parts, moved).await.0
+    /// Asks, with blobs beside it.
+    pub(crate) async fn ask(&self, ask: &Ask, parts: &Array) -> Answer {
+        self.ask_all(ask, parts).await.0
     }
 
-    /// Asks for something that comes with buffers.
+    /// Asks for something that comes with buffers or a bitmap.
     pub(crate) async fn ask_for_buffers(&self, ask: &Ask) -> (Answer, Array) {
-        self.ask_all(ask, &Array::new(), &Array::new()).await
+        self.ask_all(ask, &Array::new()).await
     }
 
-    async fn ask_all(&self, ask: &Ask, parts: &Array, moved: &Array) -> (Answer, Array) {
+    /// Asks for a picture.
+    pub(crate) async fn draw(&self, at: At, look: Look) -> Result<(Shown, ImageBitmap), String> {
+        let gpu = gpu_wanted();
+        match self.ask_for_buffers(&Ask::Show { at, look, gpu }).await {
+            (Answer::Shown(shown), parts) => {
+                let bitmap = parts.get(0).dyn_into();
+                let bitmap = bitmap.map_err(|_| "The imaging worker sent no picture.")?;
+                Ok((shown, bitmap))
+            }
+            (Answer::Failed { what }, _) => Err(what),
+            _ => Err("The imaging worker answered something else.".to_owned()),
+        }
+    }
+
+    async fn ask_all(&self, ask: &Ask, parts: &Array) -> (Answer, Array) {
         let none = |what: &str| (failed(what), Array::new());
         let Ok(json) = serde_json::to_string(ask) else {
             return none("The question to the imaging worker could not be written.");
@@ -84,7 +98,7 @@ impl Desk {
         let promise = Promise::new(&mut |resolve, _| {
             waiting.borrow_mut().insert(id, resolve);
         });
-        if worker.post_message_with_transfer(&message, moved).is_err() {
+        if worker.post_message(&message).is_err() {
             self.waiting.borrow_mut().remove(&id);
             return none("The browser could not hand the picture to the imaging worker.");
         }
@@ -112,6 +126,9 @@ impl Desk {
         let waiting = self.waiting.clone();
         let listener = Closure::new(move |event: MessageEvent| {
             let data = event.data();
+            if dom::get(&data, "ready").is_truthy() {
+                return;
+            }
             // An `error` event has no data: the script did not load, so nobody will be answered.
             let Some(id) = dom::get(&data, "id").as_f64() else {
                 for (_, resolve) in waiting.borrow_mut().drain() {
@@ -149,6 +166,13 @@ impl Desk {
             let _ = resolve.call1(&JsValue::NULL, &gone);
         }
     }
+}
+
+/// The CPU is the default: without a real graphics processor it is several times faster. `localStorage.imaging = "gpu"`
+/// asks for WebGL2.
+fn gpu_wanted() -> bool {
+    let storage = dom::get(&dom::window(), "localStorage");
+    dom::get(&storage, "imaging").as_string().as_deref() == Some("gpu")
 }
 
 fn failed(what: &str) -> Answer {

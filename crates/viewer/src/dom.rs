@@ -1,7 +1,10 @@
 //! Short ways to the DOM.
 
 use wasm_bindgen::{JsCast, JsValue};
-use web_sys::{Document, Element, HtmlElement, Window};
+use web_sys::{
+    Document, Element, HtmlCanvasElement, HtmlElement, ImageBitmap, ImageBitmapRenderingContext,
+    Window,
+};
 
 pub(crate) fn window() -> Window {
     js_sys::global().unchecked_into()
@@ -67,6 +70,21 @@ pub(crate) fn svg(name: &str) -> Option<Element> {
 
 pub(crate) fn append(parent: &Element, child: &Element) {
     let _ = parent.append_child(child);
+}
+
+/// Shows a bitmap on a canvas, which becomes as large; its memory is the canvas's from then on.
+pub(crate) fn put(canvas: &HtmlCanvasElement, bitmap: &ImageBitmap) {
+    let size = (bitmap.width(), bitmap.height());
+    if (canvas.width(), canvas.height()) != size {
+        canvas.set_width(size.0);
+        canvas.set_height(size.1);
+    }
+    let context = canvas.get_context("bitmaprenderer").ok().flatten();
+    if let Some(context) = context {
+        context
+            .unchecked_into::<ImageBitmapRenderingContext>()
+            .transfer_from_image_bitmap(bitmap);
+    }
 }
 
 /// A property of a JavaScript object.

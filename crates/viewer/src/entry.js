@@ -13,9 +13,13 @@ const worker = () => {
   return taken;
 };
 
-/** A series is about to be opened: its decoders load and compile meanwhile. */
+/** A series is about to be opened: its decoders load and compile meanwhile. Resolves when they can be asked. */
 export function prepare() {
   spare ??= start();
+  const taken = spare;
+  return new Promise((done) => {
+    for (const event of ['message', 'error']) taken.addEventListener(event, done, { once: true });
+  });
 }
 
 export async function open(root, host) {

@@ -84,10 +84,7 @@ impl Inner {
         let viewer = self.clone();
         spawn_local(async move {
             let parts = Array::of1(&file);
-            let answer = viewer
-                .desk
-                .ask(&Ask::ReadReport, &parts, &Array::new())
-                .await;
+            let answer = viewer.desk.ask(&Ask::ReadReport, &parts).await;
             if viewer.is_closed() {
                 return;
             }

@@ -662,7 +662,7 @@ impl Inner {
         let viewer = self.clone();
         spawn_local(async move {
             let ask = Ask::Value { at, pixel, axis };
-            let answer = viewer.desk.ask(&ask, &Array::new(), &Array::new()).await;
+            let answer = viewer.desk.ask(&ask, &Array::new()).await;
             viewer.input.asking.set(false);
             if let Answer::Value { value: Some(value) } = answer {
                 let text = format!(

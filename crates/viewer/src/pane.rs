@@ -6,13 +6,12 @@ use healthsync_imaging::{
     desk::{Look, Shown},
     render::{Axis, View, Viewport, Window},
 };
-use web_sys::{Element, HtmlCanvasElement, HtmlElement, HtmlImageElement};
+use web_sys::{Element, HtmlCanvasElement, HtmlElement, HtmlImageElement, ImageBitmap};
 
 use crate::{dom, state::State};
 
 #[derive(Debug)]
 pub(crate) struct Pane {
-    /// Number of its canvas with the worker.
     pub(crate) number: u32,
     pub(crate) stage: HtmlElement,
     pub(crate) picture: usize,
@@ -28,7 +27,7 @@ pub(crate) struct Pane {
     pub(crate) view: View,
     pub(crate) shown: Option<Shown>,
     pub(crate) fault: Option<String>,
-    canvas: Option<(HtmlCanvasElement, u32)>,
+    canvas: Option<HtmlCanvasElement>,
     photo: Option<HtmlImageElement>,
     /// A question to draw is on its way; when `again`, the answer is out of date already.
     pub(crate) busy: Cell<bool>,
@@ -158,28 +157,25 @@ impl Pane {
         }
     }
 
-    /// The canvas for worker number `generation`; a new one when the last worker had the old one. `true` with it when
-    /// the worker does not have it yet.
-    pub(crate) fn canvas(&mut self, generation: u32) -> Option<(HtmlCanvasElement, bool)> {
+    /// Shows what the worker has drawn.
+    pub(crate) fn show_bitmap(&mut self, bitmap: &ImageBitmap) {
         use wasm_bindgen::JsCast;
-        if let Some((canvas, given)) = &self.canvas
-            && *given == generation
-        {
-            return Some((canvas.clone(), false));
+        if self.canvas.is_none() {
+            self.canvas = dom::element("canvas", "stage__pixels")
+                .and_then(|element| element.dyn_into::<HtmlCanvasElement>().ok());
+            if let Some(canvas) = &self.canvas {
+                let _ = self.stage.prepend_with_node_1(canvas);
+            }
         }
-        if let Some((old, _)) = self.canvas.take() {
-            old.remove();
+        if let Some(canvas) = &self.canvas {
+            dom::put(canvas, bitmap);
         }
-        let canvas: HtmlCanvasElement = dom::element("canvas", "stage__pixels")?.dyn_into().ok()?;
-        let _ = self.stage.prepend_with_node_1(&canvas);
-        self.canvas = Some((canvas.clone(), generation));
-        Some((canvas, true))
     }
 
     /// A photograph is shown by the browser itself.
     pub(crate) fn show_photo(&mut self, url: &str, alt: &str) {
         use wasm_bindgen::JsCast;
-        if let Some((canvas, _)) = self.canvas.take() {
+        if let Some(canvas) = self.canvas.take() {
             canvas.remove();
         }
         if self.photo.is_none() {
@@ -231,7 +227,7 @@ impl Pane {
         let [a, b, c, d, e, f] = port.matrix();
         let matrix = format!("matrix({a:.6},{b:.6},{c:.6},{d:.6},{e:.3},{f:.3})");
         let picture: Option<&HtmlElement> = match (&self.canvas, &self.photo) {
-            (Some((canvas, _)), _) => Some(canvas),
+            (Some(canvas), _) => Some(canvas),
             (None, Some(photo)) => Some(photo),
             (None, None) => None,
         };

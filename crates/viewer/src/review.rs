@@ -7,7 +7,7 @@ use std::{
 };
 
 use healthsync_imaging::{
-    desk::{Answer, Ask, At, Look, SeriesFacts},
+    desk::{At, Look, SeriesFacts},
     intake::Became,
     render::Axis,
 };
@@ -23,11 +23,9 @@ use crate::{
     dom,
     receipt::Receipt,
     study::{Cover, SET, Said, Shared},
-    viewer::{gpu_wanted, icons},
+    viewer::icons,
 };
 
-/// The dialog's canvas; a study's worker has no other.
-const VIEW: u32 = 0;
 /// Height of what the buttons cover, in parts of the picture.
 const STRIP: f64 = 0.1;
 /// Boxes smaller than this, in pixels of the picture, are slips of the hand.
@@ -106,7 +104,7 @@ pub(crate) async fn open(shared: Rc<Shared>, series: u32) -> (Became, Array) {
     shared.dialog.replace(Some(dialog.clone()));
     let _ = dialog.show_modal();
     review.fill();
-    review.begin().await;
+    review.begin();
     let outcome = if review.decision().await {
         let covers = review.covers.borrow().clone();
         shared.clean(series, covers, true).await
@@ -118,8 +116,6 @@ pub(crate) async fn open(shared: Rc<Shared>, series: u32) -> (Became, Array) {
     review.listen_no_more(&listener);
     dialog.close();
     dialog.remove();
-    let leave = Ask::Leave { view: VIEW };
-    shared.desk.ask(&leave, &Array::new(), &Array::new()).await;
     outcome
 }
 
@@ -151,8 +147,8 @@ impl Review {
         dom::find(&self.dialog, selector)
     }
 
-    /// Gives the worker a canvas and draws the first image.
-    async fn begin(self: &Rc<Self>) {
+    /// Makes the canvas and draws the first image.
+    fn begin(self: &Rc<Self>) {
         let canvas = dom::element("canvas", "review__pixels")
             .and_then(|element| element.dyn_into::<HtmlCanvasElement>().ok());
         let (Some(canvas), Some(picture)) = (canvas, self.find::<HtmlElement>("[data-picture]"))
@@ -170,15 +166,6 @@ impl Review {
             &format!("{:.5}", columns / rows * aspect),
         );
         let _ = picture.prepend_with_node_1(&canvas);
-        let Ok(off) = canvas.transfer_control_to_offscreen() else {
-            return;
-        };
-        let parts = Array::of1(&off);
-        let ask = Ask::Canvas {
-            view: VIEW,
-            gpu: gpu_wanted(),
-        };
-        self.shared.desk.ask(&ask, &parts, &parts).await;
         self.show();
     }
 
@@ -194,28 +181,24 @@ impl Review {
         let review = self.clone();
         spawn_local(async move {
             loop {
-                let ask = Ask::Show {
-                    view: VIEW,
-                    at: At {
-                        set: SET,
-                        series: review.series,
-                        slice: review.slice.get(),
-                    },
-                    look: Look {
-                        window: None,
-                        inverted: false,
-                        axis: Axis::Slices,
-                        slab: 1,
-                        overlays: review.overlays(),
-                    },
+                let at = At {
+                    set: SET,
+                    series: review.series,
+                    slice: review.slice.get(),
                 };
-                let answer = review
-                    .shared
-                    .desk
-                    .ask(&ask, &Array::new(), &Array::new())
-                    .await;
-                if let Answer::Failed { what } = answer {
-                    dom::text(&review.dialog, "[data-said]", &what);
+                let look = Look {
+                    window: None,
+                    inverted: false,
+                    axis: Axis::Slices,
+                    slab: 1,
+                    overlays: review.overlays(),
+                };
+                match review.shared.desk.draw(at, look).await {
+                    Ok((_, bitmap)) => match review.find::<HtmlCanvasElement>("canvas") {
+                        Some(canvas) => dom::put(&canvas, &bitmap),
+                        None => bitmap.close(),
+                    },
+                    Err(what) => dom::text(&review.dialog, "[data-said]", &what),
                 }
                 if !review.again.replace(false) {
                     break;

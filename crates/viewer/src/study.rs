@@ -135,7 +135,7 @@ impl Shared {
                 in_order: false,
             };
             let parts: Array = batch.iter().map(|(file, _)| file).collect();
-            match self.desk.ask(&ask, &parts, &Array::new()).await {
+            match self.desk.ask(&ask, &parts).await {
                 Answer::Added { series, refused } => {
                     sorted.refused.extend(refused);
                     self.series.replace(series);
@@ -168,7 +168,7 @@ impl Shared {
                 names: vec![name.clone()],
                 in_order: false,
             };
-            let answer = self.desk.ask(&ask, &Array::of1(&file), &Array::new()).await;
+            let answer = self.desk.ask(&ask, &Array::of1(&file)).await;
             match answer {
                 Answer::Failed { what: why } => {
                     bad.push(healthsync_imaging::desk::Refused { name, why });

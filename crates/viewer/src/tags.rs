@@ -28,11 +28,7 @@ impl Inner {
         let Some(at) = at else { return };
         let viewer = self.clone();
         spawn_local(async move {
-            match viewer
-                .desk
-                .ask(&Ask::Tags { at }, &Array::new(), &Array::new())
-                .await
-            {
+            match viewer.desk.ask(&Ask::Tags { at }, &Array::new()).await {
                 Answer::Tags { rows } if !viewer.is_closed() => viewer.show_tags(at.slice, &rows),
                 Answer::Failed { what } => viewer.note(what),
                 _ => {}

@@ -199,7 +199,7 @@ impl Inner {
         let Some(holder) = dom::find::<Element>(&self.root, "[data-panes]") else {
             return;
         };
-        // The first pane is the room's picture; canvases are numbered for the worker from 0 on.
+        // The first pane, number 0, is the room's picture.
         let number = self.panes.borrow().last().map_or(0, |last| last.number + 1);
         if let Some(pane) = Pane::new(number, &holder, picture) {
             self.panes.borrow_mut().push(pane);
@@ -325,7 +325,7 @@ impl Inner {
                 names,
                 in_order: true,
             };
-            let answer = viewer.desk.ask(&ask, &parts, &Array::new()).await;
+            let answer = viewer.desk.ask(&ask, &parts).await;
             if viewer.is_closed() {
                 return;
             }
@@ -419,13 +419,12 @@ impl Inner {
     }
 
     async fn show_once(self: &Rc<Self>, at: usize) {
-        let generation = self.desk.generation();
-        let (view, picture, canvas, ask) = {
-            let mut panes = self.panes.borrow_mut();
-            let Some(pane) = panes.get_mut(at) else {
+        let (picture, place, look) = {
+            let panes = self.panes.borrow();
+            let state = self.state.borrow();
+            let Some(pane) = panes.get(at) else {
                 return;
             };
-            let state = self.state.borrow();
             let Some(stack) = state
                 .pictures
                 .get(pane.picture)
@@ -433,50 +432,32 @@ impl Inner {
             else {
                 return;
             };
-            let set = stack.set;
-            let Some((canvas, fresh)) = pane.canvas(generation) else {
-                return;
+            let place = At {
+                set: stack.set,
+                series: 0,
+                slice: pane.slice(),
             };
-            let ask = Ask::Show {
-                view: pane.number,
-                at: At {
-                    set,
-                    series: 0,
-                    slice: pane.slice(),
-                },
-                look: pane.look(),
-            };
-            (pane.number, pane.picture, fresh.then_some(canvas), ask)
+            (pane.picture, place, pane.look())
         };
         self.give(picture);
-        if let Some(canvas) = canvas.and_then(|canvas| canvas.transfer_control_to_offscreen().ok())
-        {
-            let ask = Ask::Canvas {
-                view,
-                gpu: gpu_wanted(),
-            };
-            let parts = Array::of1(&canvas);
-            let answer = self.desk.ask(&ask, &parts, &parts).await;
-            if let Answer::Failed { what } = answer {
-                return self.fail(at, what);
-            }
-        }
-        match self.desk.ask(&ask, &Array::new(), &Array::new()).await {
-            Answer::Shown(shown) => {
+        match self.desk.draw(place, look).await {
+            Ok((shown, bitmap)) => {
                 let mut state = self.state.borrow_mut();
                 state.memory = shown.memory;
-                if let Some(pane) = self.panes.borrow_mut().get_mut(at)
-                    && pane.picture == picture
-                {
-                    if pane.shown.is_none() {
-                        pane.view = pane.home(&state);
+                match self.panes.borrow_mut().get_mut(at) {
+                    Some(pane) if pane.picture == picture => {
+                        if pane.shown.is_none() {
+                            pane.view = pane.home(&state);
+                        }
+                        pane.show_bitmap(&bitmap);
+                        pane.shown = Some(shown);
+                        pane.fault = None;
                     }
-                    pane.shown = Some(shown);
-                    pane.fault = None;
+                    // Its memory is large and would wait for the garbage collector.
+                    _ => bitmap.close(),
                 }
             }
-            Answer::Failed { what } => self.fail(at, what),
-            _ => {}
+            Err(what) => self.fail(at, what),
         }
         self.redraw();
     }
@@ -532,9 +513,7 @@ impl Inner {
                     shape: mark.shape,
                     points: mark.points,
                 };
-                if let Answer::Measured { measured } =
-                    viewer.desk.ask(&ask, &Array::new(), &Array::new()).await
-                {
+                if let Answer::Measured { measured } = viewer.desk.ask(&ask, &Array::new()).await {
                     viewer.state.borrow_mut().measured.insert(mark.id, measured);
                 }
                 if !viewer.is_closed() {
@@ -631,11 +610,4 @@ impl Inner {
         let pane = panes.get(self.active.get())?;
         state.series(pane.picture).cloned()
     }
-}
-
-/// The CPU is the default: without a real graphics processor it is several times faster. `localStorage.imaging = "gpu"`
-/// asks for WebGL2.
-pub(crate) fn gpu_wanted() -> bool {
-    let storage = dom::get(&dom::window(), "localStorage");
-    dom::get(&storage, "imaging").as_string().as_deref() == Some("gpu")
 }
