@@ -28,12 +28,12 @@ function element(group, number, vr, value) {
 
 const short = (value) => { const b = Buffer.alloc(2); b.writeUInt16LE(value & 0xffff); return b; };
 
-function file(elements, sopClass, instance) {
+function file(elements, sopClass, instance, syntax = '1.2.840.10008.1.2.1') {
   const meta = Buffer.concat([
     element(0x0002, 0x0001, 'OB', Buffer.from([0, 1])),
     element(0x0002, 0x0002, 'UI', sopClass),
     element(0x0002, 0x0003, 'UI', instance),
-    element(0x0002, 0x0010, 'UI', '1.2.840.10008.1.2.1'),
+    element(0x0002, 0x0010, 'UI', syntax),
     element(0x0002, 0x0012, 'UI', '1.2.826.0.1.3680043.9.7.1'),
   ]);
   const length = Buffer.alloc(4);
@@ -178,4 +178,31 @@ export function ultrasound({ frames = 120, width = 320, height = 240 } = {}) {
       element(0x7fe0, 0x0010, 'OB', pixels),
     ], sopClass, instance),
   };
+}
+
+/** One grey image of 16 bits allocated, compressed already: `stream` in one fragment. */
+export function encapsulated({ syntax, columns, rows, bits, signed, stream }) {
+  const sopClass = '1.2.840.10008.5.1.4.1.1.7';
+  const item = (bytes) => {
+    const head = Buffer.from([0xfe, 0xff, 0x00, 0xe0, 0, 0, 0, 0]);
+    head.writeUInt32LE(bytes.length, 4);
+    return Buffer.concat([head, bytes]);
+  };
+  const even = stream.length % 2 ? Buffer.concat([stream, Buffer.alloc(1)]) : stream;
+  const pixels = element(0x7fe0, 0x0010, 'OB', Buffer.concat([item(Buffer.alloc(0)), item(even)]));
+  // Of a length that is told by its end.
+  pixels.writeUInt32LE(0xffffffff, 8);
+  return file([
+    ...patient(sopClass, `${ROOT}.9`, 'OT', 'Transcoded'),
+    element(0x0028, 0x0002, 'US', short(1)),
+    element(0x0028, 0x0004, 'CS', 'MONOCHROME2'),
+    element(0x0028, 0x0010, 'US', short(rows)),
+    element(0x0028, 0x0011, 'US', short(columns)),
+    element(0x0028, 0x0100, 'US', short(16)),
+    element(0x0028, 0x0101, 'US', short(bits)),
+    element(0x0028, 0x0102, 'US', short(bits - 1)),
+    element(0x0028, 0x0103, 'US', short(signed ? 1 : 0)),
+    pixels,
+    Buffer.from([0xfe, 0xff, 0xdd, 0xe0, 0, 0, 0, 0]),
+  ], sopClass, `${ROOT}.9`, syntax);
 }

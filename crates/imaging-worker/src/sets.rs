@@ -13,8 +13,8 @@ use healthsync_imaging::{
     open,
     render::{Axis, Modality, Volume},
 };
-use js_sys::{Array, Uint8Array};
-use wasm_bindgen::JsCast;
+use js_sys::{Array, Function, Reflect, Uint8Array};
+use wasm_bindgen::{JsCast, JsValue};
 use web_sys::{Blob, FileReaderSync};
 
 use crate::{
@@ -465,7 +465,17 @@ pub(crate) fn bytes_of(blob: &Blob, name: &str) -> Result<Vec<u8>, String> {
         || format!("The browser could not read {name}; it may have been moved. Choose it again.");
     let reader = FileReaderSync::new().map_err(|_| gone())?;
     let buffer = reader.read_as_array_buffer(blob).map_err(|_| gone())?;
-    Ok(Uint8Array::new(&buffer).to_vec())
+    let bytes = Uint8Array::new(&buffer).to_vec();
+    release(&buffer);
+    Ok(bytes)
+}
+
+/// Gives a buffer's memory back at once, where the browser can: the garbage collector lets a whole series pile up.
+fn release(buffer: &JsValue) {
+    let transfer = Reflect::get(buffer, &"transfer".into());
+    if let Some(transfer) = transfer.ok().and_then(|f| f.dyn_into::<Function>().ok()) {
+        let _ = transfer.call1(buffer, &0.into());
+    }
 }
 
 fn parse(blob: &Blob, name: &str) -> Result<Instance, String> {

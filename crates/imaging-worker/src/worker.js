@@ -11,7 +11,8 @@ const ready = init({ module_or_path: new URL('./decoder_bg.wasm', import.meta.ur
 self.onmessage = async ({ data: { id, ask, parts } }) => {
   try {
     const desk = await ready;
-    const [answer, buffers] = desk.take(ask, parts ?? []);
+    const buffers = [];
+    const answer = desk.take(ask, parts ?? [], buffers);
     self.postMessage({ id, answer, buffers }, buffers);
   } catch (error) {
     // After a trap the instance cannot be trusted: the page starts a new worker.
