@@ -39,7 +39,6 @@ impl Desk {
 
     /// Answers in JSON. `parts` are the blobs that belong to the ask; buffers and bitmaps that belong to the answer are
     /// put into `moved`.
-    // A text that is handed out is what makes wasm-bindgen export the allocator's `free`, which `env.js` needs.
     pub fn take(&mut self, ask: &str, parts: Array, moved: &Array) -> String {
         let (answer, buffers) = match serde_json::from_str(ask) {
             Ok(ask) => self.answer(ask, &parts),

@@ -1,9 +1,7 @@
 // The imaging worker's first script: starts the WebAssembly beside it and hands it one message after the other.
 import init, { Desk } from './decoder.js';
-import { begin } from './env.js';
 
-const ready = init({ module_or_path: new URL('./decoder_bg.wasm', import.meta.url) }).then((exports) => {
-  begin(exports);
+const ready = init({ module_or_path: new URL('./decoder_bg.wasm', import.meta.url) }).then(() => {
   self.postMessage({ ready: true });
   return new Desk();
 });

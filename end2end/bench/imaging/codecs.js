@@ -8,7 +8,6 @@ import jpegls from 'cornerstone-decoders/decodeJPEGLS.js';
 import lossless from 'cornerstone-decoders/decodeJPEGLossless.js';
 import rle from 'cornerstone-decoders/decodeRLE.js';
 import init, { Desk } from '/ours/decoder.js';
-import { begin } from '/ours/env.js';
 
 // The codecs take (bytes, facts), the decoders in JavaScript (facts, bytes).
 const wasm = (decode) => (bytes, facts) => decode(bytes, facts);
@@ -18,10 +17,7 @@ const THEIRS = {
   '4.80': wasm(jpegls), '4.81': wasm(jpegls), '4.90': wasm(jpeg2000), '4.91': wasm(jpeg2000), '4.201': wasm(htj2k),
 };
 
-const desk = init({ module_or_path: '/ours/decoder_bg.wasm' }).then((exports) => {
-  begin(exports);
-  return new Desk();
-});
+const desk = init({ module_or_path: '/ours/decoder_bg.wasm' }).then(() => new Desk());
 
 function ours(desk, file, pixel) {
   const ask = (question, parts = []) => JSON.parse(desk.take(JSON.stringify(question), parts, []));

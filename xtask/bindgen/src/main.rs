@@ -81,11 +81,6 @@ fn bind(release: bool, name: &str, input: &Path, folder: &Path) -> Result<(), Bo
         .map_err(|error| format!("{error:#}"))?;
     if divided {
         fs::remove_file(main)?;
-    } else {
-        // A browser resolves no bare name; what a module of ours wants of C lies beside it.
-        let glue = folder.join(format!("{name}.js"));
-        let text = fs::read_to_string(&glue)?;
-        fs::write(glue, text.replace("from \"env\"", "from \"./env.js\""))?;
     }
     Ok(())
 }

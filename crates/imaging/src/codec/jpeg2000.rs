@@ -1,6 +1,7 @@
 //! JPEG 2000 and high-throughput JPEG 2000 (ITU-T T.800, T.814). The stream's own headers are checked against what
 //! the file promises before a decoder sees them.
 
+use hayro_jpeg2000::{DecodeSettings, DecoderContext, Image};
 use openjph_core::codestream::Codestream;
 use openjph_core::file::MemInfile;
 
@@ -29,12 +30,10 @@ pub(crate) fn decode(coded: &[u8], format: &PixelFormat) -> Result<Decoded, Stri
     {
         return Err("its components are sampled differently".to_owned());
     }
-    // `openjph-core` leaves streams with a colour transform as they are coded.
-    let planes = if header.high_throughput && !header.transformed {
-        high_throughput(codestream(coded), &header)
-            .or_else(|first| openjpeg(coded, &header).map_err(|_| first))?
+    let planes = if header.high_throughput {
+        high_throughput(codestream(coded), &header)?
     } else {
-        openjpeg(coded, &header)?
+        original(codestream(coded), &header)?
     };
     let pixels = format.frame_pixels();
     if planes.iter().any(|plane| plane.len() != pixels) {
@@ -83,6 +82,22 @@ struct Component {
     sampling: (u8, u8),
 }
 
+impl Component {
+    /// Half of all values there are.
+    fn half(&self) -> i32 {
+        1 << (self.precision.clamp(1, 24) - 1)
+    }
+
+    /// The least and the greatest sample.
+    fn range(&self) -> [i32; 2] {
+        if self.signed {
+            [-self.half(), self.half() - 1]
+        } else {
+            [0, 2 * self.half() - 1]
+        }
+    }
+}
+
 /// SIZ and the parts of COD and CAP that matter here.
 struct Header {
     columns: u32,
@@ -92,6 +107,8 @@ struct Header {
     high_throughput: bool,
     /// Whether the stream's own colour transform was used.
     transformed: bool,
+    /// By the wavelet of whole numbers, which loses nothing.
+    reversible: bool,
 }
 
 impl Header {
@@ -109,7 +126,8 @@ impl Header {
             match (marker, header.as_mut()) {
                 (0xFF51, None) => header = Some(Header::of_siz(content)?),
                 (0xFF52, Some(header)) => {
-                    header.transformed = *content.get(4)? == 1 && header.components.len() >= 3
+                    header.transformed = *content.get(4)? == 1 && header.components.len() >= 3;
+                    header.reversible = *content.get(9)? == 1;
                 }
                 (0xFF50, Some(header)) => header.high_throughput = true,
                 _ => {}
@@ -143,6 +161,7 @@ impl Header {
             components: components.collect(),
             high_throughput: false,
             transformed: false,
+            reversible: false,
         })
     }
 
@@ -174,7 +193,8 @@ fn high_throughput(stream: &[u8], header: &Header) -> Result<Vec<Vec<i32>>, Stri
         return Err("it ends before its end marker".to_owned());
     }
     let failed = |error: openjph_core::OjphError| error.to_string();
-    let mut source = MemInfile::new(stream);
+    let wider = header.transformed.then(|| widened(stream, header));
+    let mut source = MemInfile::new(wider.as_deref().unwrap_or(stream));
     let mut decoder = Codestream::new();
     decoder.read_headers(&mut source).map_err(failed)?;
     decoder.set_planar(i32::from(header.components.len() == 1));
@@ -194,23 +214,125 @@ fn high_throughput(stream: &[u8], header: &Header) -> Result<Vec<Vec<i32>>, Stri
             );
         }
     }
+    // The decoder leaves streams with a colour transform as they are coded.
+    if header.transformed
+        && let [first, second, third, ..] = planes.as_mut_slice()
+    {
+        back_to_rgb(header, [first, second, third]);
+    }
     Ok(planes)
 }
 
-fn openjpeg(stream: &[u8], header: &Header) -> Result<Vec<Vec<i32>>, String> {
-    let parameters = jpeg2k::DecodeParameters::new().ignore_pclr_cmap_cdef();
-    let image =
-        jpeg2k::Image::from_bytes_with(stream, parameters).map_err(|error| error.to_string())?;
-    let components = image.components();
-    if components.len() != header.components.len()
-        || components.iter().any(|component| {
-            (component.width(), component.height()) != (header.columns, header.rows)
-        })
-    {
+/// Bits by which samples are widened on their way through the decoder, where they are differences of colours.
+const SPARE: u32 = 2;
+
+/// The stream with larger samples in its SIZ, which the decoder uses for the level shift and for cutting off what is out of
+/// range: differences of colours need one bit more than colours.
+fn widened(stream: &[u8], header: &Header) -> Vec<u8> {
+    let mut stream = stream.to_vec();
+    // SOC, marker and length of SIZ, and 36 bytes in front of the components.
+    for at in (42..).step_by(3).take(header.components.len()) {
+        if let Some(size) = stream.get_mut(at) {
+            *size += SPARE as u8;
+        }
+    }
+    stream
+}
+
+/// The inverse colour transforms of ITU-T T.800, annex G, of what the decoder makes of a [`widened`] stream.
+fn back_to_rgb(header: &Header, [first, second, third]: [&mut Vec<i32>; 3]) {
+    let component = &header.components[0];
+    let [least, most] = component.range();
+    let (shift, back) = if component.signed {
+        (0, 0)
+    } else {
+        (component.half() << SPARE, component.half())
+    };
+    for ((first, second), third) in first.iter_mut().zip(second).zip(third) {
+        let [light, blue, red] = [*first, *second, *third].map(|value| value - shift);
+        let rgb = if header.reversible {
+            let green = light - ((blue + red) >> 2);
+            [red + green, green, blue + green]
+        } else {
+            let (light, blue, red) = (light as f32, blue as f32, red as f32);
+            [
+                light + 1.402 * red,
+                light - 0.344_136 * blue - 0.714_136 * red,
+                light + 1.772 * blue,
+            ]
+            .map(|value| value.round_ties_even() as i32)
+        };
+        [*first, *second, *third] = rgb.map(|value| (value + back).clamp(least, most));
+    }
+}
+
+/// JPEG 2000 as it first was. The decoder computes in `f32`, which holds every integer of 24 bits.
+fn original(stream: &[u8], header: &Header) -> Result<Vec<Vec<i32>>, String> {
+    let settings = DecodeSettings {
+        resolve_palette_indices: false,
+        // What is missing would be filled, and nobody told.
+        strict: true,
+        target_resolution: None,
+    };
+    let failed = |error: hayro_jpeg2000::DecodeError| error.to_string();
+    let image = Image::new(stream, &settings).map_err(failed)?;
+    if (image.width(), image.height()) != (header.columns, header.rows) {
         return Err("what was decoded is not what its header says".to_owned());
     }
-    Ok(components
-        .iter()
-        .map(|component| component.data().to_vec())
+    let mut context = DecoderContext::default();
+    let decoded = image.decode(&mut context).map_err(failed)?;
+    if decoded.components().len() != header.components.len() {
+        return Err("what was decoded is not what its header says".to_owned());
+    }
+    let planes = decoded.components().iter().zip(&header.components);
+    Ok(planes
+        .map(|(plane, component)| {
+            let [least, most] = component.range();
+            // It takes every component for an unsigned one.
+            let shift = if component.signed {
+                component.half()
+            } else {
+                0
+            };
+            let sample = |value: &f32| (value.round_ties_even() as i32 - shift).clamp(least, most);
+            plane.samples().iter().map(sample).collect()
+        })
         .collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dicom::Photometric;
+
+    /// Written by OpenJPH 0.31.0 with its colour transform, losslessly, from the colours below.
+    const COLOUR: &[u8] = include_bytes!("../../tests/vectors/htj2k-rgb.j2c");
+
+    #[test]
+    fn high_throughput_colours_come_back_as_they_were() {
+        let format = PixelFormat {
+            rows: 24,
+            columns: 24,
+            samples_per_pixel: 3,
+            bits_allocated: 8,
+            bits_stored: 8,
+            signed: false,
+            planar: false,
+            photometric: Photometric::YbrRct,
+            float: false,
+        };
+        let decoded = decode(COLOUR, &format).unwrap();
+        assert!(matches!(decoded.colour, Colour::Rgb));
+        let expected = (0..24_i32).flat_map(|y| {
+            (0..24_i32).flat_map(move |x| {
+                [
+                    (x * 11 + y * 3) & 255,
+                    (x * 5 + y * 7 + 40) & 255,
+                    (255 - x * 9 + y) & 255,
+                ]
+                .map(|value| value as u8)
+            })
+        });
+        assert_eq!(decoded.bytes, expected.collect::<Vec<u8>>());
+    }
 }
