@@ -47,12 +47,45 @@ fn transform(input: [Word; 8]) -> [Word; 8] {
     ]
 }
 
+#[inline]
+fn round(word: Word, bits: usize) -> Word {
+    (word + Wrapping(1 << (bits - 1))) >> bits
+}
+
+#[inline]
+fn sample(word: Word, precision: u32) -> u16 {
+    let (middle, highest) = (1 << (precision - 1), (1 << precision) - 1);
+    word.0.saturating_add(middle).clamp(0, highest) as u16
+}
+
 /// One block to its 64 samples. `table` is in natural order, as the coefficients are.
 pub(crate) fn inverse(coefficients: &[i16; 64], table: &[u16; 64], precision: u32) -> [u16; 64] {
     let kept = if precision == 8 { 2 } else { 1 };
-    let round = |word: Word, bits: usize| (word + Wrapping(1 << (bits - 1))) >> bits;
+    // Most blocks are flat, most of the others have few columns: both come out as the whole arithmetic would have it.
+    if coefficients[1..]
+        .iter()
+        .all(|coefficient| *coefficient == 0)
+    {
+        let mean = Wrapping(i32::from(coefficients[0])) * Wrapping(i32::from(table[0]));
+        let word = round(mean << kept << FRACTION, FRACTION + kept + 3);
+        return [sample(word, precision); 64];
+    }
+    let mut seen = [0; 8];
+    for row in coefficients[8..].as_chunks::<8>().0 {
+        for (seen, coefficient) in seen.iter_mut().zip(row) {
+            *seen |= coefficient;
+        }
+    }
     let mut between = [Wrapping(0); 64];
     for column in 0..8 {
+        if seen[column] == 0 {
+            let word =
+                Wrapping(i32::from(coefficients[column])) * Wrapping(i32::from(table[column]));
+            for row in 0..8 {
+                between[row * 8 + column] = round(word << FRACTION, FRACTION - kept);
+            }
+            continue;
+        }
         let input = std::array::from_fn(|row| {
             let at = row * 8 + column;
             Wrapping(i32::from(coefficients[at])) * Wrapping(i32::from(table[at]))
@@ -61,13 +94,11 @@ pub(crate) fn inverse(coefficients: &[i16; 64], table: &[u16; 64], precision: u3
             between[row * 8 + column] = round(word, FRACTION - kept);
         }
     }
-    let (middle, highest) = (1 << (precision - 1), (1 << precision) - 1);
     let mut samples = [0; 64];
     for row in 0..8 {
         let input = std::array::from_fn(|column| between[row * 8 + column]);
         for (column, word) in transform(input).into_iter().enumerate() {
-            samples[row * 8 + column] = (round(word, FRACTION + kept + 3).0.saturating_add(middle))
-                .clamp(0, highest) as u16;
+            samples[row * 8 + column] = sample(round(word, FRACTION + kept + 3), precision);
         }
     }
     samples
@@ -144,23 +175,28 @@ impl Plane {
 /// Two samples from each of a line of sums (`weight` samples each), three quarters of the near and one of the far.
 fn double(line: &[u32], columns: usize, weight: u32, out: &mut Vec<u16>) {
     let (shift, low, high) = if weight == 1 { (2, 1, 2) } else { (4, 8, 7) };
+    let start = out.len();
+    out.resize(start + 2 * line.len(), 0);
+    let pairs = out[start..].as_chunks_mut::<2>().0;
+    // The ends have no neighbour.
+    let end =
+        |near: u32, bias: u32| ((4 * near + if weight == 1 { 0 } else { bias }) >> shift) as u16;
     let last = line.len() - 1;
-    for column in 0..columns {
-        let at = (column / 2).min(last);
-        let near = line[at];
-        let sum = if column % 2 == 0 {
-            if at == 0 {
-                4 * near + if weight == 1 { 0 } else { low }
-            } else {
-                3 * near + line[at - 1] + low
-            }
-        } else if at == last {
-            4 * near + if weight == 1 { 0 } else { high }
-        } else {
-            3 * near + line[at + 1] + high
-        };
-        out.push((sum >> shift) as u16);
+    for (pair, three) in pairs[1..].iter_mut().zip(line.windows(3)) {
+        *pair = [
+            ((3 * three[1] + three[0] + low) >> shift) as u16,
+            ((3 * three[1] + three[2] + high) >> shift) as u16,
+        ];
     }
+    pairs[0] = [
+        end(line[0], low),
+        ((3 * line[0] + line[1] + high) >> shift) as u16,
+    ];
+    pairs[last] = [
+        ((3 * line[last] + line[last - 1] + low) >> shift) as u16,
+        end(line[last], high),
+    ];
+    out.truncate(start + columns);
 }
 
 #[cfg(test)]

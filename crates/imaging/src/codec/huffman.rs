@@ -85,7 +85,24 @@ impl<'a> Bits<'a> {
         }
     }
 
+    /// At least 32 bits more, when fewer are left.
+    #[inline]
     fn fill(&mut self) {
+        // Four bytes at once when none of them is 0xFF, which is nearly always.
+        if let Some(four) = self.data.get(self.at..).and_then(|rest| rest.first_chunk()) {
+            let word = u32::from_be_bytes(*four);
+            if (!word).wrapping_sub(0x0101_0101) & word & 0x8080_8080 == 0 {
+                self.cache = self.cache << 32 | u64::from(word);
+                self.count += 32;
+                self.at += 4;
+                return;
+            }
+        }
+        self.fill_bytewise();
+    }
+
+    #[cold]
+    fn fill_bytewise(&mut self) {
         while self.count <= 48 {
             let byte = match self.data.get(self.at) {
                 Some(0xFF) if self.data.get(self.at + 1) == Some(&0) => {
@@ -114,7 +131,7 @@ impl<'a> Bits<'a> {
 
     /// The next coded value.
     #[inline]
-    pub(crate) fn symbol(&mut self, table: &Table) -> Result<u8, String> {
+    pub(crate) fn symbol(&mut self, table: &Table) -> Result<u8, &'static str> {
         if self.count < 32 {
             self.fill();
         }
@@ -124,6 +141,12 @@ impl<'a> Bits<'a> {
             self.count -= u32::from(entry >> 8);
             return Ok(entry as u8);
         }
+        self.long_symbol(table, next)
+    }
+
+    /// A code of more bits than the table looks up.
+    #[cold]
+    fn long_symbol(&mut self, table: &Table, next: u32) -> Result<u8, &'static str> {
         const UNKNOWN: &str = "it has a code that its Huffman table has not";
         let length = (QUICK + 1..=16)
             .find(|length| next < table.limits[*length as usize].0)
@@ -133,7 +156,7 @@ impl<'a> Bits<'a> {
             .ok()
             .and_then(|index| table.values.get(index));
         self.count -= length;
-        Ok(*value.ok_or(UNKNOWN)?)
+        value.copied().ok_or(UNKNOWN)
     }
 
     /// Bits as they are, at most 16.
@@ -153,11 +176,9 @@ impl<'a> Bits<'a> {
             return 0;
         }
         let value = self.take(bits);
-        if value >> (bits - 1) == 0 {
-            value - (1 << bits) + 1
-        } else {
-            value
-        }
+        // Without a branch: signs are as good as random.
+        let negative = (value >> (bits - 1)) - 1;
+        value + (negative & (1 - (1 << bits)))
     }
 
     /// A difference of the lossless process: its length, then its bits.

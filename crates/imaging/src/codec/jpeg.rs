@@ -4,7 +4,7 @@
 use super::dct::{Plane, ZIGZAG, inverse};
 use super::huffman::{Bits, Table, read_tables};
 use super::marker::{FrameHeader, Segment, segments, u16_at};
-use super::{Colour, Decoded, check_size, pack};
+use super::{Colour, Decoded, check_size, interleave};
 use crate::dicom::PixelFormat;
 
 pub(crate) fn decode(coded: &[u8], format: &PixelFormat) -> Result<Decoded, String> {
@@ -77,15 +77,7 @@ pub(crate) fn decode(coded: &[u8], format: &PixelFormat) -> Result<Decoded, Stri
         _ => Colour::AsStated,
     };
     let planes = image.into_planes()?;
-    let (pixels, count) = (format.frame_pixels(), planes.len());
-    let bytes = if count == 1 {
-        pack(planes[0].iter().map(|sample| i32::from(*sample)), format)
-    } else {
-        pack(
-            (0..pixels).flat_map(|pixel| planes.iter().map(move |plane| i32::from(plane[pixel]))),
-            format,
-        )
-    };
+    let bytes = interleave(&planes, format)?.bytes;
     Ok(Decoded { bytes, colour })
 }
 

@@ -155,6 +155,8 @@ struct Parameters {
     bits: u32,
     limit: u32,
     thresholds: [i32; 3],
+    /// The class of each gradient from minus the last threshold to it; beyond, it stays the same.
+    classes: Vec<i8>,
     reset: i32,
 }
 
@@ -203,7 +205,16 @@ impl Parameters {
         if t1 <= near || t2 < t1 || t3 < t2 {
             return Err(format!("its thresholds are {t1}, {t2}, {t3}"));
         }
+        let class = |gradient: i32| {
+            let size = gradient.abs();
+            if size <= near {
+                return 0;
+            }
+            let class = 1 + i8::from(size >= t1) + i8::from(size >= t2) + i8::from(size >= t3);
+            if gradient < 0 { -class } else { class }
+        };
         Ok(Parameters {
+            classes: (-t3..=t3).map(class).collect(),
             near,
             max,
             range,
@@ -221,13 +232,8 @@ impl Parameters {
     /// A gradient's class, -4 to 4 (A.3.3).
     #[inline]
     fn class(&self, gradient: i32) -> i32 {
-        let [t1, t2, t3] = self.thresholds;
-        let size = gradient.abs();
-        if size <= self.near {
-            return 0;
-        }
-        let class = 1 + i32::from(size >= t1) + i32::from(size >= t2) + i32::from(size >= t3);
-        if gradient < 0 { -class } else { class }
+        let most = self.thresholds[2];
+        i32::from(self.classes[(gradient.clamp(-most, most) + most) as usize])
     }
 
     /// A sample from its prediction and error (A.4.5).
@@ -253,10 +259,18 @@ struct Context {
     n: i32,
 }
 
+const FRESH: Context = Context {
+    a: 0,
+    b: 0,
+    c: 0,
+    n: 1,
+};
+
 struct State<'a> {
     parameters: Parameters,
     bits: Bits<'a>,
-    regular: Vec<Context>,
+    /// 365 of them are used; a power of two needs no check of the index.
+    regular: Box<[Context; 512]>,
     /// Interrupted runs, by whether both neighbours are alike; `b` counts negative errors.
     interrupted: [Context; 2],
 }
@@ -266,13 +280,8 @@ impl<'a> State<'a> {
         let mut state = State {
             parameters,
             bits: Bits::new(data),
-            regular: Vec::new(),
-            interrupted: [Context {
-                a: 0,
-                b: 0,
-                c: 0,
-                n: 0,
-            }; 2],
+            regular: Box::new([FRESH; 512]),
+            interrupted: [FRESH; 2],
         };
         state.forget();
         state
@@ -285,7 +294,7 @@ impl<'a> State<'a> {
             c: 0,
             n: 1,
         };
-        self.regular = vec![fresh; 365];
+        self.regular.fill(fresh);
         self.interrupted = [fresh; 2];
     }
 
@@ -297,17 +306,37 @@ impl<'a> State<'a> {
     /// One line of one component.
     fn line(&mut self, above: &[i32], line: &mut [i32], run_index: &mut usize) {
         let columns = line.len() - 2;
+        // The same length as far as the compiler knows.
+        let above = &above[..line.len()];
         let mut at = 1;
+        // A copy, so that the bits at hand stay in registers.
+        let mut bits = self.bits;
         while at <= columns {
-            let (left, up, corner, ahead) = (line[at - 1], above[at], above[at - 1], above[at + 1]);
-            let classes = 81 * self.parameters.class(ahead - up)
-                + 9 * self.parameters.class(up - corner)
-                + self.parameters.class(corner - left);
-            if classes != 0 {
-                line[at] = self.regular(classes, left, up, corner);
+            let (mut left, mut corner, mut up) = (line[at - 1], above[at - 1], above[at]);
+            let mut before = self.parameters.class(up - corner);
+            while at <= columns {
+                let ahead = above[at + 1];
+                // What is the first gradient here is the second one of the next sample.
+                let first = self.parameters.class(ahead - up);
+                let classes = 81 * first + 9 * before + self.parameters.class(corner - left);
+                if classes == 0 {
+                    break;
+                }
+                left = regular(
+                    &self.parameters,
+                    &mut self.regular,
+                    &mut bits,
+                    classes,
+                    [left, up, corner],
+                );
+                line[at] = left;
+                (corner, up, before) = (up, ahead, first);
                 at += 1;
-                continue;
             }
+            if at > columns {
+                break;
+            }
+            self.bits = bits;
             let (length, interrupted) = self.run(columns + 1 - at, run_index);
             line[at..at + length].fill(left);
             at += length;
@@ -316,7 +345,9 @@ impl<'a> State<'a> {
                 *run_index = run_index.saturating_sub(1);
                 at += 1;
             }
+            bits = self.bits;
         }
+        self.bits = bits;
     }
 
     /// One line of all components, pixel by pixel (interleave mode 2): runs are of whole pixels.
@@ -343,7 +374,13 @@ impl<'a> State<'a> {
                         above[component][at],
                         above[component][at - 1],
                     );
-                    lines[component][at] = self.regular(classes[component], left, up, corner);
+                    lines[component][at] = regular(
+                        &self.parameters,
+                        &mut self.regular,
+                        &mut self.bits,
+                        classes[component],
+                        [left, up, corner],
+                    );
                 }
                 at += 1;
                 continue;
@@ -365,49 +402,6 @@ impl<'a> State<'a> {
                 at += 1;
             }
         }
-    }
-
-    /// A sample outside runs (A.4 to A.6).
-    #[inline]
-    fn regular(&mut self, classes: i32, left: i32, up: i32, corner: i32) -> i32 {
-        let parameters = &self.parameters;
-        let (sign, index) = if classes < 0 {
-            (-1, -classes)
-        } else {
-            (1, classes)
-        };
-        let context = &mut self.regular[index as usize];
-        let (low, high) = (left.min(up), left.max(up));
-        let edge = if corner >= high {
-            low
-        } else if corner <= low {
-            high
-        } else {
-            left + up - corner
-        };
-        let prediction = (edge + sign * context.c).clamp(0, parameters.max);
-        let k = golomb(context.n, context.a);
-        let mapped = self.bits.golomb(k, parameters.limit, parameters.bits);
-        let mut error = (mapped >> 1) as i32 ^ -((mapped & 1) as i32);
-        if parameters.near == 0 && k == 0 && 2 * context.b <= -context.n {
-            error = !error;
-        }
-        context.b += error * (2 * parameters.near + 1);
-        context.a = context.a.saturating_add(error.abs());
-        if context.n == parameters.reset {
-            context.a >>= 1;
-            context.b >>= 1;
-            context.n >>= 1;
-        }
-        context.n += 1;
-        if context.b <= -context.n {
-            context.b = (context.b + context.n).max(1 - context.n);
-            context.c = (context.c - 1).max(-128);
-        } else if context.b > 0 {
-            context.b = (context.b - context.n).min(0);
-            context.c = (context.c + 1).min(127);
-        }
-        parameters.sample(prediction, sign * error)
     }
 
     /// Length of a run of at most `room`, and whether another sample ends it (A.7.1).
@@ -470,17 +464,61 @@ impl<'a> State<'a> {
     }
 }
 
-/// The Golomb parameter: smallest k with n·2^k ≥ a.
+/// A sample outside runs (A.4 to A.6).
+#[inline(always)]
+fn regular(
+    parameters: &Parameters,
+    contexts: &mut [Context; 512],
+    bits: &mut Bits<'_>,
+    classes: i32,
+    [left, up, corner]: [i32; 3],
+) -> i32 {
+    let (sign, index) = if classes < 0 {
+        (-1, -classes)
+    } else {
+        (1, classes)
+    };
+    let context = &mut contexts[index as usize & 511];
+    let (low, high) = (left.min(up), left.max(up));
+    let edge = (left + up - corner).clamp(low, high);
+    let prediction = (edge + sign * context.c).clamp(0, parameters.max);
+    let k = golomb(context.n, context.a);
+    let mapped = bits.golomb(k, parameters.limit, parameters.bits);
+    let mut error = (mapped >> 1) as i32 ^ -((mapped & 1) as i32);
+    if parameters.near == 0 && k == 0 && 2 * context.b <= -context.n {
+        error = !error;
+    }
+    context.b += error * (2 * parameters.near + 1);
+    context.a = context.a.saturating_add(error.abs());
+    if context.n == parameters.reset {
+        context.a >>= 1;
+        context.b >>= 1;
+        context.n >>= 1;
+    }
+    context.n += 1;
+    if context.b <= -context.n {
+        context.b = (context.b + context.n).max(1 - context.n);
+        context.c = (context.c - 1).max(-128);
+    } else if context.b > 0 {
+        context.b = (context.b - context.n).min(0);
+        context.c = (context.c + 1).min(127);
+    }
+    parameters.sample(prediction, sign * error)
+}
+
+/// The Golomb parameter: smallest k with n·2^k ≥ a, at most 24.
 #[inline]
 fn golomb(n: i32, a: i32) -> u32 {
-    let mut k = 0;
-    while k < 24 && (i64::from(n) << k) < i64::from(a) {
-        k += 1;
+    if a <= n {
+        return 0;
     }
-    k
+    // As long as `a`, and then either not smaller or by one bit too short.
+    let k = n.leading_zeros() - a.leading_zeros();
+    (k + u32::from(n << k < a)).min(24)
 }
 
 /// Bits of a scan: after a byte 0xFF the next one has seven. After the end zeros come.
+#[derive(Clone, Copy)]
 struct Bits<'a> {
     data: &'a [u8],
     at: usize,
@@ -505,6 +543,26 @@ impl<'a> Bits<'a> {
 
     #[inline]
     fn fill(&mut self) {
+        // Four bytes at once when none of them is 0xFF.
+        if let Some(four) = self.data.get(self.at..).and_then(|rest| rest.first_chunk())
+            && self.count <= 32
+            && !self.after_ff
+        {
+            let word = u32::from_be_bytes(*four);
+            if (!word).wrapping_sub(0x0101_0101) & word & 0x8080_8080 == 0 {
+                self.cache |= u64::from(word) << (32 - self.count);
+                self.count += 32;
+                self.at += 4;
+                return;
+            }
+        }
+        // By value, so that whoever inlines this can keep its fields in registers.
+        *self = self.filled();
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn filled(mut self) -> Self {
         while self.count <= 56 {
             let next = self.data.get(self.at).copied();
             let marker = self.after_ff && next.is_none_or(|byte| byte >= 0x80);
@@ -524,6 +582,7 @@ impl<'a> Bits<'a> {
             self.cache |= u64::from(byte) << (64 - width - self.count);
             self.count += width;
         }
+        self
     }
 
     fn overrun(&self) -> bool {
@@ -550,7 +609,7 @@ impl<'a> Bits<'a> {
         let escape = limit - bits - 1;
         let mut zeros = 0;
         loop {
-            if self.count < 40 {
+            if self.count <= 32 {
                 self.fill();
             }
             let run = self.cache.leading_zeros();

@@ -106,12 +106,34 @@ pub(crate) fn interleave(planes: &[Vec<u16>], format: &PixelFormat) -> Result<De
     if planes.iter().any(|plane| plane.len() != pixels) {
         return Err("it lacks a component".to_owned());
     }
-    let samples = (0..pixels * count).map(|index| i32::from(planes[index % count][index / count]));
-    let bytes = if count == 1 {
-        // The usual case, without the divisions.
-        pack(planes[0].iter().map(|sample| i32::from(*sample)), format)
-    } else {
-        pack(samples, format)
+    let bytes = match (planes, format.sample_bytes()) {
+        // The usual cases, in loops that become vector instructions.
+        ([grey], 1) => grey.iter().map(|sample| *sample as u8).collect(),
+        ([red, green, blue], 1) => {
+            let mut bytes = vec![0; 3 * pixels];
+            for (((out, red), green), blue) in bytes
+                .as_chunks_mut::<3>()
+                .0
+                .iter_mut()
+                .zip(red)
+                .zip(green)
+                .zip(blue)
+            {
+                *out = [*red as u8, *green as u8, *blue as u8];
+            }
+            bytes
+        }
+        ([grey], 2) => {
+            let mut bytes = vec![0; 2 * pixels];
+            for (out, sample) in bytes.as_chunks_mut::<2>().0.iter_mut().zip(grey) {
+                *out = sample.to_le_bytes();
+            }
+            bytes
+        }
+        _ => pack(
+            (0..pixels * count).map(|index| i32::from(planes[index % count][index / count])),
+            format,
+        ),
     };
     Ok(Decoded {
         bytes,
