@@ -291,6 +291,7 @@ fn assert_only_text(html: &str) {
 fn the_open_room() {
     let locks = [
         ImageLock::Locked,
+        ImageLock::LockedAgain,
         ImageLock::Shares(KeyProgress {
             needed: 3,
             nodes: vec![

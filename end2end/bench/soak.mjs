@@ -1,6 +1,9 @@
 // Two people who talk without a pause: 20 messages a second between them and a picture of 5 MB every 10 s, for 10 minutes.
-// Nothing may be lost or shown twice, and memory must not grow with time on any side.
-import { readFile } from 'node:fs/promises';
+// Nothing may be lost or shown twice, and memory must not grow with time on any side. Each of the three has a browser with
+// a profile on disk: in a private window the browser keeps the page's database in memory as well.
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { file, pngOfBytes } from '../lib/pictures.mjs';
 import * as p from '../lib/people.mjs';
@@ -12,9 +15,34 @@ const MINUTES = Number(process.env.BENCH_MINUTES ?? 10);
 const EVERY = Number(process.env.BENCH_PAUSE ?? 100);
 const PICTURE = 5_000_000;
 const PICTURE_EVERY = 10_000;
+const SAMPLE_EVERY = 30_000;
+/** Until then memory may grow. */
+const WARM = 180_000;
 
 /** Bytes that belong to one process alone. Decoded pictures are in memory that it shares with its browser, which throws them away at a limit of its own. */
 const held = async (pid) => Number((await readFile(`/proc/${pid}/status`, 'utf8')).match(/RssAnon:\s+(\d+)/)[1]) * 1024;
+
+/** Processes of the browsers whose profiles are in `folder`, by kind. */
+async function processes(folder) {
+  const found = { renderer: [], browser: [] };
+  for (const pid of (await readdir('/proc')).filter((name) => /^\d+$/.test(name))) {
+    // A process may end meanwhile.
+    const line = await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '');
+    if (line.includes(folder)) found[line.match(/--type=([a-z-]+)/)?.[1] ?? 'browser']?.push(pid);
+  }
+  return found;
+}
+
+/** Bytes of the page's WebAssembly, which never shrinks. */
+async function wasm(cdp) {
+  const { result } = await cdp.send('Runtime.evaluate', { expression: 'WebAssembly.Memory.prototype' });
+  const { objects } = await cdp.send('Runtime.queryObjects', { prototypeObjectId: result.objectId });
+  const sum = await cdp.send('Runtime.callFunctionOn', {
+    objectId: objects.objectId, returnByValue: true, functionDeclaration: 'function () { return this.reduce((sum, memory) => sum + memory.buffer.byteLength, 0); }',
+  });
+  await cdp.send('Runtime.releaseObject', { objectId: objects.objectId });
+  return sum.result.value;
+}
 
 /** Notes every numbered message that the page shows, and those that it shows twice at a time. */
 const watch = (page) => page.evaluate(() => {
@@ -64,7 +92,8 @@ const talk = (page, name, until) => page.evaluate(async ({ name, until, every })
 
 console.log(machine());
 const stack = await startStack();
-const browser = await p.launch();
+const folder = await mkdtemp(join(tmpdir(), 'soak-'));
+const browser = p.profiles(folder);
 try {
   const [ada, ben, cy] = await Promise.all([p.person(browser, stack), p.person(browser, stack), p.person(browser, stack)]);
   for (const me of [ada, ben, cy]) await p.connect(me);
@@ -75,18 +104,17 @@ try {
   for (const me of [ada, ben]) await watch(me.page);
 
   const everybody = [ada, ben, cy];
-  const cdp = await browser.newBrowserCDPSession();
   const heaps = await Promise.all(everybody.map((me) => me.context.newCDPSession(me.page)));
-  const processes = async (type) => {
-    const { processInfo } = await cdp.send('SystemInfo.getProcessInfo');
-    const all = processInfo.filter((info) => info.type === type).map(({ id }) => held(id).catch(() => 0));
-    return (await Promise.all(all)).reduce((sum, bytes) => sum + bytes, 0);
-  };
+  const sum = (bytes) => bytes.reduce((sum, one) => sum + one, 0);
+  const all = async (pids) => sum(await Promise.all(pids.map((pid) => held(pid).catch(() => 0))));
   const memory = [];
   const measure = async () => {
     // What nobody holds any more is not what a page needs.
     await Promise.all(heaps.map((heap) => heap.send('HeapProfiler.collectGarbage')));
-    memory.push({ server: await held(stack.serverPid), pages: await processes('renderer'), browser: await processes('browser') });
+    const { renderer, browser } = await processes(folder);
+    const now = { at: Date.now() - begin, server: await held(stack.serverPid), pages: await all(renderer), wasm: sum(await Promise.all(heaps.map(wasm))), browsers: await all(browser) };
+    memory.push(now);
+    console.log(`${(now.at / 1000).toFixed(0).padStart(4)} s  server ${mb(now.server)}  three pages ${mb(now.pages)} (WebAssembly ${mb(now.wasm)})  their browsers ${mb(now.browsers)}`);
   };
 
   const begin = Date.now();
@@ -103,7 +131,7 @@ try {
     await p.openCase(ben, caption);
     await p.unlock(ben);
     pictures.opened++;
-    await measure();
+    if (Date.now() - begin >= memory.length * SAMPLE_EVERY) await measure();
   }
   const [byAda, byBen] = await talks;
   const said = [...Array(byAda).keys()].map((i) => `soak-a-${i}.`).concat([...Array(byBen).keys()].map((i) => `soak-b-${i}.`));
@@ -120,11 +148,15 @@ try {
   rows.push(['cy, who shares', 0, '', '', await stored(cy.page), cy.errors.length]);
   print(`Messages, ${MINUTES} minutes`, rows);
   print('Pictures of 5 MB', [['shared', 'opened'], [pictures.shared, pictures.opened]]);
-  const at = (part) => memory[Math.min(memory.length - 1, Math.floor(part * memory.length))];
-  const line = (what, key) => [what, ...[0, 0.25, 0.5, 0.75, 1].map((part) => mb(at(part)[key]))];
-  print('Memory that each side holds for itself', [['side', 'start', '1/4', 'half', '3/4', 'end'], line('server', 'server'), line('three pages', 'pages'), line('their browser', 'browser')]);
+  const warm = memory.find(({ at }) => at >= WARM) ?? memory.at(-1);
+  const line = (what, key) => {
+    const [start, after, end] = [memory[0], warm, memory.at(-1)].map((sample) => sample[key]);
+    return [what, mb(start), mb(after), mb(end), `${(100 * (end / after - 1)).toFixed(1)} %`];
+  };
+  print('Memory that each side holds for itself', [['side', 'start', 'after 3 minutes', 'end', 'growth since'], line('server', 'server'), line('three pages', 'pages'), line('of it WebAssembly', 'wasm'), line('their browsers', 'browsers')]);
   await save({ machine: machine(), minutes: MINUTES, said: { ada: byAda, ben: byBen }, lost, pictures, memory });
 } finally {
   await browser.close();
   await stack.stop();
+  await rm(folder, { recursive: true, force: true });
 }

@@ -10,6 +10,20 @@ const FLAGS = ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-ru
 export const launch = (args = []) =>
   chromium.launch({ executablePath: process.env.CHROMIUM || '/usr/bin/chromium', args: [...FLAGS, ...args] });
 
+/** A browser with a profile on disk, as people have them: each person that is given it has one of her own below `folder`. */
+export const profiles = (folder) => {
+  const contexts = [];
+  return {
+    newContext: async (options) => {
+      const own = `${folder}/${contexts.length}`;
+      contexts.push(null);
+      const at = contexts.length - 1;
+      return (contexts[at] = await chromium.launchPersistentContext(own, { executablePath: process.env.CHROMIUM || '/usr/bin/chromium', args: FLAGS, ...options }));
+    },
+    close: () => Promise.all(contexts.map((context) => context?.close())),
+  };
+};
+
 /** Gives an account money on the local chain. */
 export async function fund(stack, address, ether = 10n) {
   await rpc(stack.rpcUrl, 'anvil_setBalance', [address, '0x' + (ether * 10n ** 18n).toString(16)]);

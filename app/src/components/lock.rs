@@ -33,7 +33,8 @@ pub(crate) fn LockStage(case: EventId, lock: Signal<ImageLock>) -> impl IntoView
     // The frame stays while shares arrive; only the parts below follow the details.
     let stage = Memo::new(move |_| {
         lock.with(|lock| match lock {
-            ImageLock::Locked => Stage::Locked,
+            ImageLock::Locked => Stage::Locked { again: false },
+            ImageLock::LockedAgain => Stage::Locked { again: true },
             ImageLock::Shares(_) => Stage::Shares,
             ImageLock::Fetching { .. } | ImageLock::Decrypting | ImageLock::Open { .. } => {
                 Stage::Bytes
@@ -55,11 +56,15 @@ pub(crate) fn LockStage(case: EventId, lock: Signal<ImageLock>) -> impl IntoView
     view! {
         <div class="lock reading" data-testid="case-locked">
             {move || match stage.get() {
-                Stage::Locked => view! {
+                Stage::Locked { again } => view! {
                     <Icon name="lock" />
                     <h3>"This case is locked"</h3>
                     <p>
-                        "Its key is split among five nodes. Any three shares rebuild it in this browser. All five are asked at once."
+                        {if again {
+                            "So many photographs are open that this one was locked again to spare memory."
+                        } else {
+                            "Its key is split among five nodes. Any three shares rebuild it in this browser. All five are asked at once."
+                        }}
                     </p>
                     <div class="row lock__row">
                         <button
@@ -128,7 +133,7 @@ pub(crate) fn LockStage(case: EventId, lock: Signal<ImageLock>) -> impl IntoView
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Stage {
-    Locked,
+    Locked { again: bool },
     Shares,
     Bytes,
     Denied,

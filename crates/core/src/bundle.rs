@@ -155,13 +155,17 @@ impl VoteBundle {
         let in_result = |id: &EventId| view.options.iter().any(|option| option.id.event == *id);
         let mut ask = None;
         let (mut options, mut votes, mut closes) = (vec![], vec![], vec![]);
-        let mut parts: Vec<&SignedEvent> = log.counting().collect();
-        parts.sort_by_key(|signed| (signed.event.lamport, signed.id()));
+        // A delegation proves itself, whether or not the event that brought it counts.
+        let proofs = log.events().filter_map(|other| match other.event.kind {
+            Kind::Delegation { delegation } => Some(delegation),
+            _ => None,
+        });
+        let proofs: Vec<SignedDelegation> = proofs.collect();
         let mut delegations: Vec<SignedDelegation> = Vec::new();
-        for signed in parts {
+        for signed in log.counting() {
             let list = match &signed.event.kind {
                 Kind::Poll { .. } if signed.id() == *poll => {
-                    ask = Some(SignedBytes::of(signed)?);
+                    ask = Some(SignedBytes::of(&signed)?);
                     None
                 }
                 Kind::Option { poll: of, .. } if of == poll && in_result(&signed.id()) => {
@@ -174,16 +178,11 @@ impl VoteBundle {
                 _ => continue,
             };
             if let Some(list) = list {
-                list.push(SignedBytes::of(signed)?);
+                list.push(SignedBytes::of(&signed)?);
             }
-            let covers = |d: &SignedDelegation| covers(d, signed);
-            if !delegations.iter().any(covers) {
-                // A delegation proves itself, whether or not the event that brought it counts.
-                let found = log.events().find_map(|other| match &other.event.kind {
-                    Kind::Delegation { delegation } if covers(delegation) => Some(delegation),
-                    _ => None,
-                });
-                delegations.extend(found.cloned());
+            let covers = |d: &&SignedDelegation| covers(d, &signed);
+            if !delegations.iter().any(|d| covers(&d)) {
+                delegations.extend(proofs.iter().find(covers).cloned());
             }
         }
         Some(Self {

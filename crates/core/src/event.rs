@@ -653,6 +653,16 @@ impl SignedEvent {
         })
     }
 
+    /// An event that was read or signed before, from its bytes.
+    pub(crate) fn again(bytes: Vec<u8>, signature: [u8; 64], id: EventId) -> Self {
+        Self {
+            event: serde_json::from_slice(&bytes).expect("they were read before"),
+            bytes,
+            signature,
+            id,
+        }
+    }
+
     /// SHA-256 of the bytes.
     pub fn id(&self) -> EventId {
         self.id

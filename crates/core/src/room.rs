@@ -26,6 +26,7 @@ use crate::{
 
 mod clock;
 mod fold;
+mod kept;
 mod marks;
 mod measurements;
 mod mint;
@@ -76,19 +77,23 @@ pub enum Rejected {
 /// The events of one device under one number.
 #[derive(Debug, Clone)]
 struct Slot {
-    kept: SignedEvent,
+    kept: kept::Kept,
     /// The next lower id of another event with this number: the evidence of a fork.
     rival: Option<EventId>,
     /// What the kept event waits for; `None`: it counts.
     waits: Option<Waits>,
 }
 
+// A page has one for each event of its room.
+const _: () = assert!(size_of::<Slot>() <= 224);
+
 /// The set of a room's valid events, with its fold kept up to date.
 #[derive(Debug, Clone)]
 pub struct RoomLog {
     room: RoomId,
     chain_id: u64,
-    slots: BTreeMap<At, Slot>,
+    /// Boxed, because much of an ordered map that grows at its end is empty room.
+    slots: BTreeMap<At, Box<Slot>>,
     heads: BTreeMap<DeviceKey, u64>,
     devices: people::Devices,
     /// Numbers of events that wait for a delegation.
@@ -143,8 +148,7 @@ impl RoomLog {
         }
         let at = (event.event.device, event.event.seq);
         let known = self.slots.get(&at);
-        if known.is_some_and(|slot| slot.kept.id() == event.id() || slot.rival == Some(event.id()))
-        {
+        if known.is_some_and(|slot| slot.kept.id == event.id() || slot.rival == Some(event.id())) {
             return Ok(Inserted::Known);
         }
         match &event.event.kind {
@@ -163,11 +167,11 @@ impl RoomLog {
             let waits = self.standing(&event);
             self.enlist(&event, waits);
             let slot = Slot {
-                kept: event,
+                kept: kept::Kept::new(&event),
                 rival: None,
                 waits,
             };
-            self.slots.insert(at, slot);
+            self.slots.insert(at, Box::new(slot));
         }
         self.note_forks(at);
         // Delegations and revocations prove themselves, whichever event of a fork brought them, and whether or
@@ -264,7 +268,7 @@ impl RoomLog {
     /// Number and id of the device's last event: what its next event follows.
     pub fn head_of(&self, device: &DeviceKey) -> Option<(u64, EventId)> {
         let (&(_, seq), slot) = self.of(device).next_back()?;
-        Some((seq, slot.kept.id()))
+        Some((seq, slot.kept.id))
     }
 
     /// Whether `device` may speak for `person` at that time, by a delegation in the room and no revocation.
@@ -273,21 +277,31 @@ impl RoomLog {
         self.devices.delegated(&who, at) && !self.devices.revoked(&who, at, 0)
     }
 
-    /// The kept events, by device and number, pending ones included.
-    pub fn events(&self) -> impl Iterator<Item = &SignedEvent> {
-        self.slots.values().map(|slot| &slot.kept)
+    /// The kept events, by device and number, pending ones included. Each is read anew from its bytes.
+    pub fn events(&self) -> impl Iterator<Item = SignedEvent> {
+        let slots = self.slots.iter();
+        slots.map(|(at, slot)| slot.kept.event(self.room, *at))
     }
 
-    /// The kept events that count, by device and number.
-    pub fn counting(&self) -> impl Iterator<Item = &SignedEvent> {
-        let counts = |slot: &&Slot| slot.waits.is_none();
-        self.slots.values().filter(counts).map(|slot| &slot.kept)
+    /// Their ids.
+    pub fn ids(&self) -> impl Iterator<Item = EventId> {
+        self.slots.values().map(|slot| slot.kept.id)
+    }
+
+    /// The kept events that count, in the room's order. Each is read anew from its bytes.
+    pub fn counting(&self) -> impl Iterator<Item = SignedEvent> {
+        let counts = self.slots.iter().filter(|(_, slot)| slot.waits.is_none());
+        let mut sorted: Vec<(&At, &kept::Kept)> =
+            counts.map(|(at, slot)| (at, &slot.kept)).collect();
+        sorted.sort_unstable_by_key(|(_, kept)| (kept.lamport, kept.id));
+        let sorted = sorted.into_iter();
+        sorted.map(|(at, kept)| kept.event(self.room, *at))
     }
 
     fn of(
         &self,
         device: &DeviceKey,
-    ) -> impl DoubleEndedIterator<Item = (&(DeviceKey, u64), &Slot)> {
+    ) -> impl DoubleEndedIterator<Item = (&(DeviceKey, u64), &Box<Slot>)> {
         self.slots.range((*device, 0)..=(*device, u64::MAX))
     }
 
@@ -351,7 +365,7 @@ impl RoomLog {
         let Some(slot) = self.slots.get(&at) else {
             return;
         };
-        let (event, before) = (slot.kept.clone(), slot.waits);
+        let (event, before) = (slot.kept.event(self.room, at), slot.waits);
         let now = self.standing(&event);
         if now == before {
             return;
@@ -368,13 +382,13 @@ impl RoomLog {
         let Some(slot) = self.slots.get_mut(&at) else {
             return;
         };
-        if event.id() > slot.kept.id() {
+        if event.id() > slot.kept.id {
             slot.rival = Some(slot.rival.map_or(event.id(), |rival| rival.min(event.id())));
             return;
         }
-        slot.rival = Some(slot.kept.id());
-        let before = std::mem::replace(&mut slot.kept, event.clone());
-        let waited = slot.waits;
+        slot.rival = Some(slot.kept.id);
+        let before = std::mem::replace(&mut slot.kept, kept::Kept::new(&event));
+        let (before, waited) = (before.event(self.room, at), slot.waits);
         self.delist(&before, waited);
         let waits = self.standing(&event);
         self.enlist(&event, waits);
@@ -411,9 +425,9 @@ impl RoomLog {
             let Some(slot) = self.slots.get(&(device, seq)) else {
                 continue;
             };
-            let kept = slot.kept.id();
+            let kept = slot.kept.id;
             let next = self.slots.get(&(device, seq + 1));
-            let named = next.and_then(|next| next.kept.event.prev);
+            let named = next.and_then(|next| next.kept.prev);
             let other = slot.rival.or(named.filter(|named| *named != kept));
             self.fold.note_fork(device, seq, kept, other);
         }

@@ -43,6 +43,8 @@ impl KeyProgress {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ImageLock {
     Locked,
+    /// It was open, and made way for others.
+    LockedAgain,
     Shares(KeyProgress),
     Fetching {
         received: u64,

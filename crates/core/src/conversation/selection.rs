@@ -33,18 +33,15 @@ pub fn conversation(
     };
     let within = |key: &(u64, EventId)| *key > begins && ends.is_none_or(|ends| *key < ends);
 
-    let pending: BTreeSet<EventId> = log.state().pending.iter().map(|view| view.id).collect();
-    let mut sorted: Vec<&SignedEvent> = log
-        .events()
-        .filter(|event| !pending.contains(&event.id()) && !leave_out.contains(&event.event.person))
-        .collect();
-    sorted.sort_by_key(|event| (event.event.lamport, event.id()));
-
     let taken_back = taken_back(log);
     // What a later event may refer to, once it is in.
     let mut chosen = BTreeSet::new();
     let mut authors = BTreeSet::new();
-    for event in &sorted {
+    let mut events: Vec<SignedEvent> = Vec::new();
+    for event in log.counting() {
+        if leave_out.contains(&event.event.person) {
+            continue;
+        }
         let key = (event.event.lamport, event.id());
         let about = match &event.event.kind {
             Kind::Case { .. } => event.id() == *case,
@@ -58,26 +55,30 @@ pub fn conversation(
             | Kind::Edit { of, .. }
             | Kind::Retract { of, .. }
             | Kind::Reaction { to: of, .. } => chosen.contains(of),
+            Kind::Delegation { .. } | Kind::Revocation { .. } => {
+                events.push(event);
+                continue;
+            }
             _ => false,
         };
         if about {
             chosen.insert(event.id());
-            if !is_of(event, &taken_back) {
+            if !is_of(&event, &taken_back) {
                 authors.insert((event.event.person, event.event.device));
+                events.push(event);
             }
         }
     }
     // Delegations, revocations and how people call themselves: only of those who say something in it.
-    sorted.retain(|event| {
+    events.retain(|event| {
         let said = &event.event;
-        (chosen.contains(&event.id()) && !is_of(event, &taken_back))
-            || match &said.kind {
-                Kind::Delegation { .. } => authors.contains(&(said.person, said.device)),
-                Kind::Revocation { .. } => authors.iter().any(|(person, _)| *person == said.person),
-                _ => false,
-            }
+        match &said.kind {
+            Kind::Delegation { .. } => authors.contains(&(said.person, said.device)),
+            Kind::Revocation { .. } => authors.iter().any(|(person, _)| *person == said.person),
+            _ => true,
+        }
     });
-    sorted.into_iter().cloned().collect()
+    events
 }
 
 /// Whether a conversation that was chosen before holds a message that its author has taken back since.

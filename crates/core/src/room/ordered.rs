@@ -1,7 +1,10 @@
 //! A list in the room's order, (Lamport clock, event id), in which an item finds its place in logarithmic
 //! time wherever it belongs: history comes in from the front as well as from the end.
 
-use std::collections::{BTreeMap, btree_map};
+use std::{
+    collections::{BTreeMap, btree_map},
+    iter::Map,
+};
 
 use serde::{Serialize, Serializer};
 
@@ -13,9 +16,13 @@ pub trait Placed {
     fn key(&self) -> Key;
 }
 
-/// Items in the room's order, at most one for each place.
+/// Items in the room's order, at most one for each place. Boxed, because much of an ordered map that grows at its end is
+/// empty room.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Ordered<T>(BTreeMap<Key, T>);
+pub struct Ordered<T>(BTreeMap<Key, Box<T>>);
+
+/// Items by their places.
+type Iter<'a, T> = Map<btree_map::Values<'a, Key, Box<T>>, fn(&Box<T>) -> &T>;
 
 impl<T> Default for Ordered<T> {
     fn default() -> Self {
@@ -25,7 +32,7 @@ impl<T> Default for Ordered<T> {
 
 impl<T: Placed> Ordered<T> {
     pub(super) fn put(&mut self, item: T) {
-        self.0.insert(item.key(), item);
+        self.0.insert(item.key(), Box::new(item));
     }
 }
 
@@ -42,32 +49,32 @@ impl<T> Ordered<T> {
 
     /// The item at this place.
     pub fn get(&self, key: &Key) -> Option<&T> {
-        self.0.get(key)
+        Some(self.0.get(key)?)
     }
 
     /// The first one.
     pub fn first(&self) -> Option<&T> {
-        self.0.first_key_value().map(|(_, item)| item)
+        Some(self.0.first_key_value()?.1)
     }
 
     /// The last one.
     pub fn last(&self) -> Option<&T> {
-        self.0.last_key_value().map(|(_, item)| item)
+        Some(self.0.last_key_value()?.1)
     }
 
     /// All, in order; can be read from the end.
-    pub fn iter(&self) -> btree_map::Values<'_, Key, T> {
-        self.0.values()
+    pub fn iter(&self) -> Iter<'_, T> {
+        self.0.values().map(|item| item)
     }
 
     /// Those after this place, in order.
     pub fn after(&self, key: Key) -> impl DoubleEndedIterator<Item = &T> {
         let after = (std::ops::Bound::Excluded(key), std::ops::Bound::Unbounded);
-        self.0.range(after).map(|(_, item)| item)
+        self.0.range(after).map(|(_, item)| &**item)
     }
 
     pub(super) fn get_mut(&mut self, key: &Key) -> Option<&mut T> {
-        self.0.get_mut(key)
+        Some(self.0.get_mut(key)?)
     }
 
     pub(super) fn remove(&mut self, key: &Key) {
@@ -77,10 +84,10 @@ impl<T> Ordered<T> {
 
 impl<'a, T> IntoIterator for &'a Ordered<T> {
     type Item = &'a T;
-    type IntoIter = btree_map::Values<'a, Key, T>;
+    type IntoIter = Iter<'a, T>;
 
     fn into_iter(self) -> Self::IntoIter {
-        self.0.values()
+        self.iter()
     }
 }
 

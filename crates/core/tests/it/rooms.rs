@@ -164,6 +164,29 @@ fn unknown_kinds_are_kept_and_mean_nothing() {
 }
 
 #[test]
+fn events_come_out_of_a_log_with_the_bytes_that_were_signed() {
+    let mut ada = Device::new(1, 0);
+    let (enter, said) = (ada.enter(), ada.say(message("x")));
+    let text = String::from_utf8(said.bytes).unwrap();
+    let ways = [
+        (r#""text":"x""#, r#""text":"as this program writes it""#),
+        (r#""type":"message""#, r#""of":[1],"type":"later""#),
+        (r#"{"v":1"#, r#"{ "v":1"#),
+        (r#""seq":2"#, r#""seq": 2"#),
+        (r#""kind":{"#, r#""more":"","kind":{"#),
+    ];
+    for (from, to) in ways {
+        let bytes = text.replacen(from, to, 1).into_bytes();
+        let message = [b"healthsync/event/1\0", &bytes[..]].concat();
+        let signature = ada.secret.sign(&message);
+        let event = SignedEvent::decode(bytes, signature).unwrap();
+        let log = log_of([&enter, &event]);
+        let out: Vec<SignedEvent> = log.events().collect();
+        assert_eq!(out, [enter.clone(), event]);
+    }
+}
+
+#[test]
 fn next_event_follows_everything_seen() {
     let (mut ada, mut ben) = (Device::new(1, 0), Device::new(2, 0));
     let mut log = log();

@@ -19,7 +19,7 @@ use crate::client::{
 };
 
 /// Bytes of all open photographs of a room together, as files.
-const MOST: u64 = 128 * 1024 * 1024;
+const MOST: u64 = 64 * 1024 * 1024;
 /// Pixels of the small copy's longer side; lists draw 64 on screens of up to three times the density.
 const SMALL: f64 = 192.0;
 
@@ -83,7 +83,8 @@ impl Runtime {
             bytes,
         };
         for gone in room.photos.borrow_mut().add(photo) {
-            if let Some(lock) = room.locks.borrow_mut().remove(&gone) {
+            let locked = room.locks.borrow_mut().insert(gone, ImageLock::LockedAgain);
+            if let Some(lock) = locked {
                 forget(&lock);
             }
         }
@@ -158,10 +159,10 @@ mod tests {
     #[test]
     fn those_that_were_opened_first_go_when_all_are_too_large() {
         let mut photos = Photos::default();
-        assert!(photos.add(photo(1, "a", 50)).is_empty());
-        assert!(photos.add(photo(2, "b", 50)).is_empty());
-        assert_eq!(photos.add(photo(3, "c", 50)), ["a"]);
-        assert_eq!(photos.add(photo(4, "d", 100)), ["b", "c"]);
+        assert!(photos.add(photo(1, "a", 25)).is_empty());
+        assert!(photos.add(photo(2, "b", 25)).is_empty());
+        assert_eq!(photos.add(photo(3, "c", 25)), ["a"]);
+        assert_eq!(photos.add(photo(4, "d", 50)), ["b", "c"]);
     }
 
     #[test]

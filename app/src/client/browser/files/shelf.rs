@@ -13,7 +13,7 @@ use wasm_bindgen_futures::JsFuture;
 use crate::client::browser::platform::bytes_to_js;
 
 /// Bytes of all files together.
-const MOST: u64 = 128 * 1024 * 1024;
+const MOST: u64 = 32 * 1024 * 1024;
 const CHUNK: u64 = healthsync_net::blob::CHUNK as u64;
 // What is fetched in parts is what content ids are computed from.
 const _: () = assert!(healthsync_net::blob::CHUNK == healthsync_lighthouse::CHUNK);

@@ -66,7 +66,10 @@ impl Runtime {
                 matches!(
                     locks.get(&image.cid),
                     None | Some(
-                        ImageLock::Locked | ImageLock::Denied { .. } | ImageLock::Failed(_)
+                        ImageLock::Locked
+                            | ImageLock::LockedAgain
+                            | ImageLock::Denied { .. }
+                            | ImageLock::Failed(_)
                     )
                 )
             };

@@ -140,11 +140,7 @@ impl Runtime {
             && is_in(facts)
         {
             self.load_kept(room, me, ring.clone(), facts.clone()).await;
-            let empty = room
-                .log
-                .borrow()
-                .as_ref()
-                .is_none_or(|log| log.events().next().is_none());
+            let empty = room.log.borrow().as_ref().is_none_or(RoomLog::is_empty);
             room.set_phase(if empty {
                 RoomPhase::Syncing
             } else {

@@ -193,7 +193,7 @@ impl Runtime {
         let mut anew = RoomLog::new(room.id, maker, log.chain_id());
         for event in log.events() {
             // It took all of them before.
-            let _ = anew.insert_kept(event.clone());
+            let _ = anew.insert_kept(event);
         }
         room.set_log(anew);
     }

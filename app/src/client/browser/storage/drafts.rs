@@ -176,6 +176,11 @@ pub(crate) async fn drop_attachment(
     let key = attachment_of(person, room, id);
     drop_stored(db, (person, room, id)).await?;
     db.delete(schema::ATTACHMENTS, &key).await?;
+    // What is large lies apart from its record, and in a private window Chromium keeps that when the record is deleted,
+    // until the window closes; not when other such content has come in its place.
+    if let Ok(instead) = web_sys::Blob::new_with_str_sequence(&Array::of1(&" ".into())) {
+        (db.put(schema::ATTACHED_BYTES, &key, instead.into())).await?;
+    }
     db.delete(schema::ATTACHED_BYTES, &key).await
 }
 

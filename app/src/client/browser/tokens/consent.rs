@@ -1,7 +1,7 @@
 //! Answering a proposal. Before the wallet is asked, the terms are compared with what is in the room: nobody signs
 //! for something else than they see.
 
-use std::rc::Rc;
+use std::{collections::BTreeSet, rc::Rc};
 
 use healthsync_core::{
     EventId, Kind, MintAnswer,
@@ -74,10 +74,8 @@ impl Runtime {
                 let mint = state.mints.iter().find(|mint| mint.id == id)?;
                 let proposal = &mint.proposal;
                 let case = state.case(&proposal.case)?;
-                let all_here = proposal
-                    .events
-                    .iter()
-                    .all(|wanted| log.events().any(|event| event.id() == *wanted));
+                let here: BTreeSet<EventId> = log.ids().collect();
+                let all_here = proposal.events.iter().all(|id| here.contains(id));
                 let mut files: Vec<String> =
                     case.images.iter().map(|image| image.cid.clone()).collect();
                 files.push(proposal.bundle.clone());

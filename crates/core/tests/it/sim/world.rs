@@ -283,7 +283,7 @@ impl World {
         let members = self.members();
         let first = &self.peers[members[0]];
         let whole: RoomLog = first.log.events().fold(log(), |mut log, event| {
-            log.insert_kept(event.clone()).unwrap();
+            log.insert_kept(event).unwrap();
             log
         });
         if whole.state().to_bytes() != first.log.state().to_bytes() {
