@@ -16,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 import pydicom
+from pydicom.encaps import get_frame
 from pydicom.pixels import get_decoder
 
 warnings.simplefilter("ignore")
@@ -33,8 +34,10 @@ PACKAGES = [
 ]
 # How many samples of a lossy image are compared, and where: spread evenly, at places that hit no pattern.
 POINTS = 64
-# Decoders of the discrete cosine transform round as they like; all others must agree to the last bit.
+# Decoders of the discrete cosine transform and of JPEG 2000's irreversible wavelet round as they like; all others must
+# agree to the last bit.
 LOSSY = {"1.2.840.10008.1.2.4.50", "1.2.840.10008.1.2.4.51"}
+WAVELET = {"1.2.840.10008.1.2.4.90", "1.2.840.10008.1.2.4.91"}
 # pydicom opens these no more than we do; the reason that a person must be told, each looked at by hand.
 REFUSED = {
     "JPEG2000-embedded-sequence-delimiter.dcm": "frame",  # its code stream says 3722445056 x 1024
@@ -90,6 +93,15 @@ def frames_of(found):
         yield frame.astype(frame.dtype.newbyteorder("<"))
 
 
+def irreversible(found, syntax):
+    """Whether a JPEG 2000 stream was made by the wavelet of real numbers: the last byte of its COD's first 14."""
+    if syntax not in WAVELET:
+        return False
+    stream = get_frame(found.PixelData, 0, number_of_frames=int(getattr(found, "NumberOfFrames", 1) or 1))
+    start = stream.find(b"\xff\x52")
+    return start >= 0 and stream[start + 13] == 0
+
+
 def row(path, found):
     """Syntax, size, frames, what is expected, and by what it is checked."""
     syntax = syntax_of(found)
@@ -102,10 +114,10 @@ def row(path, found):
     if path.name in MORE:
         return [syntax, *size, "opens", ""]
     frames = list(frames_of(found))
-    if syntax in LOSSY:
+    if syntax in LOSSY or irreversible(found, syntax):
         samples = np.concatenate([frame.reshape(-1) for frame in frames])
         places = [(number * 2654435761) % len(samples) for number in range(1, POINTS + 1)]
-        return [syntax, *size, "near", " ".join(str(int(samples[place])) for place in places)]
+        return [syntax, *size, "near", " ".join(str(int(samples[place]) & 0xFFFF) for place in places)]
     digest = hashlib.sha256()
     for frame in frames:
         digest.update(frame.tobytes())
