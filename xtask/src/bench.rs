@@ -8,7 +8,7 @@ use crate::arguments::Arguments;
 use crate::process::{Failure, Supervisor, say};
 use crate::suites::{Tools, surroundings};
 use crate::workspace::Workspace;
-use crate::{bench_deid, bench_net};
+use crate::{bench_deid, bench_net, samples};
 
 /// What runs when no name is given.
 const ALL: [&str; 7] = ["room", "rooms", "keys", "deid", "imaging", "loads", "net"];
@@ -56,6 +56,9 @@ pub(crate) fn bench(mut arguments: Arguments) -> Result<ExitCode, Failure> {
         if name == "keys" {
             let keys = crate::run::build_keys(&workspace, &supervisor, true)?;
             command.env("HEALTHSYNC_KEYS", keys);
+        }
+        if name == "imaging" {
+            command.env(samples::FOLDER, samples::fetch(&workspace, &supervisor)?);
         }
         if name == "net" {
             bench_net::page(&workspace, &supervisor, &mut command)?;
