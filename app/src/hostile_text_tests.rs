@@ -15,9 +15,9 @@ use crate::{
         model::{
             Attachment, Bootstrap, CaseRow, Casting, ChainInfo, Contracts, Delivery, ImageLock,
             ImageRow, KeyNodeInfo, KeyProgress, LeftOut, MemberRow, MessageRow, Network, NewRoom,
-            NodeShare, OptionRow, PinRow, PollRow, PollRules, Profile, Quote, ReactionRow, Role,
-            RoomCard, RoomList, RoomPhase, RoomView, Session, Stage, StorageInfo, Talk, Toast,
-            ToastKind, Trouble, TurnRow, TxState, WalletChoice,
+            NodeKind, NodeShare, OptionRow, PinRow, PollRow, PollRules, Profile, Quote,
+            ReactionRow, Role, RoomCard, RoomList, RoomPhase, RoomView, Session, Stage,
+            StorageInfo, Talk, Toast, ToastKind, Trouble, TurnRow, TxState, WalletChoice,
         },
     },
     components::{
@@ -75,6 +75,7 @@ fn node() -> KeyNodeInfo {
         name: evil(),
         url: String::new(),
         embedded: true,
+        kind: NodeKind::default(),
     }
 }
 

@@ -35,7 +35,7 @@ pub use readers::{ReaderRow, Readers};
 pub use registry::{Absence, Priced, RegistryIntent, RegistryView, RoomAct};
 pub use rooms::{MemberRow, NewRoom, Role, RoomCard, RoomList, RoomPhase, RoomView};
 use serde::{Deserialize, Serialize};
-pub use session::{Network, Session, Transport, WalletChoice};
+pub use session::{KeySignIn, Network, Session, Transport, WalletChoice};
 pub use talk::{
     DeviceRow, LeftOut, MessageRow, PinRow, Profile, Quote, ReactionRow, Talk, TurnRow,
 };
@@ -80,6 +80,55 @@ pub struct KeyNodeInfo {
     /// Empty: on the page's own origin.
     pub url: String,
     pub embedded: bool,
+    /// The same for all five.
+    #[serde(default)]
+    pub kind: NodeKind,
+}
+
+/// What a key node can do.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum NodeKind {
+    /// Ours: device tokens, sealed shares, a log, retiring keys.
+    #[default]
+    #[serde(rename = "healthsync")]
+    HealthSync,
+    /// Kavach's API and a wallet's sign-in, for bare shares that go to the page alone.
+    Lighthouse,
+    /// The same, with calls that pass through this server.
+    LighthouseThroughServer,
+}
+
+impl KeyNodeInfo {
+    /// What goes before the path of a call.
+    pub fn base(&self) -> &str {
+        match self.kind {
+            NodeKind::LighthouseThroughServer => "/lighthouse",
+            NodeKind::HealthSync | NodeKind::Lighthouse => &self.url,
+        }
+    }
+
+    /// Its host, with the port if it has one; empty on the page's own origin.
+    pub fn host(&self) -> &str {
+        let host = self.url.split_once("://").map_or("", |(_, rest)| rest);
+        host.split('/').next().unwrap_or_default()
+    }
+}
+
+impl NodeKind {
+    pub fn is_lighthouse(self) -> bool {
+        self != Self::HealthSync
+    }
+}
+
+impl Bootstrap {
+    /// The kind of the key nodes.
+    pub fn nodes_kind(&self) -> NodeKind {
+        self.key_nodes
+            .first()
+            .map(|node| node.kind)
+            .unwrap_or_default()
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -148,6 +197,7 @@ pub struct Client {
     pub direct: RwSignal<u32>,
     pub wallets: RwSignal<Vec<WalletChoice>>,
     pub session: RwSignal<Session>,
+    pub key_sign_in: RwSignal<KeySignIn>,
     pub rooms: RwSignal<RoomList>,
     pub new_room: RwSignal<NewRoom>,
     /// What transactions with the registry would cost, as far as it was asked for.
@@ -181,6 +231,7 @@ impl Client {
             direct: RwSignal::new(0),
             wallets: RwSignal::new(Vec::new()),
             session: RwSignal::new(Session::Restoring),
+            key_sign_in: RwSignal::new(KeySignIn::None),
             rooms: RwSignal::new(RoomList::Loading),
             new_room: RwSignal::new(NewRoom::Form),
             prices: RwSignal::new(BTreeMap::new()),

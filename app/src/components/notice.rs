@@ -3,7 +3,7 @@
 use leptos::prelude::*;
 
 use super::icon::Icon;
-use crate::client::model::{KeyNodeInfo, Trouble};
+use crate::client::model::{KeyNodeInfo, NodeKind, Trouble};
 
 /// Kept and next as one line of text, if there is any.
 pub(crate) fn rest_of(trouble: &Trouble) -> Option<String> {
@@ -71,21 +71,32 @@ const ENOUGH: usize = 3;
 
 /// The sentence about an operator with enough nodes; empty when there is none.
 fn warning(nodes: &[KeyNodeInfo]) -> String {
-    let place = |node: &KeyNodeInfo| {
-        let host = node.url.split_once("://").map_or("", |(_, rest)| rest);
-        host.split('/').next().unwrap_or_default().to_owned()
-    };
+    if let Some(node) = nodes.first().filter(|node| node.kind.is_lighthouse()) {
+        return one_host(node.host(), node.kind);
+    }
     let count = |of: &KeyNodeInfo| {
         nodes
             .iter()
-            .filter(|node| node.embedded == of.embedded && place(node) == place(of))
+            .filter(|node| node.embedded == of.embedded && node.host() == of.host())
             .count()
     };
     nodes
         .iter()
         .find(|node| count(node) >= ENOUGH)
-        .map(|node| one_operator(count(node), node.embedded, &place(node)))
+        .map(|node| one_operator(count(node), node.embedded, node.host()))
         .unwrap_or_default()
+}
+
+fn one_host(host: &str, kind: NodeKind) -> String {
+    let through = match kind {
+        NodeKind::LighthouseThroughServer => {
+            " They are asked through this server, so whoever runs it could do the same."
+        }
+        NodeKind::HealthSync | NodeKind::Lighthouse => "",
+    };
+    format!(
+        "All five key nodes are paths of one host, {host}. Whoever runs it could put every key together; five nodes of one operator are no protection from that.{through}"
+    )
 }
 
 fn one_operator(count: usize, here: bool, host: &str) -> String {
@@ -110,6 +121,7 @@ mod tests {
             name: String::new(),
             url: url.into(),
             embedded: url.is_empty(),
+            kind: NodeKind::HealthSync,
         }
     }
 
@@ -131,5 +143,19 @@ mod tests {
         assert!(warning(&nodes(most)).starts_with("Three or more of the five"));
         let elsewhere = warning(&nodes(["https://keys.example/x"; 5]));
         assert!(elsewhere.contains("run by keys.example."), "{elsewhere}");
+
+        let mut hosted = nodes(["https://keys.example"; 5]);
+        let mut of_kind = |kind| {
+            hosted.iter_mut().for_each(|node| node.kind = kind);
+            warning(&hosted)
+        };
+        let direct = of_kind(NodeKind::Lighthouse);
+        assert!(
+            direct.contains("paths of one host, keys.example."),
+            "{direct}"
+        );
+        assert!(!direct.contains("through this server"));
+        let through = of_kind(NodeKind::LighthouseThroughServer);
+        assert!(through.contains("through this server"), "{through}");
     }
 }

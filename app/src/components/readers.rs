@@ -51,10 +51,16 @@ pub(crate) fn KeyReaders(case: EventId) -> impl IntoView {
                 Some(Readers::Known { rows, before, silent, keeps }) => {
                     view! {
                         <Known rows before silent />
-                        {match keeps {
-                            Some(why) => view! { <p class="hint">{why}</p> }.into_any(),
-                            None => view! { <NewKey case /> }.into_any(),
-                        }}
+                        <MayRenew case keeps />
+                    }
+                        .into_any()
+                }
+                Some(Readers::Unlogged { keeps }) => {
+                    view! {
+                        <p class="hint" data-testid="unlogged">
+                            "These key nodes keep no record of whom they gave a key, so nobody can say. Whoever was in the room while it was shared may have it, and the image with it."
+                        </p>
+                        <MayRenew case keeps />
                     }
                         .into_any()
                 }
@@ -95,6 +101,14 @@ fn Known(rows: Vec<ReaderRow>, before: Vec<ReaderRow>, silent: Vec<String>) -> i
                     </ul>
                 }
             })}
+    }
+}
+
+#[component]
+fn MayRenew(case: EventId, keeps: Option<&'static str>) -> impl IntoView {
+    match keeps {
+        Some(why) => view! { <p class="hint">{why}</p> }.into_any(),
+        None => view! { <NewKey case /> }.into_any(),
     }
 }
 

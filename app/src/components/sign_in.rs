@@ -7,7 +7,7 @@ use leptos::{html::Dialog, prelude::*};
 
 use super::{icon::Icon, modal::show_while, notice::TroubleNotice, time::utc};
 use crate::client::{
-    model::{Intent, Session, WalletChoice},
+    model::{Intent, KeySignIn, Session, WalletChoice},
     use_client,
 };
 
@@ -55,9 +55,19 @@ pub(crate) fn SignInDialog() -> impl IntoView {
             }
         });
     });
+    Effect::new(move |_| {
+        open.set(
+            client
+                .key_sign_in
+                .with(|sign_in| *sign_in != KeySignIn::None),
+        );
+    });
     let closed = move |_| {
         open.set(false);
-        if client.session.with_untracked(is_waiting) {
+        let keys = client
+            .key_sign_in
+            .with_untracked(|sign_in| *sign_in != KeySignIn::None);
+        if keys || client.session.with_untracked(is_waiting) {
             client.send(Intent::CancelWallet);
         }
     };
@@ -74,6 +84,21 @@ fn SignInSteps(open: RwSignal<bool>) -> impl IntoView {
     let client = use_client();
     let close = move |_| open.set(false);
     move || {
+        match client.key_sign_in.get() {
+            KeySignIn::None => {}
+            KeySignIn::Asked { wallet, host } => {
+                return view! { <ForKeys wallet host close /> }.into_any();
+            }
+            KeySignIn::Signing { wallet, text } => {
+                return view! {
+                    <Waiting title="Sign in your wallet" close>
+                        <p class="small">{wallet} " shows this text. Compare, then sign."</p>
+                        <p class="mono kv--well">{text}</p>
+                    </Waiting>
+                }
+                .into_any();
+            }
+        }
         match client.session.get() {
         Session::Connecting { wallet } => view! {
             <Waiting title="Connect your wallet" close>
@@ -158,6 +183,38 @@ fn SignInSteps(open: RwSignal<bool>) -> impl IntoView {
             view! { <Choice close /> }.into_any()
         }
     }
+    }
+}
+
+/// Before the wallet opens: what for.
+#[component]
+fn ForKeys(
+    wallet: String,
+    host: String,
+    close: impl Fn(leptos::ev::MouseEvent) + Copy + 'static,
+) -> impl IntoView {
+    let client = use_client();
+    view! {
+        <DialogHead title="Sign in at the key nodes" close />
+        <div class="dialog__body">
+            <p class="small">
+                "The keys are kept at " {host} ", which gives them for your wallet's signature, once in each visit. "
+                {wallet} " will show a short text. Signing costs nothing and moves nothing."
+            </p>
+        </div>
+        <div class="dialog__foot">
+            <button class="btn" type="button" on:click=close>
+                "Not now"
+            </button>
+            <button
+                class="btn btn--main"
+                type="button"
+                data-testid="sign-for-keys"
+                on:click=move |_| client.send(Intent::SignForKeys)
+            >
+                "Sign in the wallet"
+            </button>
+        </div>
     }
 }
 

@@ -3,6 +3,8 @@
 
 mod alone;
 mod ask;
+pub(crate) mod lighthouse;
+mod passing;
 mod routes;
 mod store;
 #[cfg(test)]
@@ -14,25 +16,27 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use axum::Router;
 use futures::future::join_all;
-use healthsync_app::client::model::KeyNodeInfo;
+use healthsync_app::client::model::{KeyNodeInfo, NodeKind};
 use healthsync_lighthouse::cid::Cid;
 use healthsync_lighthouse::conditions::ChainReader;
 use healthsync_lighthouse::node::rest::RestKey;
 use healthsync_lighthouse::node::{Authority, AuthorityConfig, KeyNode};
 use reqwest::Url;
 
-use crate::settings;
+use crate::settings::{self, Settings};
 use crate::storage::KeyHolders;
 use store::SqliteShares;
 
 pub(crate) use alone::share_key;
 pub use alone::{LoneNode, StartError};
+pub use lighthouse::Unsuitable;
 pub use store::OpenError;
 
 /// All five nodes, wherever they are.
 #[derive(Clone, Debug)]
 pub struct KeyNodes {
     places: Vec<Place>,
+    kind: NodeKind,
     authority: Arc<Authority>,
     client: reqwest::Client,
 }
@@ -67,14 +71,25 @@ impl KeyNodes {
     /// When a node's file cannot be opened; its number comes with the error.
     pub async fn open(
         folder: &Path,
-        places: &settings::KeyNodes,
+        settings: &Settings,
         embedded: Embedded,
         client: reqwest::Client,
     ) -> Result<Self, (u8, OpenError)> {
         let authority = Arc::new(Authority::new(embedded.authority));
         let key = Arc::new(embedded.key);
-        let mut opened = Vec::with_capacity(places.0.len());
-        for (number, place) in (1_u8..).zip(places.0.iter()) {
+        let (places, kind) = match &settings.key_nodes {
+            settings::KeyNodes::Ours(places) => (places.to_vec(), NodeKind::HealthSync),
+            settings::KeyNodes::Lighthouse(url) => {
+                let kind = if settings.key_nodes_through_server {
+                    NodeKind::LighthouseThroughServer
+                } else {
+                    NodeKind::Lighthouse
+                };
+                (vec![Some(url.clone()); 5], kind)
+            }
+        };
+        let mut opened = Vec::with_capacity(places.len());
+        for (number, place) in (1_u8..).zip(&places) {
             opened.push(match place {
                 Some(url) => Place::Elsewhere(url.clone()),
                 None => {
@@ -88,6 +103,7 @@ impl KeyNodes {
         }
         Ok(Self {
             places: opened,
+            kind,
             authority,
             client,
         })
@@ -103,6 +119,7 @@ impl KeyNodes {
                 Place::Elsewhere(url) => url.as_str().trim_end_matches('/').to_owned(),
             },
             embedded: matches!(place, Place::Here { .. }),
+            kind: self.kind,
         });
         infos.collect()
     }
@@ -162,6 +179,16 @@ impl KeyNodes {
             Place::Elsewhere(_) => None,
         });
         routes::routes(here.collect(), self.authority.clone())
+    }
+
+    /// The page's calls that are passed on to nodes of Lighthouse's kind, if the operator wants that.
+    pub fn passing_routes(&self) -> Router {
+        match self.places.first() {
+            Some(Place::Elsewhere(url)) if self.kind == NodeKind::LighthouseThroughServer => {
+                passing::routes(url.clone(), self.client.clone())
+            }
+            _ => Router::new(),
+        }
     }
 
     /// Closes the nodes' files.

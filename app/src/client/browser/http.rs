@@ -22,6 +22,9 @@ pub(crate) enum HttpError {
     Status { status: u16, text: String },
     #[error("stopped")]
     Cancelled,
+    /// The wallet's signature that the other end asks for did not come about.
+    #[error("{0}")]
+    NotSigned(String),
     #[error("an answer that cannot be read: {0}")]
     Unreadable(String),
 }
@@ -32,7 +35,7 @@ impl HttpError {
         match self {
             HttpError::Unreachable(_) | HttpError::Timeout(_) => true,
             HttpError::Status { status, .. } => *status >= 500 || *status == 429 || *status == 408,
-            HttpError::Cancelled | HttpError::Unreadable(_) => false,
+            HttpError::Cancelled | HttpError::NotSigned(_) | HttpError::Unreadable(_) => false,
         }
     }
 }

@@ -5,6 +5,7 @@
 
 mod chain;
 mod files;
+mod hosted;
 mod http;
 mod looking;
 mod network;
@@ -147,11 +148,26 @@ impl Desk {
 
 impl Runtime {
     fn handle(self: &Rc<Self>, intent: Intent) {
+        let wants_keys = matches!(
+            intent,
+            Intent::OpenRoom(_)
+                | Intent::CreateRoom { .. }
+                | Intent::RemoveMember(_)
+                | Intent::Copy(_)
+                | Intent::Send { .. }
+                | Intent::Unlock { .. }
+                | Intent::NewKey { .. }
+                | Intent::Token(_)
+        );
+        if wants_keys {
+            self.hosted.forgive();
+        }
         match intent {
             Intent::FindWallets => self.wallets.look(),
             Intent::Connect { wallet } => self.connect(wallet),
             Intent::SignAgain => self.sign_again(),
             Intent::CancelWallet => self.cancel_wallet(),
+            Intent::SignForKeys => self.hosted.agree(),
             Intent::Disconnect => self.disconnect(),
             Intent::LoadRooms => self.load_rooms(),
             Intent::CreateRoom { name, members } => self.create_room(name, members),

@@ -17,6 +17,8 @@ pub enum Intent {
     /// Ask for the delegation again after it was declined or has ended.
     SignAgain,
     CancelWallet,
+    /// The wallet may be asked for the signature that the key nodes want.
+    SignForKeys,
     Disconnect,
     LoadRooms,
     CreateRoom {

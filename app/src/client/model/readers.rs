@@ -17,6 +17,11 @@ pub enum Readers {
         /// Why the images cannot get new keys, if so.
         keeps: Option<&'static str>,
     },
+    /// The key nodes keep no record.
+    Unlogged {
+        /// Why the images cannot get new keys, if so.
+        keeps: Option<&'static str>,
+    },
     /// The images get new keys: how many of them have one. When all have, the room is told.
     Renewing {
         done: usize,

@@ -75,6 +75,17 @@ pub enum Session {
     },
 }
 
+/// The signature that key nodes of Lighthouse's kind want once a visit, while it is being had.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum KeySignIn {
+    #[default]
+    None,
+    /// Something needs a key; the wallet opens when the person agrees.
+    Asked { wallet: String, host: String },
+    /// The wallet shows this text.
+    Signing { wallet: String, text: String },
+}
+
 impl Session {
     pub fn person(&self) -> Option<Person> {
         match self {

@@ -153,7 +153,7 @@ impl Runtime {
     }
 
     async fn save_one(
-        &self,
+        self: &Rc<Self>,
         node: &KeyNodeInfo,
         room: RoomId,
         cid: &str,
@@ -166,11 +166,21 @@ impl Runtime {
             .registry
             .map(Address::from)
             .unwrap_or_default();
+        let conditions = room_member_condition(&self.bootstrap.chain.name, registry, &room);
         let url = format!("{}/api/fileAccessConditions/{}", node.url, node.id);
         for attempt in 1.. {
             let Some((me, delegation)) = self.signer() else {
                 return Err(HttpError::Cancelled);
             };
+            if let Some(host) = self.at_host() {
+                match host.save(cid, node.id, share, (&conditions, "([1])")).await {
+                    Err(error) if attempt < tries && error.is_temporary() => {
+                        sleep(400 * attempt).await;
+                        continue;
+                    }
+                    other => return other,
+                }
+            }
             // Each node takes a token once, so each try has its own.
             let scope = Scope::SaveKey {
                 cid: cid.to_owned(),
@@ -180,7 +190,7 @@ impl Runtime {
             let body = json!({
                 "address": me.person.to_string(),
                 "cid": cid,
-                "conditions": room_member_condition(&self.bootstrap.chain.name, registry, &room),
+                "conditions": conditions,
                 "aggregator": "([1])",
                 "chainType": "evm",
                 "decryptionType": "ADDRESS",
@@ -199,7 +209,9 @@ impl Runtime {
 
     /// Shares that were left over from an earlier save or visit.
     pub(crate) async fn save_leftover_shares(self: &Rc<Self>) {
-        let Some((me, _)) = self.signer() else { return };
+        let Some((me, _)) = self.signer().filter(|_| !self.would_ask()) else {
+            return;
+        };
         let prefix = format!("{}/", me.person);
         let Ok(entries) = self.db.range(SHARES, &prefix).await else {
             return;
@@ -218,9 +230,11 @@ impl Runtime {
                 .shares
                 .into_iter()
                 .filter(|(node, _)| {
-                    failed
-                        .iter()
-                        .any(|(failed, error)| failed == node && error.is_temporary())
+                    failed.iter().any(|(failed, error)| {
+                        let later =
+                            error.is_temporary() || matches!(error, HttpError::NotSigned(_));
+                        failed == node && later
+                    })
                 })
                 .collect();
             // On an error it stays as it was, and is saved once more later.

@@ -1,9 +1,10 @@
-//! Keys from the key nodes: one lookup at all five at once, shares sealed to this browser, any three good ones used.
+//! Keys from the key nodes: one lookup at all five at once, shares sealed to this browser (bare ones from nodes that know
+//! no other, see `hosted`), any three good ones used.
 
 use std::{cell::RefCell, collections::BTreeSet, rc::Rc};
 
 use base64::{Engine, prelude::BASE64_STANDARD};
-use healthsync_core::{DeviceToken, Scope};
+use healthsync_core::{DeviceToken, Scope, SignedDelegation};
 use healthsync_lighthouse::{SealKeyPair, Share};
 
 use crate::{
@@ -12,9 +13,9 @@ use crate::{
         browser::{
             http::within,
             platform::{now, random, sleep},
-            runtime::{Runtime, trouble},
+            runtime::{Me, Runtime, trouble},
         },
-        model::{KeyNodeInfo, KeyProgress, NodeShare, ToastKind, Trouble},
+        model::{KeyNodeInfo, KeyProgress, NodeKind, NodeShare, ToastKind, Trouble},
     },
 };
 
@@ -31,6 +32,15 @@ pub(crate) struct Shares {
     /// Node number and share, of the nodes that gave one.
     pub good: Vec<(usize, Share)>,
     pub progress: KeyProgress,
+}
+
+/// What one node said.
+#[derive(Debug)]
+pub(crate) struct Said {
+    pub node: u8,
+    pub name: String,
+    pub state: NodeShare,
+    pub share: Option<Share>,
 }
 
 /// Why there are not enough shares.
@@ -85,6 +95,46 @@ impl Runtime {
                 Some("Sign in the wallet, then try again."),
             )));
         };
+        let said = match self.at_host() {
+            Some(host) => self.ask_host(&host, cid, all).await?,
+            None => self.ask_nodes(&me, &delegation, cid, all).await?,
+        };
+        let mut progress = self.asked();
+        let mut good = Vec::new();
+        for said in said {
+            if let Some(share) = said.share {
+                good.push((usize::from(said.node), share));
+            }
+            let mut known = progress.nodes.iter_mut();
+            match known.find(|(node, _)| node.id == said.node) {
+                Some((_, state)) => *state = said.state,
+                None => progress
+                    .nodes
+                    .push((unknown_node(said.node, said.name), said.state)),
+            }
+        }
+        for (_, state) in &mut progress.nodes {
+            if *state == NodeShare::Asked {
+                *state = NodeShare::Down {
+                    reason: "no answer".into(),
+                };
+            }
+        }
+        if good.len() >= NEEDED {
+            self.tell_of_silent_nodes(&progress);
+            return Ok(Shares { good, progress });
+        }
+        Err(too_few(&progress))
+    }
+
+    /// Nodes of our kind, by way of the server.
+    async fn ask_nodes(
+        &self,
+        me: &Me,
+        delegation: &SignedDelegation,
+        cid: &str,
+        all: bool,
+    ) -> Result<Vec<Said>, NoKey> {
         let pair = SealKeyPair::from_seed(random::<32>());
         let ask = || {
             let scope = Scope::GetKey {
@@ -123,53 +173,29 @@ impl Runtime {
             ))
         })?;
 
-        let mut progress = self.asked();
-        let mut good = Vec::new();
-        for answer in answers {
-            let share = match &answer.result {
+        let said = answers.into_iter().map(|answer| {
+            let (state, share) = match answer.result {
                 NodeResult::Share { sealed } => {
                     let opened = BASE64_STANDARD
                         .decode(sealed)
                         .ok()
                         .and_then(|sealed| pair.open(&sealed, answer.node, cid).ok());
                     match opened {
-                        Some(share) => {
-                            good.push((usize::from(answer.node), share));
-                            NodeShare::Good { ms: answer.ms }
-                        }
-                        None => NodeShare::Wrong,
+                        Some(share) => (NodeShare::Good { ms: answer.ms }, Some(share)),
+                        None => (NodeShare::Wrong, None),
                     }
                 }
-                NodeResult::Denied { reason } => NodeShare::Denied {
-                    reason: reason.clone(),
-                },
-                NodeResult::Failed { reason } => NodeShare::Down {
-                    reason: reason.clone(),
-                },
+                NodeResult::Denied { reason } => (NodeShare::Denied { reason }, None),
+                NodeResult::Failed { reason } => (NodeShare::Down { reason }, None),
             };
-            match progress
-                .nodes
-                .iter_mut()
-                .find(|(node, _)| node.id == answer.node)
-            {
-                Some((_, state)) => *state = share,
-                None => progress
-                    .nodes
-                    .push((unknown_node(answer.node, answer.name), share)),
+            Said {
+                node: answer.node,
+                name: answer.name,
+                state,
+                share,
             }
-        }
-        for (_, state) in &mut progress.nodes {
-            if *state == NodeShare::Asked {
-                *state = NodeShare::Down {
-                    reason: "no answer".into(),
-                };
-            }
-        }
-        if good.len() >= NEEDED {
-            self.tell_of_silent_nodes(&progress);
-            return Ok(Shares { good, progress });
-        }
-        Err(too_few(&progress))
+        });
+        Ok(said.collect())
     }
 
     /// Names the nodes that were not needed after all, each once a page: whoever runs them wants to know.
@@ -201,6 +227,7 @@ fn unknown_node(id: u8, name: String) -> KeyNodeInfo {
         name,
         url: String::new(),
         embedded: false,
+        kind: NodeKind::default(),
     }
 }
 

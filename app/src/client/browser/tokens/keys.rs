@@ -12,10 +12,12 @@ use healthsync_core::{
     Delegation, DeviceSecret, DeviceToken, Person, RoomId, Scope, SignedDelegation, TokenId, eth,
 };
 use healthsync_lighthouse::{Share, parse_cid, room_member_condition};
+use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::client::{
     browser::{
+        hosted::AtHost,
         http::{HttpError, send_json},
         platform::{now, random, sleep},
         rooms::key::{NEEDED, list_names},
@@ -68,6 +70,8 @@ fn holder_condition(id: u64, chain_name: &str, contract: Person, token: TokenId)
 
 /// Signs for one call to a node.
 struct Caller {
+    /// Of an account that is thrown away.
+    secret: Option<[u8; 32]>,
     person: Person,
     delegation: SignedDelegation,
     device: DeviceSecret,
@@ -89,6 +93,7 @@ impl Caller {
         };
         let signature = eth::sign_hash(&delegation.signing_hash(), &secret).ok()?;
         Some(Self {
+            secret: Some(secret),
             person,
             delegation: SignedDelegation {
                 delegation,
@@ -155,6 +160,7 @@ impl Runtime {
             ));
         };
         let caller = Caller {
+            secret: None,
             person: me.person,
             delegation,
             device: me.device.clone(),
@@ -180,14 +186,19 @@ impl Runtime {
 
     /// One call to each node, all at once. Good when enough nodes to open the file have taken it.
     async fn at_nodes(
-        &self,
+        self: &Rc<Self>,
         method: &str,
         cid: &str,
         caller: &Caller,
         bodies: Vec<Value>,
     ) -> Result<(), Trouble> {
+        let host = match caller.secret {
+            _ if !self.bootstrap.nodes_kind().is_lighthouse() => None,
+            Some(secret) => Some(self.at_host_as(caller.person, secret)),
+            None => self.at_host(),
+        };
         let calls = (self.bootstrap.key_nodes.iter().zip(&bodies))
-            .map(|(node, body)| at_node(method, node, cid, caller, body));
+            .map(|(node, body)| at_node(host.as_ref(), method, node, cid, caller, body));
         let failed: Vec<(String, HttpError)> =
             join_all(calls).await.into_iter().flatten().collect();
         if bodies.len() - failed.len() >= NEEDED {
@@ -209,6 +220,7 @@ impl Runtime {
 
 /// The node's name and why, when it did not take the call.
 async fn at_node(
+    host: Option<&AtHost<'_>>,
     method: &str,
     node: &KeyNodeInfo,
     cid: &str,
@@ -218,10 +230,26 @@ async fn at_node(
     let url = format!("{}/api/fileAccessConditions/{}", node.url, node.id);
     let mut attempt = 1;
     loop {
-        // Each node takes a token once, so each try has its own.
-        let bearer = caller.bearer(cid, node.id);
-        match send_json(method, &url, body, Some(&bearer), ANSWER_MS).await {
-            Ok(_) => return None,
+        let sent = match host {
+            Some(host) => {
+                let rules = (
+                    &body["conditions"],
+                    body["aggregator"].as_str().unwrap_or_default(),
+                );
+                match Share::deserialize(&body["payload"]) {
+                    Ok(share) => host.save(cid, node.id, &share, rules).await,
+                    Err(_) => host.set_conditions(cid, node.id, rules).await,
+                }
+            }
+            None => {
+                // Each node takes a token once, so each try has its own.
+                let bearer = caller.bearer(cid, node.id);
+                let sent = send_json(method, &url, body, Some(&bearer), ANSWER_MS);
+                sent.await.map(|_| ())
+            }
+        };
+        match sent {
+            Ok(()) => return None,
             Err(error) if attempt < TRIES && error.is_temporary() => sleep(400 * attempt).await,
             Err(error) => return Some((node.name.clone(), error)),
         }

@@ -8,7 +8,7 @@ pub(crate) mod eip6963;
 pub(crate) mod provider;
 pub(crate) mod transaction;
 
-use healthsync_core::{Delegation, Person, Signature65};
+use healthsync_core::{Delegation, Person, Signature65, eth};
 use serde_json::json;
 
 use super::chain::{Chain, ChainError};
@@ -188,6 +188,25 @@ impl Wallet {
                 signature.parse().map_err(|_| no_signature())
             }
             Wallet::Demo(demo) => demo.sign(hash),
+        }
+    }
+
+    /// EIP-191: signs this text.
+    pub(crate) async fn sign_message(
+        &self,
+        person: Person,
+        text: &str,
+    ) -> Result<Signature65, WalletError> {
+        match self {
+            Wallet::Injected(injected) => {
+                let text = format!("0x{}", hex::encode(text));
+                let signed = injected
+                    .request("personal_sign", json!([text, person.to_string()]))
+                    .await?;
+                let signature = signed.as_str().and_then(|text| text.parse().ok());
+                signature.ok_or_else(no_signature)
+            }
+            Wallet::Demo(demo) => demo.sign(&eth::eip191_hash(text)),
         }
     }
 
