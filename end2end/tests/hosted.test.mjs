@@ -87,7 +87,7 @@ describe('key nodes of Lighthouse\'s kind', { timeout: 600_000 }, () => {
     sessionStorage.setItem(key, JSON.stringify([person, { ...tokens, ...change }]));
   }, change);
   const call = (method, url, bearer, body) => fetch(host.url + url, {
-    method, headers: { 'content-type': 'application/json', authorization: `Bearer ${bearer}` }, body: JSON.stringify(body),
+    method, headers: { 'content-type': 'application/json', ...(bearer && { authorization: `Bearer ${bearer}` }) }, body: JSON.stringify(body),
   });
   /** What each node says to this token. */
   const asked = async (address, token, cid) => Promise.all(NODES.map(async (n) => {
@@ -98,7 +98,7 @@ describe('key nodes of Lighthouse\'s kind', { timeout: 600_000 }, () => {
   const signIn = async (account) => {
     const [{ message }] = await (await fetch(`${host.url}/api/message/${account.address}`)).json();
     const signature = await account.signMessage({ message });
-    return (await (await call('POST', '/api/message/get-jwt', '', { address: account.address, signature, chain: 'ALL' })).json()).token;
+    return (await (await call('POST', '/api/message/get-jwt', undefined, { address: account.address, signature, chain: 'ALL' })).json()).token;
   };
   /** Content ids that ada's page saves shares for while `work` runs. */
   const saved = async (work) => {
