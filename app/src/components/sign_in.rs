@@ -46,9 +46,15 @@ pub(crate) fn SignInDialog() -> impl IntoView {
         }
     });
     // The session leads: it opens the dialog when a wallet is asked from elsewhere, and closes it when all is signed.
+    let asks_for_keys = move || {
+        client
+            .key_sign_in
+            .with_untracked(|sign_in| *sign_in != KeySignIn::None)
+    };
     Effect::new(move |_| {
         client.session.with(|session| {
-            if session.is_ready() {
+            // A key may be asked for before this has heard that the session is ready.
+            if session.is_ready() && !asks_for_keys() {
                 open.set(false);
             } else if is_waiting(session) {
                 open.set(true);
@@ -64,10 +70,7 @@ pub(crate) fn SignInDialog() -> impl IntoView {
     });
     let closed = move |_| {
         open.set(false);
-        let keys = client
-            .key_sign_in
-            .with_untracked(|sign_in| *sign_in != KeySignIn::None);
-        if keys || client.session.with_untracked(is_waiting) {
+        if asks_for_keys() || client.session.with_untracked(is_waiting) {
             client.send(Intent::CancelWallet);
         }
     };
