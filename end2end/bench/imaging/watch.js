@@ -5,10 +5,12 @@
   const turned = () => new Promise((done) => { turn.port1.onmessage = done; turn.port2.postMessage(0); });
   const small = new OffscreenCanvas(64, 64).getContext('2d', { willReadFrequently: true });
 
-  /** A number for the middle of a canvas. */
+  /** A number for the middle of a canvas; 0 where all of it is of one colour, as a background is. */
   const pixels = (canvas) => {
     small.drawImage(canvas, canvas.width / 2 - 32, canvas.height / 2 - 32, 64, 64, 0, 0, 64, 64);
-    return new Uint32Array(small.getImageData(0, 0, 64, 64).data.buffer).reduce((sum, word) => (Math.imul(sum, 31) + word) | 0, 0);
+    const words = new Uint32Array(small.getImageData(0, 0, 64, 64).data.buffer);
+    if (words.every((word) => word === words[0])) return 0;
+    return words.reduce((sum, word) => (Math.imul(sum, 31) + word) | 0, 0);
   };
   const until = async (canvas, before) => {
     for (const from = performance.now(); performance.now() - from < 20_000;) {
