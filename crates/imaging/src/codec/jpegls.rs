@@ -290,9 +290,7 @@ impl<'a> State<'a> {
     fn forget(&mut self) {
         let fresh = Context {
             a: ((self.parameters.range + 32) / 64).max(2),
-            b: 0,
-            c: 0,
-            n: 1,
+            ..FRESH
         };
         self.regular.fill(fresh);
         self.interrupted = [fresh; 2];
