@@ -67,8 +67,9 @@ fn start_and_stay(
     setup::wasm_target(workspace, supervisor)?;
     setup::node(workspace, supervisor)?;
     setup::npm_packages(workspace, supervisor, "contracts")?;
-    site::build(workspace, supervisor, site::Kind::Release)?;
-    build_server(workspace, supervisor, release)?;
+    site::build(workspace, supervisor, site::Kind::Release, || {
+        build_server(workspace, supervisor, release)
+    })?;
 
     let ended = mpsc::sync_channel::<Ended>(4);
     let mut running = Vec::new();

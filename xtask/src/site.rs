@@ -6,6 +6,7 @@ use std::fs;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
+use std::sync::mpsc;
 
 use crate::arguments::Arguments;
 use crate::process::{Failure, Supervisor, say};
@@ -49,17 +50,19 @@ pub(crate) fn command(mut arguments: Arguments) -> Result<ExitCode, Failure> {
     let workspace = Workspace::find();
     let supervisor = Supervisor::start(None)?;
     setup::wasm_target(&workspace, &supervisor)?;
-    build(&workspace, &supervisor, kind)?;
+    build(&workspace, &supervisor, kind, || Ok(()))?;
     say(format!("the site is in {}", workspace.site().display()));
     Ok(ExitCode::SUCCESS)
 }
 
-/// Builds what is out of date; says which standard library the page has.
-pub(crate) fn build(
+/// Builds what is out of date; says which standard library the page has, and what `beside` says. `beside` builds for this
+/// machine, side by side with the page: linking a module of WebAssembly keeps one core busy for minutes.
+pub(crate) fn build<T: Send>(
     workspace: &Workspace,
     supervisor: &Supervisor,
     kind: Kind,
-) -> Result<Std, Failure> {
+    beside: impl FnOnce() -> Result<T, Failure> + Send,
+) -> Result<(Std, T), Failure> {
     let std = match kind {
         Kind::Release => small_std::prepare(workspace, supervisor),
         Kind::Dev => Std::Shipped,
@@ -67,13 +70,24 @@ pub(crate) fn build(
     let staging = workspace.target(&format!("xtask/{}", kind.name()));
     fs::create_dir_all(&staging)
         .map_err(|error| Failure::new(format!("{} cannot be made: {error}.", staging.display())))?;
-    compile(workspace, supervisor, kind, std, &staging)?;
-    imaging_modules::build(workspace, supervisor, kind, std, &staging)?;
-    let css = stylesheet::bundle(&workspace.path("style/main.css"))?;
-    write(&staging.join("healthsync.css"), css.as_bytes())?;
-    pack(workspace, supervisor, kind, &staging)?;
-    copy_public(&workspace.path("public"), &workspace.site())?;
-    Ok(std)
+    std::thread::scope(|scope| {
+        let (built, tool) = mpsc::sync_channel(1);
+        let host = scope.spawn(move || {
+            // Nobody waits for it any more only when the page has failed.
+            let _ = built.send(build_bindgen(workspace, supervisor));
+            beside()
+        });
+        compile(workspace, supervisor, kind, std, &staging, &tool)?;
+        imaging_modules::build(workspace, supervisor, kind, std, &staging)?;
+        let css = stylesheet::bundle(&workspace.path("style/main.css"))?;
+        write(&staging.join("healthsync.css"), css.as_bytes())?;
+        pack(workspace, supervisor, kind, &staging)?;
+        copy_public(&workspace.path("public"), &workspace.site())?;
+        let beside = host
+            .join()
+            .map_err(|_| Failure::new("The thread that builds for this machine has panicked."))??;
+        Ok((std, beside))
+    })
 }
 
 /// The built files as the server is told of them.
@@ -114,13 +128,14 @@ impl Manifest {
     }
 }
 
-/// frontend → wasm-bindgen → wasm-opt, into `staging`.
+/// frontend → wasm-bindgen → wasm-opt, into `staging`. `tool` says when wasm-bindgen is there.
 fn compile(
     workspace: &Workspace,
     supervisor: &Supervisor,
     kind: Kind,
     std: Std,
     staging: &Path,
+    tool: &mpsc::Receiver<Result<(), Failure>>,
 ) -> Result<(), Failure> {
     let (profile, folder) = kind.profile();
     say("building the page (WebAssembly)");
@@ -136,7 +151,8 @@ fn compile(
     ]);
     std.settings(&mut cargo);
     supervisor.step("Building the page", cargo)?;
-    build_bindgen(workspace, supervisor)?;
+    tool.recv()
+        .map_err(|_| Failure::new("The thread that builds for this machine has panicked."))??;
 
     let linked = workspace.target(&format!("wasm32-unknown-unknown/{folder}/frontend.wasm"));
     let optimiser = if kind == Kind::Release {

@@ -317,7 +317,12 @@ fn contracts(tools: &Tools<'_>) -> Result<Tally, Failure> {
 /// The page is built and weighs what it may.
 fn site_build(tools: &Tools<'_>) -> Result<Tally, Failure> {
     setup::wasm_target(tools.workspace, tools.supervisor)?;
-    let std = site::build(tools.workspace, tools.supervisor, site::Kind::Release)?;
+    let (std, ()) = site::build(
+        tools.workspace,
+        tools.supervisor,
+        site::Kind::Release,
+        || Ok(()),
+    )?;
     let mut tally = Tally::of(true);
     if std == Std::Shipped {
         say(
@@ -394,9 +399,12 @@ pub(crate) fn surroundings(tools: &Tools<'_>, command: &mut Command) -> Result<(
     setup::npm_packages(workspace, supervisor, "end2end/lighthouse")?;
     setup::npm_packages(workspace, supervisor, "end2end/interop")?;
     let chromium = setup::chromium(supervisor)?;
-    site::build(workspace, supervisor, site::Kind::Release)?;
-    let server = run::build_server(workspace, supervisor, false)?;
-    let keys = run::build_keys(workspace, supervisor, false)?;
+    let (_, (server, keys)) = site::build(workspace, supervisor, site::Kind::Release, || {
+        Ok((
+            run::build_server(workspace, supervisor, false)?,
+            run::build_keys(workspace, supervisor, false)?,
+        ))
+    })?;
     command
         .env("HEALTHSYNC_BIN", server)
         .env("HEALTHSYNC_KEYS", keys)
