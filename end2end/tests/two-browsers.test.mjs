@@ -150,5 +150,25 @@ describe('one person, two browsers', { timeout: 240_000 }, () => {
     p.clean(clinic);
   });
 
+  it('keeps the field, and what is typed into it, while the key of the room comes to a new browser', async () => {
+    const home = await p.person(browser, stack, { key });
+    await p.connect(home);
+    let answer;
+    const held = new Promise((go) => { answer = go; });
+    await home.page.route('**/api/key_shares*', async (route) => { await held; await route.continue(); });
+    await p.open(home, room);
+    const field = await on(home, 'composer').elementHandle();
+    await home.page.getByText('Waiting for 3 more key shares').waitFor();
+    await field.type('Typed before ');
+    answer();
+    await p.message(home, 'The film of Tuesday.').waitFor();
+    // Into whatever has the focus now.
+    await home.page.keyboard.type('and after.');
+    await home.page.keyboard.press('Enter');
+    await p.message(ben, 'Typed before and after.').waitFor();
+    p.clean(home);
+    await home.context.close();
+  });
+
   it('broke nothing behind the scenes', () => p.clean(desk, laptop, ben));
 });

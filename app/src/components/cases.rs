@@ -7,17 +7,17 @@ use leptos::prelude::*;
 
 use super::{
     icon::Icon,
-    lock::LockStage,
+    lock::{LockStage, Shares},
     mint::MintButton,
     mint_proposals::MintProposals,
-    notice::{WarnNotice, rest_of},
+    notice::{EmbeddedNodesLine, WarnNotice, rest_of},
     readers::KeyReaders,
     room_scope::{RoomScope, use_room},
     time::Clock,
     viewer::Viewer,
 };
 use crate::client::{
-    model::{CaseRow, Delivery, ImageLock, ImageRow, Intent},
+    model::{CaseRow, Delivery, ImageLock, ImageRow, Intent, RoomPhase},
     use_client,
 };
 
@@ -97,14 +97,37 @@ pub(crate) fn CaseRegion() -> impl IntoView {
 
 #[component]
 fn NoCase() -> impl IntoView {
+    let room = use_room();
+    let progress = Signal::derive(move || match room.phase.get() {
+        RoomPhase::Key(progress) => Some(progress),
+        _ => None,
+    });
+    let fetching = Memo::new(move |_| progress.with(Option::is_some));
+    let title = move || match room.phase.get() {
+        RoomPhase::Open => "No case yet",
+        _ => "The room is opening",
+    };
     view! {
         <header></header>
         <div class="lock lock--plain">
-            <Icon name="image" />
-            <h2>"No case yet"</h2>
-            <p>
-                "Drop photographs, DICOM, TIFF or NIfTI files or a whole folder of them anywhere on this page, or press the paper clip beside the message field. Names, dates and places stored in the files come off before anything is sent; what is written in a picture itself you cover yourself."
-            </p>
+            {move || {
+                if fetching.get() {
+                    view! {
+                        <Shares progress />
+                        <EmbeddedNodesLine />
+                    }
+                        .into_any()
+                } else {
+                    view! {
+                        <Icon name="image" />
+                        <h2>{title}</h2>
+                        <p>
+                            "Drop photographs, DICOM, TIFF or NIfTI files or a whole folder of them anywhere on this page, or press the paper clip beside the message field. Names, dates and places stored in the files come off before anything is sent; what is written in a picture itself you cover yourself."
+                        </p>
+                    }
+                        .into_any()
+                }
+            }}
         </div>
     }
 }

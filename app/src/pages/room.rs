@@ -20,9 +20,8 @@ use crate::{
         discussion::Discussion,
         footer::Footer,
         icon::Icon,
-        lock::Shares,
         mint::MintDialog,
-        notice::{EmbeddedNodesLine, TroubleNotice},
+        notice::TroubleNotice,
         people::PeoplePanel,
         platform,
         poll::PollPanel,
@@ -63,7 +62,6 @@ enum Shown {
     NeedsWallet,
     NoSuchRoom,
     NotAllowed,
-    Key,
     Failed,
 }
 
@@ -85,11 +83,13 @@ fn OpenRoom(id: RoomId) -> impl IntoView {
             .with(|session| *session == Session::SignedOut);
         room.phase.with(|phase| match phase {
             RoomPhase::Loading if signed_out => Shown::NeedsWallet,
-            RoomPhase::Loading | RoomPhase::Syncing | RoomPhase::Open => Shown::Room,
+            // What somebody types before the room is open goes into a field that stays where it is.
+            RoomPhase::Loading | RoomPhase::Key(_) | RoomPhase::Syncing | RoomPhase::Open => {
+                Shown::Room
+            }
             RoomPhase::NeedsWallet => Shown::NeedsWallet,
             RoomPhase::NoSuchRoom => Shown::NoSuchRoom,
             RoomPhase::NotAllowed { .. } => Shown::NotAllowed,
-            RoomPhase::Key(_) => Shown::Key,
             RoomPhase::Failed(_) => Shown::Failed,
         })
     });
@@ -109,7 +109,6 @@ fn OpenRoom(id: RoomId) -> impl IntoView {
                 Shown::NeedsWallet => view! { <Gate><NeedsWallet /></Gate> }.into_any(),
                 Shown::NoSuchRoom => view! { <Gate><NoSuchRoom /></Gate> }.into_any(),
                 Shown::NotAllowed => view! { <Gate><NotAllowed /></Gate> }.into_any(),
-                Shown::Key => view! { <Gate><RoomKeyShares /></Gate> }.into_any(),
                 Shown::Failed => view! { <Gate><Failed /></Gate> }.into_any(),
             }}
         </div>
@@ -307,21 +306,6 @@ fn NotAllowed() -> impl IntoView {
             })
         }
         _ => None,
-    }
-}
-
-#[component]
-fn RoomKeyShares() -> impl IntoView {
-    let room = use_room();
-    let progress = Signal::derive(move || match room.phase.get() {
-        RoomPhase::Key(progress) => Some(progress),
-        _ => None,
-    });
-    view! {
-        <div class="lock lock--card reading">
-            <Shares progress />
-        </div>
-        <EmbeddedNodesLine />
     }
 }
 
