@@ -29,7 +29,7 @@ use wasm_bindgen_futures::{JsFuture, spawn_local};
 
 use crate::{Go, components::platform::mark_live};
 
-use super::model::{Bootstrap, Client, Intent, Network, RoomList, Session, ToastKind};
+use super::model::{Bootstrap, Client, Intent, Network, RoomList, Session, ToastKind, TokenIntent};
 use files::attach::Attached;
 use platform::{document, sleep, window};
 use runtime::{Parts, Runtime, trouble};
@@ -146,7 +146,39 @@ impl Desk {
 }
 
 impl Runtime {
+    /// What changes a room waits until the room is open: somebody has pressed a button, and would wait in vain.
     fn handle(self: &Rc<Self>, intent: Intent) {
+        let in_room = matches!(
+            intent,
+            Intent::AddMembers(_)
+                | Intent::RemoveMember(_)
+                | Intent::Registry(_)
+                | Intent::NewKey { .. }
+                | Intent::Token(
+                    TokenIntent::Preview { .. }
+                        | TokenIntent::Propose(_)
+                        | TokenIntent::Answer { .. }
+                        | TokenIntent::Mint { .. }
+                )
+        );
+        match self.open_room().filter(|room| in_room && !room.is_open()) {
+            None => self.carry_out(intent),
+            Some(room) => {
+                let runtime = self.clone();
+                spawn_local(async move {
+                    if room.ready().await && room.is_open() {
+                        runtime.carry_out(intent);
+                    } else if !room.closed.get() {
+                        let why =
+                            "The room is not open yet, so nothing was done. Try again in a moment.";
+                        runtime.toast(ToastKind::Bad, why);
+                    }
+                });
+            }
+        }
+    }
+
+    fn carry_out(self: &Rc<Self>, intent: Intent) {
         match intent {
             Intent::FindWallets => self.wallets.look(),
             Intent::Connect { wallet } => self.connect(wallet),

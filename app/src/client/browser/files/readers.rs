@@ -41,9 +41,7 @@ struct Answer {
 
 impl Runtime {
     pub(crate) fn find_readers(self: &Rc<Self>, case: EventId) {
-        let Some(room) = self.open_room().filter(|room| room.is_open()) else {
-            return;
-        };
+        let Some(room) = self.open_room() else { return };
         let renewing = self.client.readers.with_untracked(|all| {
             matches!(all, Some((of, Readers::Renewing { done, of: all })) if *of == case && done < all)
         });
