@@ -5,6 +5,7 @@
 
 mod chain;
 mod files;
+mod hosted;
 mod http;
 mod looking;
 mod network;
@@ -179,9 +180,25 @@ impl Runtime {
     }
 
     fn carry_out(self: &Rc<Self>, intent: Intent) {
+        let wants_keys = matches!(
+            intent,
+            Intent::OpenRoom(_)
+                | Intent::CreateRoom { .. }
+                | Intent::RemoveMember(_)
+                | Intent::Copy(_)
+                | Intent::Send { .. }
+                | Intent::Unlock { .. }
+                | Intent::NewKey { .. }
+                | Intent::Token(_)
+        );
+        if wants_keys {
+            self.hosted.forgive();
+        }
         match intent {
             Intent::FindWallets => self.wallets.look(),
             Intent::Connect { wallet } => self.connect(wallet),
+            // Said yes to the sign-in at the key nodes, if that is what the dialog asks.
+            Intent::SignAgain if self.hosted.agree() => {}
             Intent::SignAgain => self.sign_again(),
             Intent::CancelWallet => self.cancel_wallet(),
             Intent::Disconnect => self.disconnect(),
@@ -284,6 +301,7 @@ impl Runtime {
 
     /// Somebody else uses this browser now, or nobody, or the same person with other rights.
     pub(crate) fn person_changed(self: &Rc<Self>) {
+        self.hosted.cancel();
         if let Some(room) = self.open_room() {
             self.load_room(&room);
         }
