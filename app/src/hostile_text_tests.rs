@@ -60,6 +60,8 @@ fn bootstrap() -> Bootstrap {
             token: None,
         },
         key_nodes: vec![node()],
+        hosted: None,
+        key_warning: evil(),
         storage: StorageInfo {
             url: evil(),
             max_upload: 1,
@@ -357,6 +359,14 @@ fn wallets_and_sessions() {
             wallet: evil(),
             person: ME,
             why: trouble(),
+        },
+        Session::Ready {
+            wallet: evil(),
+            person: ME,
+            device,
+            expires_at: Millis(2),
+            demo: false,
+            keys: Some(evil()),
         },
     ];
     for session in sessions {

@@ -13,6 +13,15 @@ export const kept = (me, store, prefix) => me.page.evaluate(async ([store, prefi
   return keys.map((key, i) => [key, plain(values[i])]);
 }, [store, prefix]);
 
+/** Deletes all entries of one store whose key begins with `prefix`. */
+export const forget = (me, store, prefix) => me.page.evaluate(async ([store, prefix]) => {
+  const done = (request) => new Promise((ok, bad) => { request.onsuccess = () => ok(request.result); request.onerror = () => bad(request.error); });
+  const database = await done(indexedDB.open('healthsync'));
+  const range = IDBKeyRange.bound(prefix, prefix + '\uffff');
+  await done(database.transaction(store, 'readwrite').objectStore(store).delete(range));
+  database.close();
+}, [store, prefix]);
+
 /** The master keys of a room by number, as this person's browser keeps them. */
 export async function masters(me, room) {
   const prefix = `${me.address.toLowerCase()}/${room}`;

@@ -5,6 +5,7 @@ import { after, before, describe, it } from 'node:test';
 import { generatePrivateKey } from 'viem/accounts';
 import { file, png } from '../lib/pictures.mjs';
 import * as p from '../lib/people.mjs';
+import { forget } from '../lib/room-keys.mjs';
 import { startStack } from '../stack.mjs';
 
 describe('what comes late, from another, or never', { timeout: 240_000 }, () => {
@@ -97,6 +98,41 @@ describe('what comes late, from another, or never', { timeout: 240_000 }, () => 
     });
     await p.openCase(ben, 'Shared while two were away');
     await p.unlock(ben);
+  });
+
+  it('unlocks what is on screen while the rest of the room is still coming, and adds a member as soon as it is there', async () => {
+    const key = generatePrivateKey();
+    const [ada, ben, cleo, elsewhere] = [await someone({ key }), await someone(), await someone(), await someone({ key })];
+    for (const me of [ada, ben, cleo, elsewhere]) await p.connect(me);
+    const room = await p.createRoom(ada, 'Still coming');
+    await p.addMember(ada, ben.address);
+    const held = [];
+    // Before it opens the room for good the page asks once more who is in it: there it hangs, with all on screen that it has.
+    const hold = async (me) => {
+      const hangs = new Promise((told) => me.page.route('**/api/room_facts*', async (route) => {
+        if (await me.page.getByTestId('member').count() === 0) return route.continue();
+        held.push(route);
+        told();
+      }));
+      await p.open(me, room);
+      await hangs;
+    };
+    await p.share(ada, 'Shown at once', [file('once.png', png({ seed: 22 }))]);
+    await p.enterRoom(ben, room);
+    await ben.page.getByTestId('unlock').waitFor();
+    // As after a reload that came before the browser had noted who is in the room.
+    await p.open(ben, '/');
+    await forget(ben, 'rooms', ben.address.toLowerCase());
+    await hold(ben);
+    await p.unlock(ben);
+    await Promise.all(held.splice(0).map((route) => route.continue()));
+
+    await hold(elsewhere);
+    await elsewhere.page.getByTestId('member-add-address').fill(cleo.address);
+    await elsewhere.page.getByTestId('member-add').click();
+    await elsewhere.page.unroute('**/api/room_facts*');
+    await Promise.all(held.splice(0).map((route) => route.continue()));
+    await p.member(ada, cleo.address).waitFor();
   });
 
   it('broke nothing behind the scenes', () => p.clean(...people));

@@ -72,6 +72,8 @@ pub enum StartError {
         file: String,
         error: key_nodes::OpenError,
     },
+    #[error(transparent)]
+    KeyNodesSettings(#[from] key_nodes::Unsuitable),
     #[error(
         "HEALTHSYNC_STORAGE_API_KEY is not set; a service with Lighthouse's API takes files only with a key"
     )]
@@ -111,6 +113,7 @@ impl Services {
     pub async fn start(settings: Settings, listening: SocketAddr) -> Result<Shared, StartError> {
         // Fails only when a provider is installed already, which is then the same.
         let _ = rustls::crypto::ring::default_provider().install_default();
+        key_nodes::lighthouse::check(&settings)?;
         let data = settings.data_dir.as_path();
         private_folder(data).map_err(|error| StartError::DataDir {
             folder: data.display().to_string(),
@@ -150,7 +153,7 @@ impl Services {
             },
             key: share_key(&settings)?,
         };
-        let key_nodes = KeyNodes::open(data, &settings.key_nodes, embedded, http.clone())
+        let key_nodes = KeyNodes::open(data, &settings, embedded, http.clone())
             .await
             .map_err(|(number, error)| StartError::KeyNode {
                 file: data
@@ -498,6 +501,8 @@ fn bootstrap(
             token: settings.token.filter(|_| chain.token().is_some()),
         },
         key_nodes: key_nodes.infos(),
+        hosted: key_nodes.hosted().map(str::to_owned),
+        key_warning: key_nodes.warning(),
         storage: StorageInfo {
             url: storage_url,
             max_upload: settings.max_upload,

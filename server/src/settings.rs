@@ -9,6 +9,7 @@ use clap::Parser;
 use healthsync_core::Person;
 use reqwest::Url;
 
+use crate::key_nodes::lighthouse;
 use crate::storage::S3Settings;
 
 /// The local chain that `cargo xtask run` starts.
@@ -67,9 +68,16 @@ pub struct Settings {
 
     /// Key nodes: one base URL that serves nodes 1 to 5, or five URLs separated by commas, of which the word `here`
     /// stands for a node inside this process. Empty: all five inside this process, which is for trying out, because
-    /// one operator then holds all shares.
+    /// one operator then holds all shares. `lighthouse`: the five that Lighthouse runs, all on one host of theirs, with a
+    /// wallet's signature for each visit; `lighthouse+https://…`: another host that knows no more than their API.
     #[arg(long, env = "HEALTHSYNC_KEY_NODES", default_value = "", value_parser = key_nodes)]
     pub key_nodes: KeyNodes,
+
+    /// Have browsers ask key nodes of Lighthouse's kind through this server, for networks that let browsers reach this
+    /// server only. What passes is good for every key of the person, so whoever runs this server could then put keys
+    /// together, and the page says so.
+    #[arg(long, env = "HEALTHSYNC_KEY_NODES_THROUGH_SERVER", default_value = "false", value_parser = through_server, action = clap::ArgAction::Set)]
+    pub key_nodes_through_server: bool,
 
     /// File with the 32 bytes that seal the key shares on disk. It is made if it does not exist. Keep it apart from
     /// backups of the data folder. Default: shares.key in the data folder.
@@ -209,10 +217,31 @@ impl std::fmt::Debug for ApiKey {
     }
 }
 
-/// Who keeps the key shares: the base URL of node 1 to 5, where node N is asked at `…/N`; `None` for one that runs
-/// inside this process.
+/// Who keeps the key shares; node N is asked at `…/N`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct KeyNodes(pub Box<[Option<Url>; 5]>);
+pub enum KeyNodes {
+    /// Nodes of our kind, by the base URL of node 1 to 5; `None` for one that runs inside this process.
+    Ours(Box<[Option<Url>; 5]>),
+    /// One host with Lighthouse's API and one sign-in for its five nodes.
+    Lighthouse(Url),
+}
+
+impl Default for KeyNodes {
+    fn default() -> Self {
+        Self::Ours(Box::default())
+    }
+}
+
+impl KeyNodes {
+    /// The base URLs that are not this process.
+    pub fn urls(&self) -> impl Iterator<Item = &Url> {
+        let (ours, theirs) = match self {
+            Self::Ours(places) => (Some(places.iter().flatten()), None),
+            Self::Lighthouse(url) => (None, Some(url)),
+        };
+        ours.into_iter().flatten().chain(theirs)
+    }
+}
 
 /// The origins of other servers.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -252,11 +281,10 @@ impl Settings {
         if let Some(name) = &self.chain_name {
             return name.clone();
         }
-        match self.chain_id {
-            LOCAL_CHAIN => "Local chain".into(),
-            314 => "Filecoin".into(),
-            314_159 => "Calibration".into(),
-            other => format!("Chain {other}"),
+        match (self.chain_id, lighthouse::chain_of(self.chain_id)) {
+            (LOCAL_CHAIN, _) => "Local chain".into(),
+            (_, Some(name)) => name.into(),
+            (other, None) => format!("Chain {other}"),
         }
     }
 
@@ -298,8 +326,10 @@ impl Settings {
         if let Storage::Remote(url) = &self.storage_url {
             origins.push(url.origin().ascii_serialization());
         }
-        let nodes = self.key_nodes.0.iter().flatten();
-        origins.extend(nodes.map(|url| url.origin().ascii_serialization()));
+        if !self.key_nodes_through_server {
+            let nodes = self.key_nodes.urls();
+            origins.extend(nodes.map(|url| url.origin().ascii_serialization()));
+        }
         origins.sort();
         origins.dedup();
         origins
@@ -393,26 +423,48 @@ fn storage(text: &str) -> Result<Storage, String> {
 fn key_nodes(text: &str) -> Result<KeyNodes, String> {
     let right = "HEALTHSYNC_KEY_NODES takes one base URL or five of them separated by commas, such as \
                  https://keys.example.org, with the word `here` for a node in this process, or nothing for all \
-                 five in this process";
+                 five in this process; or lighthouse, or lighthouse+ and one base URL";
+    let base = |text: &str| {
+        http_url(text)
+            .filter(|url| url.query().is_none())
+            .ok_or(right)
+    };
     if text.is_empty() {
-        return Ok(KeyNodes(Box::default()));
+        return Ok(KeyNodes::default());
+    }
+    let parts: Vec<&str> = text.split(',').map(str::trim).collect();
+    if parts.iter().any(|part| part.starts_with("lighthouse")) {
+        return match parts.as_slice() {
+            ["lighthouse"] => Ok(KeyNodes::Lighthouse(base(lighthouse::KEY_NODES)?)),
+            [only] => {
+                let url = only.strip_prefix("lighthouse+").ok_or(right)?;
+                Ok(KeyNodes::Lighthouse(base(url)?))
+            }
+            // Keys would be as safe as the weaker kind, and a person would have to sign for it all the same.
+            _ => Err(
+                "HEALTHSYNC_KEY_NODES names Lighthouse's kind beside others; it takes the five nodes of one \
+                 lighthouse host, or five of HealthSync's own kind"
+                    .into(),
+            ),
+        };
     }
     let mut nodes = Vec::new();
-    for part in text.split(',').map(str::trim) {
+    for part in parts {
         nodes.push(match part {
             "here" => None,
-            url => Some(
-                http_url(url)
-                    .filter(|url| url.query().is_none())
-                    .ok_or(right)?,
-            ),
+            url => Some(base(url)?),
         });
     }
     if nodes.len() == 1 {
         nodes = vec![nodes[0].clone(); 5];
     }
     let nodes: [Option<Url>; 5] = nodes.try_into().map_err(|_| right)?;
-    Ok(KeyNodes(Box::new(nodes)))
+    Ok(KeyNodes::Ours(Box::new(nodes)))
+}
+
+fn through_server(text: &str) -> Result<bool, String> {
+    text.parse()
+        .map_err(|_| "HEALTHSYNC_KEY_NODES_THROUGH_SERVER takes true or false".into())
 }
 
 fn api_key(text: &str) -> Result<ApiKey, String> {
@@ -688,7 +740,7 @@ mod tests {
         assert_eq!(settings.addr.to_string(), "127.0.0.1:3000");
         assert_eq!(
             (settings.chain_id, settings.key_nodes),
-            (LOCAL_CHAIN, KeyNodes(Box::default()))
+            (LOCAL_CHAIN, KeyNodes::default())
         );
         assert_eq!(settings.storage_url, Storage::Embedded);
     }
@@ -733,7 +785,12 @@ mod tests {
 
     #[test]
     fn key_nodes_may_be_here_and_elsewhere() {
-        let places = |text: &str| key_nodes(text).map(|nodes| nodes.0.map(|url| url.is_some()));
+        let places = |text: &str| {
+            key_nodes(text).map(|nodes| match nodes {
+                KeyNodes::Ours(places) => places.map(|url| url.is_some()),
+                KeyNodes::Lighthouse(url) => panic!("{url}"),
+            })
+        };
         assert_eq!(places(""), Ok([false; 5]));
         assert_eq!(places("https://a.example"), Ok([true; 5]));
         assert_eq!(
@@ -744,6 +801,38 @@ mod tests {
         let chain = condition_chain("Base=8453@https://rpc.example/v1?key=secret").expect("reads");
         assert_eq!((chain.name.as_str(), chain.id), ("Base", 8453));
         assert!(!format!("{chain:?}").contains("secret"));
+    }
+
+    #[test]
+    fn key_nodes_of_lighthouses_kind_are_one_host_and_no_mixture() {
+        let url = |text: &str| match key_nodes(text) {
+            Ok(KeyNodes::Lighthouse(url)) => Ok(url.to_string()),
+            Ok(KeyNodes::Ours(_)) => Err("ours".to_owned()),
+            Err(why) => Err(why),
+        };
+        assert_eq!(
+            url("lighthouse"),
+            Ok("https://encryption.lighthouse.storage/".into())
+        );
+        assert_eq!(
+            url("lighthouse+https://keys.example/x"),
+            Ok("https://keys.example/x".into())
+        );
+        for wrong in [
+            "lighthouse,here,here,here,here",
+            "https://a.example,lighthouse+https://b.example",
+            "lighthouse+https://a.example,lighthouse+https://b.example",
+        ] {
+            let why = url(wrong).expect_err(wrong);
+            assert!(why.contains("beside others"), "{why}");
+        }
+        assert!(url("lighthouse+ftp://keys.example").is_err());
+        assert!(url("lighthouse+").is_err());
+        let origins = |more: &[&str]| parse(more).expect("parses").page_origins();
+        let there = ["--key-nodes", "lighthouse+https://keys.example/x"];
+        assert_eq!(origins(&there), ["https://keys.example"]);
+        let through = [&there[..], &["--key-nodes-through-server", "true"]].concat();
+        assert!(origins(&through).is_empty());
     }
 
     #[test]

@@ -49,6 +49,12 @@ pub struct Bootstrap {
     pub chain: ChainInfo,
     pub contracts: Contracts,
     pub key_nodes: Vec<KeyNodeInfo>,
+    /// What goes before the path of the page's own calls to key nodes of Lighthouse's kind; `None`: they are ours.
+    #[serde(default)]
+    pub hosted: Option<String>,
+    /// Said where one operator has enough key nodes to put a key together; else empty.
+    #[serde(default)]
+    pub key_warning: String,
     pub storage: StorageInfo,
     /// URLs of STUN servers for links between browsers; none means that only browsers that see each other directly
     /// find one.

@@ -3,7 +3,7 @@
 use leptos::prelude::*;
 
 use super::icon::Icon;
-use crate::client::model::{KeyNodeInfo, Trouble};
+use crate::client::model::Trouble;
 
 /// Kept and next as one line of text, if there is any.
 pub(crate) fn rest_of(trouble: &Trouble) -> Option<String> {
@@ -53,83 +53,12 @@ pub(crate) fn WarnNotice(
 pub(crate) fn EmbeddedNodesLine() -> impl IntoView {
     let bootstrap = crate::client::use_client().bootstrap;
     let warning = Memo::new(move |_| {
-        bootstrap.with(|facts| match facts {
-            None => one_operator(ALL, true, ""),
-            Some(facts) => warning(&facts.key_nodes),
-        })
+        let said = bootstrap.with(|facts| facts.as_ref().map(|facts| facts.key_warning.clone()));
+        said.unwrap_or_default()
     });
     view! {
         <p class="hint" hidden=move || warning.with(String::is_empty)>
             {move || warning.get()}
         </p>
-    }
-}
-
-const ALL: usize = 5;
-/// Shares that give a key.
-const ENOUGH: usize = 3;
-
-/// The sentence about an operator with enough nodes; empty when there is none.
-fn warning(nodes: &[KeyNodeInfo]) -> String {
-    let place = |node: &KeyNodeInfo| {
-        let host = node.url.split_once("://").map_or("", |(_, rest)| rest);
-        host.split('/').next().unwrap_or_default().to_owned()
-    };
-    let count = |of: &KeyNodeInfo| {
-        nodes
-            .iter()
-            .filter(|node| node.embedded == of.embedded && place(node) == place(of))
-            .count()
-    };
-    nodes
-        .iter()
-        .find(|node| count(node) >= ENOUGH)
-        .map(|node| one_operator(count(node), node.embedded, &place(node)))
-        .unwrap_or_default()
-}
-
-fn one_operator(count: usize, here: bool, host: &str) -> String {
-    let which = if count == ALL {
-        "All"
-    } else {
-        "Three or more of the"
-    };
-    let who = if here { "this server" } else { host };
-    format!(
-        "{which} five key nodes are run by {who}. That is fine for trying out, and no protection from whoever runs it."
-    )
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn node(id: u8, url: &str) -> KeyNodeInfo {
-        KeyNodeInfo {
-            id,
-            name: String::new(),
-            url: url.into(),
-            embedded: url.is_empty(),
-        }
-    }
-
-    #[test]
-    fn an_operator_with_three_nodes_is_named() {
-        let nodes = |urls: [&str; 5]| -> Vec<KeyNodeInfo> {
-            (1..).zip(urls).map(|(id, url)| node(id, url)).collect()
-        };
-        let apart = [
-            "",
-            "",
-            "https://a.example",
-            "https://b.example",
-            "https://c.example",
-        ];
-        assert_eq!(warning(&nodes(apart)), "");
-        assert!(warning(&nodes([""; 5])).starts_with("All five key nodes are run by this server."));
-        let most = ["", "", "", "https://b.example", "https://c.example"];
-        assert!(warning(&nodes(most)).starts_with("Three or more of the five"));
-        let elsewhere = warning(&nodes(["https://keys.example/x"; 5]));
-        assert!(elsewhere.contains("run by keys.example."), "{elsewhere}");
     }
 }

@@ -48,9 +48,9 @@ pub(crate) fn KeyReaders(case: EventId) -> impl IntoView {
                     }
                         .into_any()
                 }
-                Some(Readers::Known { rows, before, silent, keeps }) => {
+                Some(Readers::Known { rows, before, hint, keeps }) => {
                     view! {
-                        <Known rows before silent />
+                        <Known rows before hint />
                         {match keeps {
                             Some(why) => view! { <p class="hint">{why}</p> }.into_any(),
                             None => view! { <NewKey case /> }.into_any(),
@@ -72,20 +72,12 @@ pub(crate) fn KeyReaders(case: EventId) -> impl IntoView {
 }
 
 #[component]
-fn Known(rows: Vec<ReaderRow>, before: Vec<ReaderRow>, silent: Vec<String>) -> impl IntoView {
-    let hint = if rows.is_empty() && !before.is_empty() {
-        "Nobody yet has the key that it has now."
-    } else if rows.is_empty() {
-        "Nobody yet. Whoever shares a case sees it without the key nodes."
-    } else {
-        "Who has had the key may have kept it, and the image with it."
-    };
-    let silent = (!silent.is_empty()).then(|| format!(" {} did not answer.", silent.join(", ")));
+fn Known(rows: Vec<ReaderRow>, before: Vec<ReaderRow>, hint: String) -> impl IntoView {
     view! {
         <ul class="devices">
             {rows.into_iter().map(|row| view! { <Reader row /> }).collect_view()}
         </ul>
-        <p class="hint">{hint} {silent}</p>
+        <p class="hint">{hint}</p>
         {(!before.is_empty())
             .then(|| {
                 view! {

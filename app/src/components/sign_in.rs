@@ -29,7 +29,10 @@ pub(crate) fn use_sign_in() -> SignInOpen {
 fn is_waiting(session: &Session) -> bool {
     matches!(
         session,
-        Session::Connecting { .. } | Session::Switching { .. } | Session::Signing { .. }
+        Session::Connecting { .. }
+            | Session::Switching { .. }
+            | Session::Signing { .. }
+            | Session::Ready { keys: Some(_), .. }
     )
 }
 
@@ -48,10 +51,10 @@ pub(crate) fn SignInDialog() -> impl IntoView {
     // The session leads: it opens the dialog when a wallet is asked from elsewhere, and closes it when all is signed.
     Effect::new(move |_| {
         client.session.with(|session| {
-            if session.is_ready() {
-                open.set(false);
-            } else if is_waiting(session) {
+            if is_waiting(session) {
                 open.set(true);
+            } else if session.is_ready() {
+                open.set(false);
             }
         });
     });
@@ -133,31 +136,52 @@ fn SignInSteps(open: RwSignal<bool>) -> impl IntoView {
         }
         .into_any(),
         Session::ReadOnly { why, .. } => view! {
-            <DialogHead title="Use this browser" close />
-            <div class="dialog__body">
+            <Choose title="Use this browser" no="Only read" close>
                 <TroubleNotice trouble=why />
                 <p class="hint">
                     "You can read your rooms. What you write is kept in this browser until it may sign."
                 </p>
-            </div>
-            <div class="dialog__foot">
-                <button class="btn" type="button" on:click=close>
-                    "Only read"
-                </button>
-                <button
-                    class="btn btn--main"
-                    type="button"
-                    on:click=move |_| client.send(Intent::SignAgain)
-                >
-                    "Sign in the wallet"
-                </button>
-            </div>
+            </Choose>
+        }
+        .into_any(),
+        Session::Ready { keys: Some(what), .. } => view! {
+            <Choose title="Sign in at the key nodes" no="Not now" close>
+                <p class="small">{what}</p>
+            </Choose>
         }
         .into_any(),
         Session::Restoring | Session::SignedOut | Session::Ready { .. } => {
             view! { <Choice close /> }.into_any()
         }
     }
+    }
+}
+
+/// Before the wallet opens: what for.
+#[component]
+fn Choose(
+    title: &'static str,
+    no: &'static str,
+    close: impl Fn(leptos::ev::MouseEvent) + Copy + 'static,
+    children: Children,
+) -> impl IntoView {
+    let client = use_client();
+    view! {
+        <DialogHead title close />
+        <div class="dialog__body">{children()}</div>
+        <div class="dialog__foot">
+            <button class="btn" type="button" on:click=close>
+                {no}
+            </button>
+            <button
+                class="btn btn--main"
+                type="button"
+                data-testid="sign-again"
+                on:click=move |_| client.send(Intent::SignAgain)
+            >
+                "Sign in the wallet"
+            </button>
+        </div>
     }
 }
 

@@ -5,6 +5,7 @@
 //! - [`cid`]: content ids as Kubo computes them;
 //! - [`seal`]: a share encrypted to one browser, so that whoever carries it cannot read it;
 //! - [`conditions`]: who may have a key, in Lighthouse's condition language;
+//! - [`kavach`] and [`visit`]: what a client says to nodes that know nothing of ours, and its sign-in there;
 //! - `node` (feature `node`): what a key node answers, as a function of the call, the store, the chain, the time
 //!   and random bytes that are passed in.
 //!
@@ -13,12 +14,14 @@
 pub mod cid;
 pub mod cipher;
 pub mod conditions;
+pub mod kavach;
 #[cfg(feature = "node")]
 pub mod node;
 mod platform;
 mod rotate;
 pub mod seal;
 pub mod shares;
+pub mod visit;
 
 pub use cid::{
     CHUNK, Cid, CidBuilder, CidError, cid_and_leaves, cid_of, cid_of_leaves, cid_v1, parse_cid,
@@ -29,3 +32,4 @@ pub use conditions::room_member_condition;
 pub use rotate::{RotateError, Rotated, rotate};
 pub use seal::{SealError, SealKeyPair, key_digest};
 pub use shares::{MasterKey, Recovered, Share, ShareError, generate, recover, recover_consistent};
+pub use visit::{SignInError, Tokens, Visit, Way};

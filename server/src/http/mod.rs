@@ -33,6 +33,7 @@ pub fn router(services: Shared) -> Router {
         .route("/api/rpc", post(rpc::rpc))
         .route("/api/demo/fund", post(rpc::fund))
         .with_state(services.clone())
+        .merge(services.key_nodes.passing_routes())
         .merge(pages::pages(&services))
         .layer(from_fn_with_state(guard.clone(), security::same_origin));
     let plain = Router::new()

@@ -7,6 +7,7 @@ use futures::StreamExt;
 use futures::stream::FuturesUnordered;
 use healthsync_app::api::{ApiError, KeyShareRequest, NodeAnswer, NodeResult};
 use healthsync_core::{DeviceToken, Scope};
+use healthsync_lighthouse::kavach::Refusal;
 use healthsync_lighthouse::node::{KeyCall, Request};
 use serde_json::{Value, json};
 
@@ -33,6 +34,12 @@ impl KeyNodes {
     /// # Errors
     /// When the request is not one that a node could answer.
     pub async fn ask(&self, request: &KeyShareRequest) -> Result<Vec<NodeAnswer>, ApiError> {
+        if self.hosted().is_some() {
+            // They would answer with bare shares, which are nothing for this server.
+            return Err(ApiError::BadRequest(
+                "The page asks these key nodes itself.".into(),
+            ));
+        }
         let body = body(request)?;
         let authorization = format!("Bearer {}", request.bearer);
         let started = Instant::now();
@@ -190,16 +197,11 @@ fn read(status: u16, body: &Value) -> NodeResult {
     if body.get("reason").and_then(Value::as_str) == Some("undecided") {
         return failed("it could not ask the chain");
     }
-    if status == 406 || text.contains("Denied") {
-        return NodeResult::Denied {
-            reason: "not on the list".into(),
-        };
-    }
-    match status {
-        401 => failed("it did not accept this device's signature"),
-        429 => failed("it is busy"),
-        400 if text.contains("null") => failed("it has no share of this key"),
-        _ => failed("it refused the request"),
+    match Refusal::read(status, text) {
+        Refusal::Denied => NodeResult::Denied {
+            reason: Refusal::Denied.words().into(),
+        },
+        other => failed(other.words()),
     }
 }
 

@@ -3,10 +3,13 @@
 
 mod alone;
 mod ask;
+pub(crate) mod lighthouse;
+mod passing;
 mod routes;
 mod store;
 #[cfg(test)]
 pub(crate) mod tests;
+mod warning;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -21,18 +24,21 @@ use healthsync_lighthouse::node::rest::RestKey;
 use healthsync_lighthouse::node::{Authority, AuthorityConfig, KeyNode};
 use reqwest::Url;
 
-use crate::settings;
+use crate::settings::{self, Settings};
 use crate::storage::KeyHolders;
 use store::SqliteShares;
 
 pub(crate) use alone::share_key;
 pub use alone::{LoneNode, StartError};
+pub use lighthouse::Unsuitable;
 pub use store::OpenError;
 
 /// All five nodes, wherever they are.
 #[derive(Clone, Debug)]
 pub struct KeyNodes {
     places: Vec<Place>,
+    /// What the page's calls to nodes of Lighthouse's kind begin with.
+    hosted: Option<String>,
     authority: Arc<Authority>,
     client: reqwest::Client,
 }
@@ -67,14 +73,25 @@ impl KeyNodes {
     /// When a node's file cannot be opened; its number comes with the error.
     pub async fn open(
         folder: &Path,
-        places: &settings::KeyNodes,
+        settings: &Settings,
         embedded: Embedded,
         client: reqwest::Client,
     ) -> Result<Self, (u8, OpenError)> {
         let authority = Arc::new(Authority::new(embedded.authority));
         let key = Arc::new(embedded.key);
-        let mut opened = Vec::with_capacity(places.0.len());
-        for (number, place) in (1_u8..).zip(places.0.iter()) {
+        let (places, hosted) = match &settings.key_nodes {
+            settings::KeyNodes::Ours(places) => (places.to_vec(), None),
+            settings::KeyNodes::Lighthouse(url) => {
+                let base = if settings.key_nodes_through_server {
+                    passing::AT
+                } else {
+                    url.as_str().trim_end_matches('/')
+                };
+                (vec![Some(url.clone()); 5], Some(base.to_owned()))
+            }
+        };
+        let mut opened = Vec::with_capacity(places.len());
+        for (number, place) in (1_u8..).zip(&places) {
             opened.push(match place {
                 Some(url) => Place::Elsewhere(url.clone()),
                 None => {
@@ -88,6 +105,7 @@ impl KeyNodes {
         }
         Ok(Self {
             places: opened,
+            hosted,
             authority,
             client,
         })
@@ -105,6 +123,16 @@ impl KeyNodes {
             embedded: matches!(place, Place::Here { .. }),
         });
         infos.collect()
+    }
+
+    /// What the page's calls to nodes of Lighthouse's kind begin with; `None`: they are ours.
+    pub fn hosted(&self) -> Option<&str> {
+        self.hosted.as_deref()
+    }
+
+    /// What the page says where one operator has enough nodes; else empty.
+    pub fn warning(&self) -> String {
+        warning::warning(&self.infos(), self.hosted())
     }
 
     /// How people call a node: by its host, where it has one of its own.
@@ -162,6 +190,16 @@ impl KeyNodes {
             Place::Elsewhere(_) => None,
         });
         routes::routes(here.collect(), self.authority.clone())
+    }
+
+    /// The page's calls that are passed on to nodes of Lighthouse's kind, if the operator wants that.
+    pub fn passing_routes(&self) -> Router {
+        match self.places.first() {
+            Some(Place::Elsewhere(url)) if self.hosted() == Some(passing::AT) => {
+                passing::routes(url.clone(), self.client.clone())
+            }
+            _ => Router::new(),
+        }
     }
 
     /// Closes the nodes' files.

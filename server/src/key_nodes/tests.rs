@@ -8,6 +8,7 @@ use healthsync_core::Scope;
 use healthsync_lighthouse::{SealKeyPair, cid_v1, recover};
 use http::{Request, StatusCode, header};
 use serde_json::{Value, json as value};
+use tower::ServiceExt;
 
 use crate::test_support::{Someone, TestServer, json};
 
@@ -229,5 +230,38 @@ async fn nodes_that_are_down_are_named_and_do_not_hold_up_the_rest() {
     assert!(
         answers.iter().all(|answer| answer.result == down),
         "{answers:?}"
+    );
+}
+
+#[tokio::test]
+async fn nodes_of_lighthouses_kind_are_asked_by_the_page_alone() {
+    let theirs = ["--key-nodes", "lighthouse+http://127.0.0.1:9"];
+    let server = TestServer::start(&theirs).await;
+    let told = &server.services.bootstrap;
+    assert_eq!(told.hosted.as_deref(), Some("http://127.0.0.1:9"));
+    assert!(told.key_nodes.iter().all(|node| !node.embedded));
+    let folder = server.folder.path().join("data");
+    assert!(!folder.join("key-node-1.db").exists());
+    let pair = SealKeyPair::from_seed([9; 32]);
+    let asked = request(&Someone::new(1), &cid_v1(b"a file"), &pair);
+    assert!(server.services.key_nodes.ask(&asked).await.is_err());
+
+    let call = |server: &TestServer| {
+        let path = "/lighthouse/api/retrieveSharedKey/1";
+        let mut request = call("POST", path, "jwt:x", &value!({}));
+        let own = "http://127.0.0.1:3000".parse().expect("a header");
+        request.headers_mut().insert(header::ORIGIN, own);
+        let host = "127.0.0.1:3000".parse().expect("a header");
+        request.headers_mut().insert(header::HOST, host);
+        server.router().oneshot(request)
+    };
+    let said = json(call(&server).await.expect("infallible")).await;
+    assert_ne!(said.1["code"], "key_nodes", "nothing is passed on unasked");
+    let through = [&theirs[..], &["--key-nodes-through-server", "true"]].concat();
+    let server = TestServer::start(&through).await;
+    let said = json(call(&server).await.expect("infallible")).await;
+    assert_eq!(
+        (said.0, said.1["code"].as_str()),
+        (StatusCode::SERVICE_UNAVAILABLE, Some("key_nodes"))
     );
 }

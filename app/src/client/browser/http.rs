@@ -22,6 +22,9 @@ pub(crate) enum HttpError {
     Status { status: u16, text: String },
     #[error("stopped")]
     Cancelled,
+    /// The wallet's signature that the other end asks for did not come about.
+    #[error("{0}")]
+    NotSigned(String),
     #[error("an answer that cannot be read: {0}")]
     Unreadable(String),
 }
@@ -32,13 +35,13 @@ impl HttpError {
         match self {
             HttpError::Unreachable(_) | HttpError::Timeout(_) => true,
             HttpError::Status { status, .. } => *status >= 500 || *status == 429 || *status == 408,
-            HttpError::Cancelled | HttpError::Unreadable(_) => false,
+            HttpError::Cancelled | HttpError::NotSigned(_) | HttpError::Unreadable(_) => false,
         }
     }
 }
 
 /// How a person calls the other end of a URL: its host, or "the server" for the page's own.
-fn place(url: &str) -> String {
+pub(crate) fn place(url: &str) -> String {
     match url.split_once("://") {
         Some((_, rest)) => rest.split('/').next().unwrap_or(rest).to_owned(),
         None => "the server".to_owned(),
@@ -54,7 +57,7 @@ pub(crate) async fn post_json(
     send_json("POST", url, body, bearer, timeout_ms).await
 }
 
-/// Sends JSON, waits at most `timeout_ms`, and returns the answer's JSON. A status that is not 2xx is an error
+/// Sends JSON (nothing for null), waits at most `timeout_ms`, and returns the answer's JSON. A status that is not 2xx is an error
 /// whose text is looked for in the usual places of the body.
 pub(crate) async fn send_json(
     method: &str,
@@ -76,7 +79,9 @@ pub(crate) async fn send_json(
     let init = web_sys::RequestInit::new();
     init.set_method(method);
     init.set_headers(&headers);
-    init.set_body(&JsValue::from_str(&body.to_string()));
+    if !body.is_null() {
+        init.set_body(&JsValue::from_str(&body.to_string()));
+    }
     let (status, text) = fetch_text(url, &init, timeout_ms).await?;
     if (200..300).contains(&status) {
         serde_json::from_str(&text).map_err(|e| HttpError::Unreadable(e.to_string()))

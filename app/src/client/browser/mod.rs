@@ -5,6 +5,7 @@
 
 mod chain;
 mod files;
+mod hosted;
 mod http;
 mod looking;
 mod network;
@@ -29,7 +30,7 @@ use wasm_bindgen_futures::{JsFuture, spawn_local};
 
 use crate::{Go, components::platform::mark_live};
 
-use super::model::{Bootstrap, Client, Intent, Network, RoomList, Session, ToastKind};
+use super::model::{Bootstrap, Client, Intent, Network, RoomList, Session, ToastKind, TokenIntent};
 use files::attach::Attached;
 use platform::{document, sleep, window};
 use runtime::{Parts, Runtime, trouble};
@@ -146,10 +147,58 @@ impl Desk {
 }
 
 impl Runtime {
+    /// What changes a room waits until the room is open: somebody has pressed a button, and would wait in vain.
     fn handle(self: &Rc<Self>, intent: Intent) {
+        let in_room = matches!(
+            intent,
+            Intent::AddMembers(_)
+                | Intent::RemoveMember(_)
+                | Intent::Registry(_)
+                | Intent::NewKey { .. }
+                | Intent::Token(
+                    TokenIntent::Preview { .. }
+                        | TokenIntent::Propose(_)
+                        | TokenIntent::Answer { .. }
+                        | TokenIntent::Mint { .. }
+                )
+        );
+        match self.open_room().filter(|room| in_room && !room.is_open()) {
+            None => self.carry_out(intent),
+            Some(room) => {
+                let runtime = self.clone();
+                spawn_local(async move {
+                    if room.ready().await && room.is_open() {
+                        runtime.carry_out(intent);
+                    } else if !room.closed.get() {
+                        let why =
+                            "The room is not open yet, so nothing was done. Try again in a moment.";
+                        runtime.toast(ToastKind::Bad, why);
+                    }
+                });
+            }
+        }
+    }
+
+    fn carry_out(self: &Rc<Self>, intent: Intent) {
+        let wants_keys = matches!(
+            intent,
+            Intent::OpenRoom(_)
+                | Intent::CreateRoom { .. }
+                | Intent::RemoveMember(_)
+                | Intent::Copy(_)
+                | Intent::Send { .. }
+                | Intent::Unlock { .. }
+                | Intent::NewKey { .. }
+                | Intent::Token(_)
+        );
+        if wants_keys {
+            self.hosted.forgive();
+        }
         match intent {
             Intent::FindWallets => self.wallets.look(),
             Intent::Connect { wallet } => self.connect(wallet),
+            // Said yes to the sign-in at the key nodes, if that is what the dialog asks.
+            Intent::SignAgain if self.hosted.agree() => {}
             Intent::SignAgain => self.sign_again(),
             Intent::CancelWallet => self.cancel_wallet(),
             Intent::Disconnect => self.disconnect(),
@@ -252,6 +301,7 @@ impl Runtime {
 
     /// Somebody else uses this browser now, or nobody, or the same person with other rights.
     pub(crate) fn person_changed(self: &Rc<Self>) {
+        self.hosted.cancel();
         if let Some(room) = self.open_room() {
             self.load_room(&room);
         }

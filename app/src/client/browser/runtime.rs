@@ -64,6 +64,8 @@ pub(crate) struct Runtime {
     pub opening_token: Task,
     /// Revoked devices that the relay has been told of.
     pub told_revoked: Rc<RefCell<BTreeSet<DeviceKey>>>,
+    /// The sign-in at key nodes of Lighthouse's kind.
+    pub hosted: super::hosted::Hosted,
     /// Pages of other tabs that have written to the same database.
     pub tabs: super::tabs::Tabs,
     go: Box<dyn Fn(&str)>,
@@ -145,6 +147,7 @@ impl Runtime {
             watching_token: Task::default(),
             opening_token: Task::default(),
             told_revoked: Rc::default(),
+            hosted: Default::default(),
             tabs: super::tabs::Tabs::open(),
             next_id: Cell::new(1),
         })

@@ -247,6 +247,7 @@ impl Runtime {
             device: device.public(),
             expires_at: Millis::from_seconds(delegation.delegation.expires_at),
             demo: wallet.is_demo(),
+            keys: None,
         };
         self.me.replace(Some(Rc::new(Me {
             person,
@@ -298,6 +299,10 @@ impl Runtime {
     }
 
     pub(crate) fn cancel_wallet(self: &Rc<Self>) {
+        // Whoever asked for a key says what is missing.
+        if self.hosted.cancel() {
+            return;
+        }
         self.signing_in.stop();
         self.cancel_create();
         match self.client.session.get_untracked() {
@@ -325,6 +330,7 @@ impl Runtime {
     pub(crate) fn disconnect(self: &Rc<Self>) {
         self.signing_in.stop();
         self.cancel_create();
+        self.end_visit();
         self.forget_me();
         let runtime = self.clone();
         wasm_bindgen_futures::spawn_local(async move {

@@ -12,8 +12,8 @@ pub enum Readers {
         rows: Vec<ReaderRow>,
         /// Who was given a key that the images had before.
         before: Vec<ReaderRow>,
-        /// Key nodes that did not say.
-        silent: Vec<String>,
+        /// What has to be known beside them.
+        hint: String,
         /// Why the images cannot get new keys, if so.
         keeps: Option<&'static str>,
     },

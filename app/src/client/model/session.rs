@@ -72,6 +72,8 @@ pub enum Session {
         device: DeviceKey,
         expires_at: Millis,
         demo: bool,
+        /// What the wallet shall be asked for next, when that is the sign-in at key nodes of Lighthouse's kind.
+        keys: Option<String>,
     },
 }
 

@@ -24,6 +24,8 @@ use crate::client::{
 };
 
 const ANSWER_MS: u32 = 15_000;
+/// Nodes of Lighthouse's kind.
+const UNLOGGED: &str = "These key nodes keep no record of whom they gave a key, so nobody can say. Whoever was in the room while it was shared may have it, and the image with it.";
 
 /// A line of a node's log, as far as it is needed here.
 #[derive(Deserialize)]
@@ -41,9 +43,7 @@ struct Answer {
 
 impl Runtime {
     pub(crate) fn find_readers(self: &Rc<Self>, case: EventId) {
-        let Some(room) = self.open_room().filter(|room| room.is_open()) else {
-            return;
-        };
+        let Some(room) = self.open_room() else { return };
         let renewing = self.client.readers.with_untracked(|all| {
             matches!(all, Some((of, Readers::Renewing { done, of: all })) if *of == case && done < all)
         });
@@ -87,15 +87,35 @@ impl Runtime {
         cids: Vec<String>,
         given_up: Vec<String>,
     ) -> Result<Readers, Trouble> {
+        if self.bootstrap.hosted.is_some() {
+            return Ok(Readers::Known {
+                rows: Vec::new(),
+                before: Vec::new(),
+                hint: UNLOGGED.to_owned(),
+                keeps: room.keeps_keys(case),
+            });
+        }
         let (now, before) = join(self.readers_of(&cids), self.readers_of(&given_up)).await;
         let ((rows, silent), (mut before, silent_then)) = (now?, before?);
         // Whoever gives an image a new key opens it with the old one.
         before.retain(|row| Some(row.person) != room.person.get());
         let silent = BTreeSet::from_iter(silent.into_iter().chain(silent_then));
+        let mut hint = if !rows.is_empty() {
+            "Who has had the key may have kept it, and the image with it."
+        } else if before.is_empty() {
+            "Nobody yet. Whoever shares a case sees it without the key nodes."
+        } else {
+            "Nobody yet has the key that it has now."
+        }
+        .to_owned();
+        if !silent.is_empty() {
+            let silent: Vec<String> = silent.into_iter().collect();
+            hint = format!("{hint} {} did not answer.", silent.join(", "));
+        }
         Ok(Readers::Known {
             rows,
             before,
-            silent: silent.into_iter().collect(),
+            hint,
             keeps: room.keeps_keys(case),
         })
     }

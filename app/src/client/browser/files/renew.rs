@@ -5,18 +5,15 @@
 use std::rc::Rc;
 
 use futures::future::join_all;
-use healthsync_core::{
-    DeviceToken, EventId, ImageRef, Kind, Renewed, Scope, limits, series::SeriesList,
-};
-use healthsync_lighthouse::MasterKey;
+use healthsync_core::{EventId, ImageRef, Kind, Renewed, RoomId, limits, series::SeriesList};
+use healthsync_lighthouse::{MasterKey, kavach::rules};
 use serde_json::json;
 use wasm_bindgen_futures::spawn_local;
 
 use super::{open_series, upload::fresh_key};
 use crate::client::{
     browser::{
-        http::{HttpError, post_json},
-        platform::{now, random, sleep},
+        http::HttpError,
         rooms::{
             OpenRoom,
             key::{NEEDED, list_names},
@@ -27,7 +24,6 @@ use crate::client::{
     model::{KeyNodeInfo, Readers, ToastKind, Trouble},
 };
 
-const ANSWER_MS: u32 = 15_000;
 /// Times a node is told that a key is for its owner alone.
 const TRIES: u32 = 3;
 
@@ -172,8 +168,10 @@ impl Runtime {
     }
 
     /// Whether all nodes have confirmed, now or earlier.
-    async fn retire(&self, cid: &str) -> bool {
-        let Some(me) = self.me() else { return false };
+    async fn retire(self: &Rc<Self>, cid: &str) -> bool {
+        let Some(me) = self.me().filter(|_| !self.would_ask()) else {
+            return false;
+        };
         let entry = format!("retired/{}/{cid}", me.person);
         // Unreadable means that the nodes are told once more.
         if let Ok(Some(true)) = self.db.get_json(SHARES, &entry).await {
@@ -207,28 +205,22 @@ impl Runtime {
         false
     }
 
-    async fn retire_at(&self, node: &KeyNodeInfo, cid: &str) -> Result<(), HttpError> {
-        let url = format!("{}/api/retireSharedKey/{}", node.url, node.id);
-        for attempt in 1.. {
-            let Some((me, delegation)) = self.signer() else {
-                break;
-            };
-            // Each node takes a token once, so each try has its own.
-            let scope = Scope::SaveKey {
-                cid: cid.to_owned(),
-                node: node.id,
-            };
-            let token = DeviceToken::sign(delegation, scope, now(), random::<16>(), &me.device);
-            let body = json!({ "address": me.person.to_string(), "cid": cid });
-            match post_json(&url, &body, Some(&token.to_bearer()), ANSWER_MS).await {
-                // It has never had a share of it, so it has none to give.
-                Ok(_) | Err(HttpError::Status { status: 400, .. }) => return Ok(()),
-                Err(error) if attempt < TRIES && error.is_temporary() => {
-                    sleep(400 * attempt).await;
-                }
-                Err(error) => return Err(error),
-            }
+    async fn retire_at(self: &Rc<Self>, node: &KeyNodeInfo, cid: &str) -> Result<(), HttpError> {
+        let Some(me) = self.me() else {
+            return Err(HttpError::Cancelled);
+        };
+        let hosted = self.bootstrap.hosted.is_some();
+        let body = if hosted {
+            // They know no such call: a room that cannot be leaves the key to its owner as well.
+            rules(me.person, cid, &self.members_of(&RoomId([0; 32])), "([1])")
+        } else {
+            json!({ "address": me.person.to_string(), "cid": cid })
+        };
+        let call = "retireSharedKey";
+        match self.tell_node(node, call, cid, &body, TRIES).await {
+            // It has never had a share of it, so it has none to give.
+            Err(HttpError::Status { status: 400, .. }) if !hosted => Ok(()),
+            told => told.map(|_| ()),
         }
-        Err(HttpError::Cancelled)
     }
 }

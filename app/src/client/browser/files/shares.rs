@@ -8,9 +8,13 @@ use std::{cell::Cell, rc::Rc};
 use alloy_primitives::Address;
 use futures::{StreamExt, stream::FuturesUnordered};
 use healthsync_core::{DeviceToken, RoomId, Scope};
-use healthsync_lighthouse::{Share, room_member_condition};
+use healthsync_lighthouse::{
+    Share,
+    kavach::{is_done, rules, with_share},
+    room_member_condition,
+};
 use serde::{Deserialize, Serialize};
-use serde_json::json;
+use serde_json::Value;
 
 use crate::client::{
     browser::{
@@ -153,45 +157,69 @@ impl Runtime {
     }
 
     async fn save_one(
-        &self,
+        self: &Rc<Self>,
         node: &KeyNodeInfo,
         room: RoomId,
         cid: &str,
         share: &Share,
         tries: u32,
     ) -> Result<(), HttpError> {
-        let registry = self
-            .bootstrap
-            .contracts
-            .registry
-            .map(Address::from)
-            .unwrap_or_default();
-        let url = format!("{}/api/fileAccessConditions/{}", node.url, node.id);
+        let Some(me) = self.me() else {
+            return Err(HttpError::Cancelled);
+        };
+        let body = with_share(
+            rules(me.person, cid, &self.members_of(&room), "([1])"),
+            share,
+        );
+        let call = "fileAccessConditions";
+        let answer = self.tell_node(node, call, cid, &body, tries).await?;
+        if is_done(&answer) {
+            Ok(())
+        } else {
+            Err(HttpError::Unreadable("no confirmation".into()))
+        }
+    }
+
+    /// Who may have a key: the members of this room.
+    pub(crate) fn members_of(&self, room: &RoomId) -> Value {
+        let registry = self.bootstrap.contracts.registry.map(Address::from);
+        room_member_condition(
+            &self.bootstrap.chain.name,
+            registry.unwrap_or_default(),
+            room,
+        )
+    }
+
+    /// Sends a call about the key under `cid` to a node. One of Lighthouse's kind is told these rules and no call by name.
+    pub(super) async fn tell_node(
+        self: &Rc<Self>,
+        node: &KeyNodeInfo,
+        call: &str,
+        cid: &str,
+        body: &Value,
+        tries: u32,
+    ) -> Result<Value, HttpError> {
+        let url = format!("{}/api/{call}/{}", node.url, node.id);
         for attempt in 1.. {
             let Some((me, delegation)) = self.signer() else {
-                return Err(HttpError::Cancelled);
+                break;
             };
-            // Each node takes a token once, so each try has its own.
-            let scope = Scope::SaveKey {
-                cid: cid.to_owned(),
-                node: node.id,
+            let answer = match self.at_host() {
+                Some(host) => host.save(node.id, body).await,
+                None => {
+                    // Each node takes a token once, so each try has its own.
+                    let scope = Scope::SaveKey {
+                        cid: cid.to_owned(),
+                        node: node.id,
+                    };
+                    let token =
+                        DeviceToken::sign(delegation, scope, now(), random::<16>(), &me.device);
+                    post_json(&url, body, Some(&token.to_bearer()), ANSWER_MS).await
+                }
             };
-            let token = DeviceToken::sign(delegation, scope, now(), random::<16>(), &me.device);
-            let body = json!({
-                "address": me.person.to_string(),
-                "cid": cid,
-                "conditions": room_member_condition(&self.bootstrap.chain.name, registry, &room),
-                "aggregator": "([1])",
-                "chainType": "evm",
-                "decryptionType": "ADDRESS",
-                "payload": share,
-            });
-            let answer = post_json(&url, &body, Some(&token.to_bearer()), ANSWER_MS).await;
             match answer {
-                Ok(answer) if answer["message"] == "success" => return Ok(()),
-                Ok(_) => return Err(HttpError::Unreadable("no confirmation".into())),
                 Err(error) if attempt < tries && error.is_temporary() => sleep(400 * attempt).await,
-                Err(error) => return Err(error),
+                other => return other,
             }
         }
         Err(HttpError::Cancelled)
@@ -199,11 +227,14 @@ impl Runtime {
 
     /// Shares that were left over from an earlier save or visit.
     pub(crate) async fn save_leftover_shares(self: &Rc<Self>) {
-        let Some((me, _)) = self.signer() else { return };
+        let Some((me, _)) = self.signer().filter(|_| !self.would_ask()) else {
+            return;
+        };
         let prefix = format!("{}/", me.person);
         let Ok(entries) = self.db.range(SHARES, &prefix).await else {
             return;
         };
+        let hosted = self.bootstrap.hosted.is_some();
         for (key, value) in entries {
             let unconfirmed = value
                 .as_string()
@@ -218,9 +249,10 @@ impl Runtime {
                 .shares
                 .into_iter()
                 .filter(|(node, _)| {
+                    // What a refusal means is known of our own kind only.
                     failed
                         .iter()
-                        .any(|(failed, error)| failed == node && error.is_temporary())
+                        .any(|(failed, error)| failed == node && (hosted || error.is_temporary()))
                 })
                 .collect();
             // On an error it stays as it was, and is saved once more later.

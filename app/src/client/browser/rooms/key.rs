@@ -1,9 +1,10 @@
-//! Keys from the key nodes: one lookup at all five at once, shares sealed to this browser, any three good ones used.
+//! Keys from the key nodes: one lookup at all five at once, shares sealed to this browser (bare ones from nodes that know
+//! no other, see `hosted`), any three good ones used.
 
 use std::{cell::RefCell, collections::BTreeSet, rc::Rc};
 
 use base64::{Engine, prelude::BASE64_STANDARD};
-use healthsync_core::{DeviceToken, Scope};
+use healthsync_core::{DeviceToken, Scope, SignedDelegation};
 use healthsync_lighthouse::{SealKeyPair, Share};
 
 use crate::{
@@ -12,7 +13,7 @@ use crate::{
         browser::{
             http::within,
             platform::{now, random, sleep},
-            runtime::{Runtime, trouble},
+            runtime::{Me, Runtime, trouble},
         },
         model::{KeyNodeInfo, KeyProgress, NodeShare, ToastKind, Trouble},
     },
@@ -31,6 +32,15 @@ pub(crate) struct Shares {
     /// Node number and share, of the nodes that gave one.
     pub good: Vec<(usize, Share)>,
     pub progress: KeyProgress,
+}
+
+/// What one node said.
+#[derive(Debug)]
+pub(crate) struct Said {
+    pub node: u8,
+    pub name: String,
+    pub state: NodeShare,
+    pub share: Option<Share>,
 }
 
 /// Why there are not enough shares.
@@ -85,77 +95,33 @@ impl Runtime {
                 Some("Sign in the wallet, then try again."),
             )));
         };
-        let pair = SealKeyPair::from_seed(random::<32>());
-        let ask = || {
-            let scope = Scope::GetKey {
-                cid: cid.to_owned(),
-                seal_to: pair.digest(),
-            };
-            // Each node takes a token once, so each try has its own.
-            let token =
-                DeviceToken::sign(delegation.clone(), scope, now(), random::<16>(), &me.device);
-            let request = KeyShareRequest {
-                cid: cid.to_owned(),
-                bearer: token.to_bearer(),
-                seal_to: BASE64_STANDARD.encode(pair.public()),
-                all,
-            };
-            within(LOOKUP_MS, api::key_shares(request))
-        };
-        let mut tried = 1;
-        let answers = loop {
-            let answered = ask()
-                .await
-                .unwrap_or_else(|| Err(ApiError::Transport("it did not answer in time".into())));
-            match answered {
-                Err(ApiError::Transport(_)) if tried < TRIES => {
-                    sleep(PAUSE_MS * tried).await;
-                    tried += 1;
-                }
-                other => break other,
-            }
+        let answers = match self.at_host() {
+            Some(host) => host.ask(cid, all).await.map_err(|error| error.to_string()),
+            None => ask(&me, &delegation, cid, all).await,
         };
         let answers = answers.map_err(|error| {
             NoKey::Failed(trouble(
                 format!("The key nodes could not be asked: {error}."),
                 None,
-                Some("Try again when there is a connection."),
+                Some("Try again."),
             ))
         })?;
 
         let mut progress = self.asked();
         let mut good = Vec::new();
-        for answer in answers {
-            let share = match &answer.result {
-                NodeResult::Share { sealed } => {
-                    let opened = BASE64_STANDARD
-                        .decode(sealed)
-                        .ok()
-                        .and_then(|sealed| pair.open(&sealed, answer.node, cid).ok());
-                    match opened {
-                        Some(share) => {
-                            good.push((usize::from(answer.node), share));
-                            NodeShare::Good { ms: answer.ms }
-                        }
-                        None => NodeShare::Wrong,
-                    }
-                }
-                NodeResult::Denied { reason } => NodeShare::Denied {
-                    reason: reason.clone(),
-                },
-                NodeResult::Failed { reason } => NodeShare::Down {
-                    reason: reason.clone(),
-                },
-            };
+        for said in answers {
+            if let Some(share) = said.share {
+                good.push((usize::from(said.node), share));
+            }
             match progress
                 .nodes
                 .iter_mut()
-                .find(|(node, _)| node.id == answer.node)
+                .find(|(node, _)| node.id == said.node)
             {
-                Some((_, state)) => *state = share,
+                Some((_, state)) => *state = said.state,
                 None => progress
                     .nodes
-                    .push((unknown_node(answer.node, answer.name), share)),
+                    .push((unknown_node(said.node, said.name), said.state)),
             }
         }
         for (_, state) in &mut progress.nodes {
@@ -188,6 +154,69 @@ impl Runtime {
             }
         }
     }
+}
+
+/// Asks nodes of our kind, by way of the server.
+async fn ask(
+    me: &Me,
+    delegation: &SignedDelegation,
+    cid: &str,
+    all: bool,
+) -> Result<Vec<Said>, String> {
+    let pair = SealKeyPair::from_seed(random::<32>());
+    let ask = || {
+        let scope = Scope::GetKey {
+            cid: cid.to_owned(),
+            seal_to: pair.digest(),
+        };
+        // Each node takes a token once, so each try has its own.
+        let token = DeviceToken::sign(delegation.clone(), scope, now(), random::<16>(), &me.device);
+        let request = KeyShareRequest {
+            cid: cid.to_owned(),
+            bearer: token.to_bearer(),
+            seal_to: BASE64_STANDARD.encode(pair.public()),
+            all,
+        };
+        within(LOOKUP_MS, api::key_shares(request))
+    };
+    let mut tried = 1;
+    let answers = loop {
+        let answered = ask()
+            .await
+            .unwrap_or_else(|| Err(ApiError::Transport("it did not answer in time".into())));
+        match answered {
+            Err(ApiError::Transport(_)) if tried < TRIES => {
+                sleep(PAUSE_MS * tried).await;
+                tried += 1;
+            }
+            other => break other,
+        }
+    };
+    let said = answers
+        .map_err(|error| error.to_string())?
+        .into_iter()
+        .map(|answer| {
+            let mut share = None;
+            let state = match answer.result {
+                NodeResult::Share { sealed } => {
+                    let sealed = BASE64_STANDARD.decode(sealed).ok();
+                    share = sealed.and_then(|sealed| pair.open(&sealed, answer.node, cid).ok());
+                    match share {
+                        Some(_) => NodeShare::Good { ms: answer.ms },
+                        None => NodeShare::Wrong,
+                    }
+                }
+                NodeResult::Denied { reason } => NodeShare::Denied { reason },
+                NodeResult::Failed { reason } => NodeShare::Down { reason },
+            };
+            Said {
+                node: answer.node,
+                name: answer.name,
+                state,
+                share,
+            }
+        });
+    Ok(said.collect())
 }
 
 thread_local! {

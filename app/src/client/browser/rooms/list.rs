@@ -205,6 +205,9 @@ impl Runtime {
         }
         let mut ring = keys::room_keys(&self.db, me.person, id).await.ok()?;
         if ring.get(epoch::FIRST).is_none() {
+            if self.would_ask() {
+                return None;
+            }
             let (key, _) = self.fetch_key(id, &me, epoch::FIRST, None).await.ok()?;
             ring.add(epoch::FIRST, key);
         }
@@ -287,6 +290,9 @@ impl Runtime {
             for bytes in page.envelopes {
                 let mut read = ring.open(&bytes, id);
                 if let Some(Read::NoKey(epoch)) = read {
+                    if self.would_ask() {
+                        return;
+                    }
                     let Ok((key, _)) = self.fetch_key(id, me, epoch, Some(&bytes)).await else {
                         // Without it nothing that follows can be told in full.
                         return;

@@ -37,10 +37,18 @@ impl Runtime {
         let runtime = self.clone();
         spawn_local(async move {
             match runtime.revoke(device).await {
-                Ok(rooms) => runtime.toast(
-                    ToastKind::Good,
-                    format!("The device is revoked in {rooms} rooms. What it writes from now on is left out by everybody."),
-                ),
+                Ok(rooms) => {
+                    let said = format!(
+                        "The device is revoked in {rooms} rooms. What it writes from now on is left out by everybody."
+                    );
+                    runtime.toast(ToastKind::Good, said);
+                    if runtime.bootstrap.hosted.is_some() {
+                        runtime.toast(
+                            ToastKind::Info,
+                            "The key nodes know wallets and no devices: a browser that is signed in there can get keys until that ends by itself.",
+                        );
+                    }
+                }
                 Err(trouble) => runtime.toast_trouble(&trouble),
             }
         });
@@ -115,7 +123,9 @@ impl Runtime {
         let nodes = self.bootstrap.clone();
         spawn_local(async move {
             let json = serde_json::to_value(&signed).unwrap_or_default();
-            let at_nodes = join_all(nodes.key_nodes.iter().map(|node| {
+            // Nodes of Lighthouse's kind know no devices.
+            let ours = nodes.key_nodes.iter().filter(|_| nodes.hosted.is_none());
+            let at_nodes = join_all(ours.map(|node| {
                 let url = format!("{}/api/endDevice/{}", node.url, node.id);
                 let json = &json;
                 async move { post_json(&url, json, None, ANSWER_MS).await }

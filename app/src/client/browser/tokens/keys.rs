@@ -9,17 +9,23 @@ use std::rc::Rc;
 use alloy_primitives::Address;
 use futures::future::join_all;
 use healthsync_core::{
-    Delegation, DeviceSecret, DeviceToken, Person, RoomId, Scope, SignedDelegation, TokenId, eth,
+    Delegation, DeviceSecret, DeviceToken, Person, RoomId, Scope, SignedDelegation, TokenId,
 };
-use healthsync_lighthouse::{Share, parse_cid, room_member_condition};
+use healthsync_lighthouse::{
+    Share,
+    kavach::{rules, with_share},
+    parse_cid,
+};
 use serde_json::{Value, json};
 
 use crate::client::{
     browser::{
+        hosted::AtHost,
         http::{HttpError, send_json},
         platform::{now, random, sleep},
         rooms::key::{NEEDED, list_names},
         runtime::{Runtime, trouble},
+        wallet::{DemoWallet, Wallet},
     },
     model::{KeyNodeInfo, Trouble},
 };
@@ -68,6 +74,7 @@ fn holder_condition(id: u64, chain_name: &str, contract: Person, token: TokenId)
 
 /// Signs for one call to a node.
 struct Caller {
+    wallet: Wallet,
     person: Person,
     delegation: SignedDelegation,
     device: DeviceSecret,
@@ -76,8 +83,8 @@ struct Caller {
 impl Caller {
     /// An account that nobody will have again.
     fn throw_away(chain_id: u64) -> Option<Self> {
-        let secret = random::<32>();
-        let person = eth::person_of_secret(&secret).ok()?;
+        let wallet = DemoWallet::new(random::<32>()).ok()?;
+        let person = wallet.person;
         let device = DeviceSecret::from_bytes(random::<32>());
         let issued_at = now().seconds();
         let delegation = Delegation {
@@ -87,8 +94,9 @@ impl Caller {
             expires_at: issued_at + MOMENT,
             chain_id,
         };
-        let signature = eth::sign_hash(&delegation.signing_hash(), &secret).ok()?;
+        let signature = wallet.sign(&delegation.signing_hash()).ok()?;
         Some(Self {
+            wallet: Wallet::Demo(wallet),
             person,
             delegation: SignedDelegation {
                 delegation,
@@ -125,17 +133,8 @@ impl Runtime {
             ));
         };
         let condition = holder_condition(1, &self.bootstrap.chain.name, contract, token);
-        let bodies = shares.iter().map(|share| {
-            json!({
-                "address": caller.person.to_string(),
-                "cid": cid,
-                "conditions": [condition],
-                "aggregator": "([1])",
-                "chainType": "evm",
-                "decryptionType": "ADDRESS",
-                "payload": share,
-            })
-        });
+        let rules = rules(caller.person, cid, &json!([condition]), "([1])");
+        let bodies = shares.iter().map(|share| with_share(rules.clone(), share));
         self.at_nodes("POST", cid, &caller, bodies.collect()).await
     }
 
@@ -155,39 +154,34 @@ impl Runtime {
             ));
         };
         let caller = Caller {
+            wallet: me.wallet.clone(),
             person: me.person,
             delegation,
             device: me.device.clone(),
         };
         let chain = &self.bootstrap.chain.name;
-        let registry = self.bootstrap.contracts.registry.map(Address::from);
-        let member = room_member_condition(chain, registry.unwrap_or_default(), &room);
-        let mut conditions = vec![member[0].clone()];
+        let mut conditions = vec![self.members_of(&room)[0].clone()];
         for (token, id) in tokens.iter().zip(2..) {
             conditions.push(holder_condition(id, chain, contract, *token));
         }
         let any: Vec<String> = (1..=conditions.len()).map(|id| format!("[{id}]")).collect();
-        let body = json!({
-            "address": caller.person.to_string(),
-            "cid": cid,
-            "conditions": conditions,
-            "aggregator": format!("({})", any.join(" or ")),
-            "chainType": "evm",
-        });
+        let any = format!("({})", any.join(" or "));
+        let body = rules(caller.person, cid, &Value::Array(conditions), &any);
         let bodies = vec![body; self.bootstrap.key_nodes.len()];
         self.at_nodes("PUT", cid, &caller, bodies).await
     }
 
     /// One call to each node, all at once. Good when enough nodes to open the file have taken it.
     async fn at_nodes(
-        &self,
+        self: &Rc<Self>,
         method: &str,
         cid: &str,
         caller: &Caller,
         bodies: Vec<Value>,
     ) -> Result<(), Trouble> {
+        let host = self.at_host_as(caller.person, &caller.wallet);
         let calls = (self.bootstrap.key_nodes.iter().zip(&bodies))
-            .map(|(node, body)| at_node(method, node, cid, caller, body));
+            .map(|(node, body)| at_node(host.as_ref(), method, node, cid, caller, body));
         let failed: Vec<(String, HttpError)> =
             join_all(calls).await.into_iter().flatten().collect();
         if bodies.len() - failed.len() >= NEEDED {
@@ -209,6 +203,7 @@ impl Runtime {
 
 /// The node's name and why, when it did not take the call.
 async fn at_node(
+    host: Option<&AtHost>,
     method: &str,
     node: &KeyNodeInfo,
     cid: &str,
@@ -218,9 +213,15 @@ async fn at_node(
     let url = format!("{}/api/fileAccessConditions/{}", node.url, node.id);
     let mut attempt = 1;
     loop {
-        // Each node takes a token once, so each try has its own.
-        let bearer = caller.bearer(cid, node.id);
-        match send_json(method, &url, body, Some(&bearer), ANSWER_MS).await {
+        let sent = match host {
+            Some(host) => host.save(node.id, body).await,
+            None => {
+                // Each node takes a token once, so each try has its own.
+                let bearer = caller.bearer(cid, node.id);
+                send_json(method, &url, body, Some(&bearer), ANSWER_MS).await
+            }
+        };
+        match sent {
             Ok(_) => return None,
             Err(error) if attempt < TRIES && error.is_temporary() => sleep(400 * attempt).await,
             Err(error) => return Some((node.name.clone(), error)),

@@ -69,7 +69,21 @@ impl Injected {
         typed_data: &str,
     ) -> Result<String, WalletError> {
         let params = json!([person.to_string(), typed_data]);
-        let signature = self.request("eth_signTypedData_v4", params).await?;
+        self.sign("eth_signTypedData_v4", params).await
+    }
+
+    /// The wallet's signature of a text (EIP-191), as text.
+    pub(crate) async fn sign_text(
+        &self,
+        person: Person,
+        text: &str,
+    ) -> Result<String, WalletError> {
+        let params = json!([format!("0x{}", hex::encode(text)), person.to_string()]);
+        self.sign("personal_sign", params).await
+    }
+
+    async fn sign(&self, method: &str, params: Value) -> Result<String, WalletError> {
+        let signature = self.request(method, params).await?;
         signature.as_str().map(str::to_owned).ok_or_else(|| {
             WalletError::Other("The wallet answered with something that is no signature".into())
         })
