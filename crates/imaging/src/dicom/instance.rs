@@ -156,6 +156,15 @@ impl Instance {
         }
     }
 
+    /// Whether a frame is decoded by copying its numbers from the file.
+    pub fn is_plain(&self) -> bool {
+        let pixels = &self.head.pixels;
+        matches!(self.source, Source::Native(_))
+            && self.palette.is_none()
+            && pixels.samples_per_pixel == 1
+            && pixels.bits_allocated >= 8
+    }
+
     /// Modality LUT sequence, which takes the place of slope and intercept.
     pub fn modality_lut(&self) -> Option<Lut> {
         let item = self.dataset.items(tags::MODALITY_LUT_SEQUENCE).first()?;
