@@ -1,10 +1,13 @@
 //! The same picture by WebGL2: stored values as an integer texture, the table of grey levels as another, one lookup a
 //! pixel in the fragment shader. Core WebGL2 only, no extension; a window change sends 64 kB and no pixel.
 
-use std::cell::Cell;
+use std::{
+    cell::RefCell,
+    rc::{Rc, Weak},
+};
 
 use healthsync_imaging::{
-    dicom::Samples,
+    dicom::{Frame, Samples},
     render::{OVERLAY, Table},
 };
 use js_sys::{Uint8Array, Uint16Array};
@@ -57,8 +60,8 @@ pub(crate) struct Gpu {
     levels: WebGlTexture,
     over: WebGlTexture,
     most: u32,
-    /// Which frame is in the texture, by its address and size.
-    held: Cell<(usize, usize)>,
+    /// Which frame is in the texture. No other one gets its address as long as this is here.
+    held: RefCell<Weak<Frame>>,
 }
 
 impl Gpu {
@@ -74,7 +77,7 @@ impl Gpu {
             levels: texture(&gl)?,
             over: texture(&gl)?,
             most,
-            held: Cell::default(),
+            held: RefCell::default(),
             gl,
         })
     }
@@ -85,23 +88,23 @@ impl Gpu {
         if width > self.most || height > self.most {
             return false;
         }
-        let (patterns, held): (Option<Uint16Array>, (usize, usize)) = match &picture.pixels {
+        let (patterns, held): (Option<Uint16Array>, Weak<Frame>) = match &picture.pixels {
             Pixels::Cut(values, offset, _) => {
                 let patterns: Vec<u16> = values
                     .iter()
                     .map(|v| (i32::from(*v) + offset) as u16)
                     .collect();
-                (Some(patterns.as_slice().into()), (0, 0))
+                (Some(patterns.as_slice().into()), Weak::new())
             }
             Pixels::Frame(frame, _) => {
-                let key = (std::rc::Rc::as_ptr(frame) as usize, frame.samples.bytes());
-                if self.held.get() == key {
-                    (None, key)
+                let held = Rc::downgrade(frame);
+                if self.held.borrow().ptr_eq(&held) {
+                    (None, held)
                 } else {
                     let Some(patterns) = patterns(&frame.samples) else {
                         return false;
                     };
-                    (Some(patterns), key)
+                    (Some(patterns), held)
                 }
             }
         };
@@ -109,7 +112,7 @@ impl Gpu {
         gl.active_texture(Gl::TEXTURE0);
         gl.bind_texture(Gl::TEXTURE_2D, Some(&self.values));
         if let Some(patterns) = patterns {
-            self.held.set(held);
+            self.held.replace(held);
             if self
                 .send(
                     Gl::R16UI,
@@ -170,7 +173,7 @@ impl Gpu {
 
     /// Shows pixels that were painted on the CPU.
     pub(crate) fn copy(&self, size: [u32; 2], rgba: &[u8]) {
-        self.held.set((0, 0));
+        self.held.replace(Weak::new());
         self.gl.active_texture(Gl::TEXTURE0);
         self.gl.bind_texture(Gl::TEXTURE_2D, Some(&self.values));
         let pixels = Uint8Array::from(rgba);

@@ -13,9 +13,9 @@ use healthsync_imaging::{
     open,
     render::{Axis, Modality, Volume},
 };
-use js_sys::{Array, Function, Reflect, Uint8Array};
+use js_sys::{Array, Uint8Array};
 use wasm_bindgen::{JsCast, JsValue};
-use web_sys::{Blob, FileReaderSync};
+use web_sys::{Blob, FileReaderSync, MessageChannel, MessagePort};
 
 use crate::{
     cache::Cache,
@@ -25,13 +25,18 @@ use crate::{
     tags,
 };
 
+/// Set, file and frame.
+type FrameKey = (u32, usize, u32);
+
 #[derive(Debug)]
 pub(crate) struct Sets {
     sets: HashMap<u32, Set>,
     /// By set and file.
     parsed: Cache<(u32, usize), Instance>,
-    /// By set, file and frame.
-    frames: Cache<(u32, usize, u32), Frame>,
+    /// By set, file and frame; of files that hold them coded or in colour.
+    frames: Cache<FrameKey, Frame>,
+    /// The last one of the others, which would be kept twice.
+    plain: Option<(FrameKey, Rc<Frame>)>,
     /// One at a time: of a set and series.
     volume: Option<((u32, u32), Stack)>,
 }
@@ -42,6 +47,7 @@ impl Default for Sets {
             sets: HashMap::new(),
             parsed: Cache::new(PARSED_BYTES),
             frames: Cache::new(FRAME_BYTES),
+            plain: None,
             volume: None,
         }
     }
@@ -117,8 +123,7 @@ impl Sets {
         if file.name.eq_ignore_ascii_case("DICOMDIR") {
             return Ok(());
         }
-        let set = self.sets.entry(id).or_default();
-        let at = set.files.len();
+        let at = self.sets.entry(id).or_default().files.len();
         // Files on their way into a room are tried at once, so that a bad one is left out before its series is cleaned.
         let read = open(bytes).map_err(|error| error.to_string());
         let read = read.and_then(|instance| {
@@ -126,14 +131,14 @@ impl Sets {
                 let first = instance
                     .decode_frame(0)
                     .map_err(|error| error.to_string())?;
-                let bytes = first.samples.bytes();
-                self.frames.put((id, at, 0), Rc::new(first), bytes);
+                self.keep((id, at, 0), &instance, Rc::new(first));
             }
             Ok(instance)
         });
         let bytes = read
             .as_ref()
             .map_or(0, |instance| held(instance, &file.blob));
+        let set = self.sets.entry(id).or_default();
         set.files.push(file);
         let (head, outcome) = match read {
             Ok(instance) => {
@@ -151,6 +156,7 @@ impl Sets {
         self.sets.remove(&id);
         self.parsed.forget(|(set, _)| *set == id);
         self.frames.forget(|(set, ..)| *set == id);
+        self.plain.take_if(|((set, ..), _)| *set == id);
         if self.volume.as_ref().is_some_and(|((set, _), _)| *set == id) {
             self.volume = None;
         }
@@ -194,7 +200,9 @@ impl Sets {
     fn frame(&mut self, set: u32, slice: Slice) -> Result<(Rc<Instance>, Rc<Frame>), String> {
         let instance = self.instance(set, slice.instance)?;
         let key = (set, slice.instance, slice.frame);
-        if let Some(frame) = self.frames.get(key) {
+        let plain = self.plain.as_ref().filter(|(held, _)| *held == key);
+        let plain = plain.map(|(_, frame)| frame.clone());
+        if let Some(frame) = plain.or_else(|| self.frames.get(key)) {
             return Ok((instance, frame));
         }
         let frame = instance.decode_frame(slice.frame).map_err(|error| {
@@ -204,10 +212,18 @@ impl Sets {
                 .and_then(|set| set.files.get(slice.instance));
             format!("{}: {error}", file.map_or("", |file| &file.name))
         })?;
-        let bytes = frame.samples.bytes();
         let frame = Rc::new(frame);
-        self.frames.put(key, frame.clone(), bytes);
+        self.keep(key, &instance, frame.clone());
         Ok((instance, frame))
+    }
+
+    fn keep(&mut self, key: FrameKey, instance: &Instance, frame: Rc<Frame>) {
+        if instance.is_plain() {
+            self.plain = Some((key, frame));
+        } else {
+            let bytes = frame.samples.bytes();
+            self.frames.put(key, frame, bytes);
+        }
     }
 
     pub(crate) fn picture(&mut self, at: At, look: Look) -> Result<Picture, String> {
@@ -470,12 +486,22 @@ pub(crate) fn bytes_of(blob: &Blob, name: &str) -> Result<Vec<u8>, String> {
     Ok(bytes)
 }
 
-/// Gives a buffer's memory back at once, where the browser can: the garbage collector lets a whole series pile up.
+thread_local! {
+    /// A port whose other end is closed.
+    static NOWHERE: Option<MessagePort> = MessageChannel::new().ok().map(|channel| {
+        channel.port2().close();
+        channel.port1()
+    });
+}
+
+/// Gives a buffer's memory back at once: the garbage collector lets a whole series pile up. What is sent to nobody is
+/// gone; `ArrayBuffer.transfer` would leave it to the browser's own handle of the buffer, which waits for the collector.
 fn release(buffer: &JsValue) {
-    let transfer = Reflect::get(buffer, &"transfer".into());
-    if let Some(transfer) = transfer.ok().and_then(|f| f.dyn_into::<Function>().ok()) {
-        let _ = transfer.call1(buffer, &0.into());
-    }
+    NOWHERE.with(|port| {
+        if let Some(port) = port {
+            let _ = port.post_message_with_transferable(&JsValue::NULL, &Array::of1(buffer));
+        }
+    });
 }
 
 fn parse(blob: &Blob, name: &str) -> Result<Instance, String> {

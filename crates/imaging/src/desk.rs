@@ -12,7 +12,7 @@ use crate::{
 
 /// Parsed files that the worker keeps take at most this many bytes; what is beyond is read again.
 pub const PARSED_BYTES: usize = 256 * 1024 * 1024;
-/// Decoded frames likewise.
+/// Decoded frames likewise, where they are more than a copy of the file's bytes.
 pub const FRAME_BYTES: usize = 96 * 1024 * 1024;
 /// The most that the worker keeps of pictures: files, frames and one volume.
 pub const MOST_BYTES: usize = PARSED_BYTES + FRAME_BYTES + VOLUME_BYTES;

@@ -52,56 +52,55 @@ fn round(word: Word, bits: usize) -> Word {
     (word + Wrapping(1 << (bits - 1))) >> bits
 }
 
-#[inline]
-fn sample(word: Word, precision: u32) -> u16 {
-    let (middle, highest) = (1 << (precision - 1), (1 << precision) - 1);
-    word.0.saturating_add(middle).clamp(0, highest) as u16
+/// All columns at once, each a lane of vector instructions; only their first `N` inputs are not zero.
+#[inline(always)]
+fn columns<const N: usize>(input: &[[i32; 8]; 8], bits: usize) -> [[i32; 8]; 8] {
+    let mut out = [[0; 8]; 8];
+    for lane in 0..8 {
+        let column =
+            std::array::from_fn(|row| Wrapping(if row < N { input[row][lane] } else { 0 }));
+        for (out, word) in out.iter_mut().zip(transform(column)) {
+            out[lane] = round(word, bits).0;
+        }
+    }
+    out
 }
 
-/// One block to its 64 samples. `table` is in natural order, as the coefficients are.
-pub(crate) fn inverse(coefficients: &[i16; 64], table: &[u16; 64], precision: u32) -> [u16; 64] {
+/// Columns and then rows, of which the first `DOWN` and `ACROSS` inputs are not zero.
+#[inline(always)]
+fn both<const DOWN: usize, const ACROSS: usize>(
+    coefficients: &[[i32; 8]; 8],
+    kept: usize,
+) -> [[i32; 8]; 8] {
+    let between = turned(&columns::<DOWN>(coefficients, FRACTION - kept));
+    turned(&columns::<ACROSS>(&between, FRACTION + kept + 3))
+}
+
+#[inline(always)]
+fn turned(square: &[[i32; 8]; 8]) -> [[i32; 8]; 8] {
+    std::array::from_fn(|row| std::array::from_fn(|column| square[column][row]))
+}
+
+/// One block to its samples, row by row. `coefficients` are multiplied by their steps and in natural order; `used` has
+/// all bits of the places of those that are not zero.
+#[inline]
+pub(crate) fn inverse(coefficients: &[[i32; 8]; 8], used: usize, precision: u32) -> [[u16; 8]; 8] {
     let kept = if precision == 8 { 2 } else { 1 };
-    // Most blocks are flat, most of the others have few columns: both come out as the whole arithmetic would have it.
-    if coefficients[1..]
-        .iter()
-        .all(|coefficient| *coefficient == 0)
-    {
-        let mean = Wrapping(i32::from(coefficients[0])) * Wrapping(i32::from(table[0]));
+    let (middle, highest) = (1 << (precision - 1), (1 << precision) - 1);
+    let sample = |word: i32| (word.clamp(-middle, highest - middle) + middle) as u16;
+    // Most blocks are flat, most of the others smooth: both come out as the whole arithmetic would have it.
+    if used == 0 {
+        let mean = Wrapping(coefficients[0][0]);
         let word = round(mean << kept << FRACTION, FRACTION + kept + 3);
-        return [sample(word, precision); 64];
+        return [[sample(word.0); 8]; 8];
     }
-    let mut seen = [0; 8];
-    for row in coefficients[8..].as_chunks::<8>().0 {
-        for (seen, coefficient) in seen.iter_mut().zip(row) {
-            *seen |= coefficient;
-        }
-    }
-    let mut between = [Wrapping(0); 64];
-    for column in 0..8 {
-        if seen[column] == 0 {
-            let word =
-                Wrapping(i32::from(coefficients[column])) * Wrapping(i32::from(table[column]));
-            for row in 0..8 {
-                between[row * 8 + column] = round(word << FRACTION, FRACTION - kept);
-            }
-            continue;
-        }
-        let input = std::array::from_fn(|row| {
-            let at = row * 8 + column;
-            Wrapping(i32::from(coefficients[at])) * Wrapping(i32::from(table[at]))
-        });
-        for (row, word) in transform(input).into_iter().enumerate() {
-            between[row * 8 + column] = round(word, FRACTION - kept);
-        }
-    }
-    let mut samples = [0; 64];
-    for row in 0..8 {
-        let input = std::array::from_fn(|column| between[row * 8 + column]);
-        for (column, word) in transform(input).into_iter().enumerate() {
-            samples[row * 8 + column] = sample(round(word, FRACTION + kept + 3), precision);
-        }
-    }
-    samples
+    let square = match (used & 0o40, used & 0o4) {
+        (0, 0) => both::<4, 4>(coefficients, kept),
+        (0, _) => both::<4, 8>(coefficients, kept),
+        (_, 0) => both::<8, 4>(coefficients, kept),
+        (_, _) => both::<8, 8>(coefficients, kept),
+    };
+    square.map(|row| row.map(sample))
 }
 
 /// A component's samples and how they lie.
@@ -120,83 +119,66 @@ impl Plane {
         &self.samples[start..start + self.width]
     }
 
-    /// The component in full size: `across` and `down` are how many pixels a sample stands for.
+    /// Row `row` of the component in full size, `out.len()` pixels: `across` and `down` are how many of them a sample
+    /// stands for.
     pub(crate) fn widen(
         &self,
-        columns: usize,
-        rows: usize,
+        row: usize,
         across: (usize, usize),
         down: (usize, usize),
-    ) -> Vec<u16> {
-        let mut out = Vec::with_capacity(columns * rows);
-        let mut line = vec![0u32; self.width];
+        out: &mut [u16],
+    ) {
+        let from = row * down.1 / down.0;
         let smooth = self.width > 2;
-        for row in 0..rows {
-            let from = row * down.1 / down.0;
-            match (across, down) {
-                ((1, 1), (1, 1)) => out.extend_from_slice(&self.row(row)[..columns]),
-                ((2, 1), (1, 1)) if smooth => {
-                    line.iter_mut()
-                        .zip(self.row(row))
-                        .for_each(|(sum, sample)| *sum = u32::from(*sample));
-                    double(&line, columns, 1, &mut out);
-                }
-                // Every second row is nearer to the one above, the others to the one below.
-                ((1, 1) | (2, 1), (2, 1)) if smooth || across == (1, 1) => {
-                    let far = if row % 2 == 0 {
-                        from.saturating_sub(1)
-                    } else {
-                        from + 1
-                    };
-                    for ((sum, near), far) in line.iter_mut().zip(self.row(from)).zip(self.row(far))
-                    {
-                        *sum = 3 * u32::from(*near) + u32::from(*far);
+        match (across, down) {
+            ((1, 1), (1, 1)) => out.copy_from_slice(&self.row(row)[..out.len()]),
+            ((2, 1), (1, 1)) if smooth => double::<2, 1, 2>(self.row(from), out),
+            // Every second row is nearer to the one above, the others to the one below.
+            ((1, 1) | (2, 1), (2, 1)) if smooth || across == (1, 1) => {
+                let far = if row.is_multiple_of(2) {
+                    from.saturating_sub(1)
+                } else {
+                    from + 1
+                };
+                let pairs = self.row(from).iter().zip(self.row(far));
+                let sums = pairs.map(|(near, far)| 3 * near + far);
+                if across == (1, 1) {
+                    let bias = if row.is_multiple_of(2) { 1 } else { 2 };
+                    for (out, sum) in out.iter_mut().zip(sums) {
+                        *out = (sum + bias) >> 2;
                     }
-                    if across == (1, 1) {
-                        let bias = if row % 2 == 0 { 1 } else { 2 };
-                        out.extend(line[..columns].iter().map(|sum| ((sum + bias) >> 2) as u16));
-                    } else {
-                        double(&line, columns, 4, &mut out);
-                    }
+                } else {
+                    double::<4, 8, 7>(&sums.collect::<Vec<u16>>(), out);
                 }
-                _ => {
-                    let line = self.row(from);
-                    out.extend(
-                        (0..columns)
-                            .map(|column| line[(column * across.1 / across.0).min(self.width - 1)]),
-                    );
+            }
+            _ => {
+                let line = self.row(from);
+                for (column, out) in out.iter_mut().enumerate() {
+                    *out = line[(column * across.1 / across.0).min(self.width - 1)];
                 }
             }
         }
-        out
     }
 }
 
-/// Two samples from each of a line of sums (`weight` samples each), three quarters of the near and one of the far.
-fn double(line: &[u32], columns: usize, weight: u32, out: &mut Vec<u16>) {
-    let (shift, low, high) = if weight == 1 { (2, 1, 2) } else { (4, 8, 7) };
-    let start = out.len();
-    out.resize(start + 2 * line.len(), 0);
-    let pairs = out[start..].as_chunks_mut::<2>().0;
-    // The ends have no neighbour.
-    let end =
-        |near: u32, bias: u32| ((4 * near + if weight == 1 { 0 } else { bias }) >> shift) as u16;
+/// Two pixels from each of a line of sums, three quarters of the near one and a quarter of the far one, rounded by `LOW`
+/// towards the left and by `HIGH` towards the right. Sixteen bits hold the sum of sixteen samples of twelve bits.
+fn double<const SHIFT: u32, const LOW: u16, const HIGH: u16>(line: &[u16], out: &mut [u16]) {
     let last = line.len() - 1;
+    let mix = |near: u16, far: u16, bias: u16| (3 * near + far + bias) >> SHIFT;
+    let pairs = out.as_chunks_mut::<2>().0;
     for (pair, three) in pairs[1..].iter_mut().zip(line.windows(3)) {
-        *pair = [
-            ((3 * three[1] + three[0] + low) >> shift) as u16,
-            ((3 * three[1] + three[2] + high) >> shift) as u16,
-        ];
+        *pair = [mix(three[1], three[0], LOW), mix(three[1], three[2], HIGH)];
     }
-    pairs[0] = [
-        end(line[0], low),
-        ((3 * line[0] + line[1] + high) >> shift) as u16,
+    // The ends have no neighbour.
+    pairs[0] = [mix(line[0], line[0], LOW), mix(line[0], line[1], HIGH)];
+    let end = [
+        mix(line[last], line[last - 1], LOW),
+        mix(line[last], line[last], HIGH),
     ];
-    pairs[last] = [
-        ((3 * line[last] + line[last - 1] + low) >> shift) as u16,
-        end(line[last], high),
-    ];
-    out.truncate(start + columns);
+    for (out, end) in out[2 * last..].iter_mut().zip(end) {
+        *out = end;
+    }
 }
 
 #[cfg(test)]
@@ -205,10 +187,25 @@ mod tests {
 
     #[test]
     fn a_constant_block_is_its_mean() {
-        let mut coefficients = [0; 64];
-        coefficients[0] = 10;
-        assert_eq!(inverse(&coefficients, &[16; 64], 8), [128 + 20; 64]);
-        assert_eq!(inverse(&coefficients, &[16; 64], 12), [2048 + 20; 64]);
+        let mut coefficients = [[0; 8]; 8];
+        coefficients[0][0] = 160;
+        assert_eq!(inverse(&coefficients, 0, 8), [[128 + 20; 8]; 8]);
+        assert_eq!(inverse(&coefficients, 0, 12), [[2048 + 20; 8]; 8]);
+        assert_eq!(inverse(&coefficients, 1, 8), [[128 + 20; 8]; 8]);
+    }
+
+    #[test]
+    fn a_smooth_block_is_what_the_whole_arithmetic_makes_of_it() {
+        let mut coefficients = [[0; 8]; 8];
+        for (row, line) in coefficients.iter_mut().take(4).enumerate() {
+            for (column, coefficient) in line.iter_mut().take(4).enumerate() {
+                *coefficient = 300 - (row * 97 + column * 61) as i32;
+            }
+        }
+        assert_eq!(
+            inverse(&coefficients, 0o33, 8),
+            inverse(&coefficients, 0o77, 8)
+        );
     }
 
     #[test]
@@ -219,6 +216,10 @@ mod tests {
             width: 3,
             height: 1,
         };
-        assert_eq!(plane.widen(6, 1, (2, 1), (1, 1)), [0, 10, 30, 50, 70, 80]);
+        let mut row = [0; 6];
+        plane.widen(0, (2, 1), (1, 1), &mut row);
+        assert_eq!(row, [0, 10, 30, 50, 70, 80]);
+        plane.widen(0, (2, 1), (1, 1), &mut row[..5]);
+        assert_eq!(row, [0, 10, 30, 50, 70, 80]);
     }
 }

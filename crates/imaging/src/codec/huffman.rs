@@ -8,9 +8,40 @@ pub(crate) struct Table {
     /// For each length the code after its last one, left-aligned to 16 bits, and the offset of its values.
     limits: [(u32, i32); 17],
     values: Vec<u8>,
+    /// Of coefficients with DCT: a code and the bits of its value at once, where these are not more than [`QUICK`].
+    coefficients: Box<[Coefficient; 1 << QUICK]>,
 }
 
 const QUICK: u32 = 11;
+
+/// What comes next in a block.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Coefficient {
+    /// Not 0, or there is none.
+    pub(crate) value: i16,
+    /// Places from the last coefficient to this one; to the end of the block and beyond, or over 16 zeros, where there is
+    /// none.
+    pub(crate) step: u8,
+    /// Bits that it takes; 0 where they are not known.
+    bits: u8,
+}
+
+impl Coefficient {
+    /// Without its value.
+    fn of(symbol: u8) -> Self {
+        let step = match symbol {
+            0xF0 => 16,
+            // End of block; runs of blocks are of progressive images only.
+            symbol if symbol & 15 == 0 => 64,
+            symbol => (symbol >> 4) + 1,
+        };
+        Coefficient {
+            value: 0,
+            step,
+            bits: 0,
+        }
+    }
+}
 
 /// Reads a DHT segment; `put` is given the class (0 DC and lossless, 1 AC), the number, and the table.
 pub(crate) fn read_tables(
@@ -36,7 +67,7 @@ pub(crate) fn read_tables(
 
 impl Table {
     fn new(counts: &[u8], values: &[u8]) -> Result<Self, String> {
-        let mut quick = vec![0; 1 << QUICK];
+        let mut quick = vec![0u16; 1 << QUICK];
         let mut limits = [(0, 0); 17];
         let (mut code, mut index) = (0u32, 0usize);
         for length in 1..=16u32 {
@@ -56,15 +87,56 @@ impl Table {
             }
             code <<= 1;
         }
+        let mut coefficients = Box::new([Coefficient::default(); 1 << QUICK]);
+        for ((coefficient, entry), next) in coefficients.iter_mut().zip(&quick).zip(0u32..) {
+            let (length, symbol) = (u32::from(entry >> 8), *entry as u8);
+            let size = u32::from(symbol & 15);
+            if length > 0 && length + size <= QUICK {
+                let value = (next >> (QUICK - length - size)) as i32 & ((1 << size) - 1);
+                *coefficient = Coefficient {
+                    value: signed(value, size) as i16,
+                    bits: (length + size) as u8,
+                    ..Coefficient::of(symbol)
+                };
+            }
+        }
         Ok(Table {
             quick,
             limits,
             values: values.to_vec(),
+            coefficients,
         })
+    }
+
+    /// Length and value of a code of more bits than are looked up.
+    #[cold]
+    #[inline(never)]
+    fn long(&self, next: u32) -> Result<(u32, u8), &'static str> {
+        const UNKNOWN: &str = "it has a code that its Huffman table has not";
+        let length = (QUICK + 1..=16)
+            .find(|length| next < self.limits[*length as usize].0)
+            .ok_or(UNKNOWN)?;
+        let index = (next >> (16 - length)) as i32 + self.limits[length as usize].1;
+        let value = usize::try_from(index)
+            .ok()
+            .and_then(|index| self.values.get(index));
+        Ok((length, *value.ok_or(UNKNOWN)?))
     }
 }
 
+/// A number of `bits` bits whose first is the sign (T.81 F.2.2.1).
+#[inline]
+fn signed(value: i32, bits: u32) -> i32 {
+    if bits == 0 {
+        return 0;
+    }
+    // Without a branch: signs are as good as random.
+    let negative = (value >> (bits - 1)) - 1;
+    value + (negative & (1 - (1 << bits)))
+}
+
 /// Bits of entropy-coded data, stuffed zeros taken out. After the end zeros come.
+#[derive(Clone, Copy)]
 pub(crate) struct Bits<'a> {
     data: &'a [u8],
     at: usize,
@@ -98,11 +170,13 @@ impl<'a> Bits<'a> {
                 return;
             }
         }
-        self.fill_bytewise();
+        // By value, so that whoever inlines this can keep its fields in registers.
+        *self = self.filled();
     }
 
     #[cold]
-    fn fill_bytewise(&mut self) {
+    #[inline(never)]
+    fn filled(mut self) -> Self {
         while self.count <= 48 {
             let byte = match self.data.get(self.at) {
                 Some(0xFF) if self.data.get(self.at + 1) == Some(&0) => {
@@ -122,6 +196,7 @@ impl<'a> Bits<'a> {
             self.cache = self.cache << 8 | u64::from(byte);
             self.count += 8;
         }
+        self
     }
 
     /// Whether more bits were taken than there were.
@@ -141,22 +216,9 @@ impl<'a> Bits<'a> {
             self.count -= u32::from(entry >> 8);
             return Ok(entry as u8);
         }
-        self.long_symbol(table, next)
-    }
-
-    /// A code of more bits than the table looks up.
-    #[cold]
-    fn long_symbol(&mut self, table: &Table, next: u32) -> Result<u8, &'static str> {
-        const UNKNOWN: &str = "it has a code that its Huffman table has not";
-        let length = (QUICK + 1..=16)
-            .find(|length| next < table.limits[*length as usize].0)
-            .ok_or(UNKNOWN)?;
-        let index = (next >> (16 - length)) as i32 + table.limits[length as usize].1;
-        let value = usize::try_from(index)
-            .ok()
-            .and_then(|index| table.values.get(index));
+        let (length, value) = table.long(next)?;
         self.count -= length;
-        value.copied().ok_or(UNKNOWN)
+        Ok(value)
     }
 
     /// Bits as they are, at most 16.
@@ -172,13 +234,36 @@ impl<'a> Bits<'a> {
     /// A number of `bits` bits whose first is the sign (T.81 F.2.2.1).
     #[inline]
     pub(crate) fn signed(&mut self, bits: u32) -> i32 {
-        if bits == 0 {
-            return 0;
+        signed(self.take(bits), bits)
+    }
+
+    /// The next coefficient of a block.
+    #[inline]
+    pub(crate) fn coefficient(&mut self, table: &Table) -> Result<Coefficient, &'static str> {
+        if self.count < 32 {
+            self.fill();
         }
-        let value = self.take(bits);
-        // Without a branch: signs are as good as random.
-        let negative = (value >> (bits - 1)) - 1;
-        value + (negative & (1 - (1 << bits)))
+        let next = (self.cache >> (self.count - QUICK)) as usize & ((1 << QUICK) - 1);
+        let quick = table.coefficients[next];
+        if quick.bits != 0 {
+            self.count -= u32::from(quick.bits);
+            return Ok(quick);
+        }
+        // By value again.
+        let (bits, coefficient) = self.long_coefficient(table)?;
+        *self = bits;
+        Ok(coefficient)
+    }
+
+    #[inline(never)]
+    fn long_coefficient(mut self, table: &Table) -> Result<(Self, Coefficient), &'static str> {
+        let symbol = self.symbol(table)?;
+        let value = self.signed(u32::from(symbol & 15)) as i16;
+        let coefficient = Coefficient {
+            value,
+            ..Coefficient::of(symbol)
+        };
+        Ok((self, coefficient))
     }
 
     /// A difference of the lossless process: its length, then its bits.

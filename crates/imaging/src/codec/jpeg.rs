@@ -4,10 +4,20 @@
 use super::dct::{Plane, ZIGZAG, inverse};
 use super::huffman::{Bits, Table, read_tables};
 use super::marker::{FrameHeader, Segment, segments, u16_at};
-use super::{Colour, Decoded, check_size, interleave};
-use crate::dicom::PixelFormat;
+use super::{Colour, Decoded, check_size, lay};
+use crate::dicom::{PixelFormat, is_full_ybr, ybr_to_rgb};
 
+/// As it is stored.
 pub(crate) fn decode(coded: &[u8], format: &PixelFormat) -> Result<Decoded, String> {
+    read(coded, format, false)
+}
+
+/// For drawing: luma and chroma of eight bits, and full range, are red, green and blue at once.
+pub(crate) fn decode_to_draw(coded: &[u8], format: &PixelFormat) -> Result<Decoded, String> {
+    read(coded, format, true)
+}
+
+fn read(coded: &[u8], format: &PixelFormat, to_draw: bool) -> Result<Decoded, String> {
     let mut image: Option<Image> = None;
     let mut tables = Tables::default();
     let (mut adobe, mut jfif, mut at, mut scans) = (None, false, 0, 0);
@@ -76,9 +86,14 @@ pub(crate) fn decode(coded: &[u8], format: &PixelFormat) -> Result<Decoded, Stri
         _ if jfif && ids.len() == 3 => Colour::Ybr,
         _ => Colour::AsStated,
     };
-    let planes = image.into_planes()?;
-    let bytes = interleave(&planes, format)?.bytes;
-    Ok(Decoded { bytes, colour })
+    let rgb = to_draw
+        && (format.samples_per_pixel, format.sample_bytes()) == (3, 1)
+        && format.bits_stored == 8
+        && is_full_ybr(format, colour);
+    Ok(Decoded {
+        bytes: image.into_bytes(format, rgb)?,
+        colour: if rgb { Colour::Rgb } else { colour },
+    })
 }
 
 /// What segments define for the scans after them.
@@ -86,6 +101,7 @@ pub(crate) fn decode(coded: &[u8], format: &PixelFormat) -> Result<Decoded, Stri
 struct Tables {
     /// DC and AC.
     huffman: [[Option<Table>; 4]; 2],
+    /// In zigzag order.
     quantisation: [Option<[u16; 64]>; 4],
     /// MCUs between restart markers, or 0.
     restart: u32,
@@ -100,8 +116,8 @@ impl Tables {
                 .get(..length)
                 .ok_or("a quantisation table is cut off")?;
             let mut table = [0; 64];
-            for (index, natural) in ZIGZAG.into_iter().enumerate() {
-                table[natural] = if wide {
+            for (index, step) in table.iter_mut().enumerate() {
+                *step = if wide {
                     u16_at(values, 2 * index).unwrap_or_default()
                 } else {
                     u16::from(values[index])
@@ -121,9 +137,55 @@ struct Component {
     /// Blocks that count, and that whole MCUs have.
     blocks: (usize, usize),
     padded: (usize, usize),
+    /// Of whole blocks.
+    samples: Vec<u16>,
+    /// Of a progressive image, whose samples are made of them after its last scan.
     coefficients: Vec<[i16; 64]>,
     table: Option<[u16; 64]>,
     seen: bool,
+}
+
+const NO_STEPS: &str = "it lacks a quantisation table";
+
+impl Component {
+    /// Samples of the block in a row and column of blocks.
+    #[inline]
+    fn put(
+        &mut self,
+        [row, column]: [usize; 2],
+        coefficients: &[[i32; 8]; 8],
+        used: usize,
+        precision: u32,
+    ) {
+        let stride = self.padded.0 * 8;
+        let start = (row * stride + column) * 8;
+        let block = inverse(coefficients, used, precision);
+        let lines = self.samples[start..].chunks_mut(stride);
+        for (line, row) in lines.zip(block) {
+            if let Some(place) = line.first_chunk_mut() {
+                *place = row;
+            }
+        }
+    }
+
+    fn finish(&mut self, precision: u32) -> Result<(), String> {
+        let steps = self.table.ok_or(NO_STEPS)?;
+        let blocks = std::mem::take(&mut self.coefficients);
+        for (row, blocks) in blocks.chunks(self.padded.0.max(1)).enumerate() {
+            for (column, block) in blocks.iter().enumerate() {
+                let (mut coefficients, mut used) = ([[0; 8]; 8], 0);
+                for (natural, step) in ZIGZAG.into_iter().zip(steps) {
+                    if block[natural] != 0 {
+                        used |= natural;
+                        coefficients[natural / 8][natural % 8] =
+                            i32::from(block[natural]).wrapping_mul(i32::from(step));
+                    }
+                }
+                self.put([row, column], &coefficients, used, precision);
+            }
+        }
+        Ok(())
+    }
 }
 
 struct Image {
@@ -180,7 +242,12 @@ impl Image {
                     (rows * down).div_ceil(8 * most.1),
                 ),
                 padded,
-                coefficients: vec![[0; 64]; padded.0 * padded.1],
+                samples: vec![0; 64 * padded.0 * padded.1],
+                coefficients: if progressive {
+                    vec![[0; 64]; padded.0 * padded.1]
+                } else {
+                    Vec::new()
+                },
                 table: None,
                 seen: false,
             }
@@ -258,6 +325,7 @@ impl Image {
             self.mcus
         };
         let mut until_restart = tables.restart;
+        let mut block = [[0; 8]; 8];
         for row in 0..down {
             for column in 0..across {
                 if tables.restart > 0 {
@@ -275,14 +343,14 @@ impl Image {
                         (component.across, component.down)
                     };
                     for part in 0..wide * high {
-                        let at = (row * high + part / wide) * component.padded.0
-                            + column * wide
-                            + part % wide;
-                        let block = &mut component.coefficients[at];
-                        if self.progressive {
+                        let place = [row * high + part / wide, column * wide + part % wide];
+                        let at = place[0] * component.padded.0 + place[1];
+                        if let Some(block) = component.coefficients.get_mut(at) {
                             state.progressive(block, band, position, *dc, *ac)?;
                         } else {
-                            state.sequential(block, position, *dc, *ac)?;
+                            let steps = component.table.as_ref().ok_or(NO_STEPS)?;
+                            let used = state.sequential(&mut block, steps, position, *dc, *ac)?;
+                            component.put(place, &block, used, self.header.precision);
                         }
                     }
                 }
@@ -297,43 +365,48 @@ impl Image {
         Ok(())
     }
 
-    /// Samples of each component in full size.
-    fn into_planes(self) -> Result<Vec<Vec<u16>>, String> {
-        let (columns, rows) = (self.header.columns as usize, self.header.rows as usize);
-        let mut planes = Vec::with_capacity(self.components.len());
-        for component in self.components {
-            let table = component.table.ok_or("it lacks a quantisation table")?;
-            let stride = component.padded.0 * 8;
-            let mut samples = vec![0; stride * component.padded.1 * 8];
-            for (index, block) in component.coefficients.iter().enumerate() {
-                let start =
-                    index / component.padded.0 * 8 * stride + index % component.padded.0 * 8;
-                let block = inverse(block, &table, self.header.precision);
-                for (row, line) in block.chunks_exact(8).enumerate() {
-                    samples[start + row * stride..start + row * stride + 8].copy_from_slice(line);
-                }
+    /// All pixels in the width of the file, in red, green and blue where `rgb` says so.
+    fn into_bytes(mut self, format: &PixelFormat, rgb: bool) -> Result<Vec<u8>, String> {
+        if self.progressive {
+            for component in &mut self.components {
+                component.finish(self.header.precision)?;
             }
+        }
+        let (columns, rows) = (self.header.columns as usize, self.header.rows as usize);
+        let ratio = |most: usize, own: usize| {
+            if most.is_multiple_of(own) {
+                (most / own, 1)
+            } else {
+                (most, own)
+            }
+        };
+        let planes = self.components.into_iter().map(|component| {
             let plane = Plane {
-                samples,
-                stride,
+                samples: component.samples,
+                stride: component.padded.0 * 8,
                 width: (columns * component.across).div_ceil(self.most.0),
                 height: (rows * component.down).div_ceil(self.most.1),
             };
-            let ratio = |most: usize, own: usize| {
-                if most.is_multiple_of(own) {
-                    (most / own, 1)
-                } else {
-                    (most, own)
+            let across = ratio(self.most.0, component.across);
+            (plane, across, ratio(self.most.1, component.down))
+        });
+        let planes: Vec<_> = planes.collect();
+        let mut lines = vec![vec![0; columns]; planes.len()];
+        let stride = columns * planes.len() * format.sample_bytes();
+        let mut bytes = vec![0; rows * stride];
+        for (row, out) in bytes.chunks_exact_mut(stride.max(1)).enumerate() {
+            for ((plane, across, down), line) in planes.iter().zip(&mut lines) {
+                plane.widen(row, *across, *down, line);
+            }
+            if rgb && let [light, blue, red] = lines.as_mut_slice() {
+                for ((light, blue), red) in light.iter_mut().zip(blue).zip(red) {
+                    let pixel = [*light, *blue, *red].map(i32::from);
+                    [*light, *blue, *red] = ybr_to_rgb(pixel).map(u16::from);
                 }
-            };
-            planes.push(plane.widen(
-                columns,
-                rows,
-                ratio(self.most.0, component.across),
-                ratio(self.most.1, component.down),
-            ));
+            }
+            lay(&lines, format, out);
         }
-        Ok(planes)
+        Ok(bytes)
     }
 }
 
@@ -353,45 +426,49 @@ impl Entropy<'_> {
         self.end_of_band = 0;
     }
 
-    fn dc(&mut self, component: usize, table: Option<&Table>) -> Result<i32, String> {
-        let bits = u32::from(self.bits.symbol(table.ok_or(NO_TABLE)?)?);
+    fn dc(&mut self, component: usize, table: Option<&Table>) -> Result<i32, &'static str> {
+        let mut own = self.bits;
+        let bits = u32::from(own.symbol(table.ok_or(NO_TABLE)?)?);
         if bits > 16 {
-            return Err(format!("it has a difference of {bits} bits"));
+            return Err("it has a difference of more than 16 bits");
         }
         let prediction = &mut self.predictions[component];
-        *prediction = prediction.wrapping_add(self.bits.signed(bits));
+        *prediction = prediction.wrapping_add(own.signed(bits));
+        self.bits = own;
         Ok(*prediction)
     }
 
+    /// A block multiplied by its steps; all bits of the places of what is not zero in it.
+    #[inline]
     fn sequential(
         &mut self,
-        block: &mut [i16; 64],
+        block: &mut [[i32; 8]; 8],
+        steps: &[u16; 64],
         component: usize,
         dc: Option<&Table>,
         ac: Option<&Table>,
-    ) -> Result<(), String> {
-        block[0] = self.dc(component, dc)? as i16;
+    ) -> Result<usize, String> {
+        let scaled = |value: i16, step: u16| i32::from(value).wrapping_mul(i32::from(step));
+        *block = [[0; 8]; 8];
+        block[0][0] = scaled(self.dc(component, dc)? as i16, steps[0]);
         let ac = ac.ok_or(NO_TABLE)?;
-        let mut at = 1;
-        while at < 64 {
-            let symbol = self.bits.symbol(ac)?;
-            let (zeros, bits) = (usize::from(symbol >> 4), u32::from(symbol & 15));
-            if bits == 0 {
-                if zeros < 15 {
-                    break;
-                }
-                at += 16;
+        // A copy, so that the bits at hand stay in registers.
+        let mut bits = self.bits;
+        let (mut at, mut used) = (0, 0);
+        while at < 63 {
+            let next = bits.coefficient(ac)?;
+            at += usize::from(next.step);
+            if next.value == 0 {
                 continue;
             }
-            at += zeros;
-            let value = self.bits.signed(bits);
-            *ZIGZAG
-                .get(at)
-                .and_then(|natural| block.get_mut(*natural))
-                .ok_or("it has a block with too many coefficients")? = value as i16;
-            at += 1;
+            let (Some(natural), Some(step)) = (ZIGZAG.get(at), steps.get(at)) else {
+                return Err("it has a block with too many coefficients".to_owned());
+            };
+            used |= natural;
+            block[natural >> 3 & 7][natural & 7] = scaled(next.value, *step);
         }
-        Ok(())
+        self.bits = bits;
+        Ok(used)
     }
 
     fn progressive(

@@ -6,7 +6,7 @@ use openjph_core::codestream::Codestream;
 use openjph_core::file::MemInfile;
 
 use super::marker::u16_at;
-use super::{Colour, Decoded, check_size, pack};
+use super::{Colour, Decoded, check_size, pack, put};
 use crate::dicom::PixelFormat;
 
 /// More tiles than any real image has; each costs memory before it is decoded.
@@ -30,30 +30,36 @@ pub(crate) fn decode(coded: &[u8], format: &PixelFormat) -> Result<Decoded, Stri
     {
         return Err("its components are sampled differently".to_owned());
     }
-    let planes = if header.high_throughput {
-        high_throughput(codestream(coded), &header)?
-    } else {
-        original(codestream(coded), &header)?
-    };
-    let pixels = format.frame_pixels();
-    if planes.iter().any(|plane| plane.len() != pixels) {
-        return Err("it has fewer samples than its header says".to_owned());
-    }
-    let count = planes.len();
+    let (stream, pixels) = (codestream(coded), format.frame_pixels());
+    let count = header.components.len();
     // Streams that are unsigned where the file is signed hold the same bits.
-    let bytes = if count == 1 {
-        pack(
-            planes[0]
-                .iter()
-                .map(|sample| header.carried(*sample, format)),
-            format,
-        )
+    let carried = |sample: &i32| header.carried(*sample, format);
+    let bytes = if header.high_throughput && count == 1 {
+        let stride = header.columns as usize * format.sample_bytes();
+        let mut bytes = vec![0; pixels * format.sample_bytes()];
+        let mut rows = bytes.chunks_exact_mut(stride);
+        high_throughput(stream, &header, |_, line| {
+            if let Some(row) = rows.next() {
+                put(line.iter().map(carried), format, row);
+            }
+        })?;
+        bytes
     } else {
-        pack(
-            (0..pixels * count)
-                .map(|index| header.carried(planes[index % count][index / count], format)),
-            format,
-        )
+        let planes = if header.high_throughput {
+            high_throughput_planes(stream, &header)?
+        } else {
+            original(stream, &header)?
+        };
+        if planes.iter().any(|plane| plane.len() != pixels) {
+            return Err("it has fewer samples than its header says".to_owned());
+        }
+        match planes.as_slice() {
+            [plane] => pack(plane.iter().map(carried), format),
+            _ => {
+                let pixel = |at| planes.iter().map(move |plane| carried(&plane[at]));
+                pack((0..pixels).flat_map(pixel), format)
+            }
+        }
     };
     Ok(Decoded {
         bytes,
@@ -186,7 +192,12 @@ impl Header {
     }
 }
 
-fn high_throughput(stream: &[u8], header: &Header) -> Result<Vec<Vec<i32>>, String> {
+/// Gives `take` line after line, with the number of its component.
+fn high_throughput(
+    stream: &[u8],
+    header: &Header,
+    mut take: impl FnMut(usize, &[i32]),
+) -> Result<(), String> {
     // The decoder fills what is missing with grey and says nothing.
     let end = stream.iter().rposition(|byte| *byte != 0).unwrap_or(0);
     if !stream[..=end].ends_with(&[0xFF, 0xD9]) {
@@ -199,21 +210,26 @@ fn high_throughput(stream: &[u8], header: &Header) -> Result<Vec<Vec<i32>>, Stri
     decoder.read_headers(&mut source).map_err(failed)?;
     decoder.set_planar(i32::from(header.components.len() == 1));
     decoder.create(&mut source).map_err(failed)?;
+    for _ in 0..header.rows {
+        for component in 0..header.components.len() {
+            let line = decoder.pull(component as u32).ok_or("it ends early")?;
+            let whole = line.get(..header.columns as usize);
+            take(component, whole.ok_or("it has a short line")?);
+        }
+    }
+    Ok(())
+}
+
+fn high_throughput_planes(stream: &[u8], header: &Header) -> Result<Vec<Vec<i32>>, String> {
     let pixels = header.rows as usize * header.columns as usize;
     let mut planes: Vec<Vec<i32>> = header
         .components
         .iter()
         .map(|_| Vec::with_capacity(pixels))
         .collect();
-    for _ in 0..header.rows {
-        for (component, plane) in planes.iter_mut().enumerate() {
-            let line = decoder.pull(component as u32).ok_or("it ends early")?;
-            plane.extend_from_slice(
-                line.get(..header.columns as usize)
-                    .ok_or("it has a short line")?,
-            );
-        }
-    }
+    high_throughput(stream, header, |component, line| {
+        planes[component].extend_from_slice(line);
+    })?;
     // The decoder leaves streams with a colour transform as they are coded.
     if header.transformed
         && let [first, second, third, ..] = planes.as_mut_slice()

@@ -148,6 +148,8 @@ fn read_scan(
 /// What T.87 annex A derives from precision, NEAR and the preset parameters.
 struct Parameters {
     near: i32,
+    /// Nothing is lost, and samples are whole numbers of bits: they wrap around by themselves.
+    exact: bool,
     max: i32,
     /// Values that an error can take.
     range: i32,
@@ -216,6 +218,7 @@ impl Parameters {
         Ok(Parameters {
             classes: (-t3..=t3).map(class).collect(),
             near,
+            exact: near == 0 && max & (max + 1) == 0,
             max,
             range,
             bits,
@@ -239,12 +242,23 @@ impl Parameters {
     /// A sample from its prediction and error (A.4.5).
     #[inline]
     fn sample(&self, prediction: i32, error: i32) -> i32 {
-        let step = 2 * self.near + 1;
-        let mut value = prediction.wrapping_add(error.wrapping_mul(step));
+        let value = prediction.wrapping_add(error.wrapping_mul(2 * self.near + 1));
+        // A branch that is mostly taken: the next sample waits for this one.
+        if (0..=self.max).contains(&value) {
+            value
+        } else {
+            self.wrapped(value)
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn wrapped(&self, mut value: i32) -> i32 {
+        let whole = self.range * (2 * self.near + 1);
         if value < -self.near {
-            value = value.wrapping_add(self.range * step);
+            value = value.wrapping_add(whole);
         } else if value > self.max + self.near {
-            value = value.wrapping_sub(self.range * step);
+            value = value.wrapping_sub(whole);
         }
         value.clamp(0, self.max)
     }
@@ -255,15 +269,18 @@ impl Parameters {
 struct Context {
     a: i32,
     b: i32,
-    c: i32,
     n: i32,
+    c: i16,
+    /// The Golomb parameter of the next sample outside runs: it is worked out while the processor still waits for others.
+    k: u16,
 }
 
 const FRESH: Context = Context {
     a: 0,
     b: 0,
-    c: 0,
     n: 1,
+    c: 0,
+    k: 0,
 };
 
 struct State<'a> {
@@ -288,10 +305,9 @@ impl<'a> State<'a> {
     }
 
     fn forget(&mut self) {
-        let fresh = Context {
-            a: ((self.parameters.range + 32) / 64).max(2),
-            ..FRESH
-        };
+        let a = ((self.parameters.range + 32) / 64).max(2);
+        let k = golomb(FRESH.n, a) as u16;
+        let fresh = Context { a, k, ..FRESH };
         self.regular.fill(fresh);
         self.interrupted = [fresh; 2];
     }
@@ -303,6 +319,19 @@ impl<'a> State<'a> {
 
     /// One line of one component.
     fn line(&mut self, above: &[i32], line: &mut [i32], run_index: &mut usize) {
+        if self.parameters.exact {
+            self.line_of::<true>(above, line, run_index);
+        } else {
+            self.line_of::<false>(above, line, run_index);
+        }
+    }
+
+    fn line_of<const EXACT: bool>(
+        &mut self,
+        above: &[i32],
+        line: &mut [i32],
+        run_index: &mut usize,
+    ) {
         let columns = line.len() - 2;
         // The same length as far as the compiler knows.
         let above = &above[..line.len()];
@@ -320,7 +349,7 @@ impl<'a> State<'a> {
                 if classes == 0 {
                     break;
                 }
-                left = regular(
+                left = regular::<EXACT>(
                     &self.parameters,
                     &mut self.regular,
                     &mut bits,
@@ -372,7 +401,7 @@ impl<'a> State<'a> {
                         above[component][at],
                         above[component][at - 1],
                     );
-                    lines[component][at] = regular(
+                    lines[component][at] = regular::<false>(
                         &self.parameters,
                         &mut self.regular,
                         &mut self.bits,
@@ -462,46 +491,58 @@ impl<'a> State<'a> {
     }
 }
 
-/// A sample outside runs (A.4 to A.6).
+/// A sample outside runs (A.4 to A.6), without branches where it could be either way; `EXACT` as [`Parameters::exact`].
 #[inline(always)]
-fn regular(
+fn regular<const EXACT: bool>(
     parameters: &Parameters,
     contexts: &mut [Context; 512],
     bits: &mut Bits<'_>,
     classes: i32,
     [left, up, corner]: [i32; 3],
 ) -> i32 {
-    let (sign, index) = if classes < 0 {
-        (-1, -classes)
-    } else {
-        (1, classes)
-    };
-    let context = &mut contexts[index as usize & 511];
+    // All bits set where the sign is minus.
+    let minus = classes >> 31;
+    let signed = |value: i32| (value ^ minus) - minus;
+    let context = &mut contexts[signed(classes) as usize & 511];
     let (low, high) = (left.min(up), left.max(up));
     let edge = (left + up - corner).clamp(low, high);
-    let prediction = (edge + sign * context.c).clamp(0, parameters.max);
-    let k = golomb(context.n, context.a);
+    let prediction = (edge + signed(i32::from(context.c))).clamp(0, parameters.max);
+    let k = u32::from(context.k);
     let mapped = bits.golomb(k, parameters.limit, parameters.bits);
     let mut error = (mapped >> 1) as i32 ^ -((mapped & 1) as i32);
-    if parameters.near == 0 && k == 0 && 2 * context.b <= -context.n {
-        error = !error;
+    if EXACT || parameters.near == 0 {
+        error ^= -i32::from((k == 0) & (2 * context.b <= -context.n));
     }
-    context.b += error * (2 * parameters.near + 1);
-    context.a = context.a.saturating_add(error.abs());
-    if context.n == parameters.reset {
-        context.a >>= 1;
-        context.b >>= 1;
-        context.n >>= 1;
+    let wide = if EXACT {
+        error
+    } else {
+        error.wrapping_mul(2 * parameters.near + 1)
+    };
+    let mut b = context.b.wrapping_add(wide);
+    let mut a = context.a.wrapping_add(error.abs());
+    let mut n = context.n;
+    if n == parameters.reset {
+        a >>= 1;
+        b >>= 1;
+        n >>= 1;
     }
-    context.n += 1;
-    if context.b <= -context.n {
-        context.b = (context.b + context.n).max(1 - context.n);
-        context.c = (context.c - 1).max(-128);
-    } else if context.b > 0 {
-        context.b = (context.b - context.n).min(0);
-        context.c = (context.c + 1).min(127);
+    n += 1;
+    let (less, more) = (b <= -n, b > 0);
+    let turn = i32::from(less) - i32::from(more);
+    *context = Context {
+        a,
+        b: b.wrapping_add(n & -i32::from(less))
+            .wrapping_sub(n & -i32::from(more))
+            .clamp(1 - n, 0),
+        n,
+        c: (context.c - turn as i16).clamp(-128, 127),
+        k: golomb(n, a) as u16,
+    };
+    if EXACT {
+        prediction.wrapping_add(signed(error)) & parameters.max
+    } else {
+        parameters.sample(prediction, signed(error))
     }
-    parameters.sample(prediction, sign * error)
 }
 
 /// The Golomb parameter: smallest k with n·2^k ≥ a, at most 24.
@@ -589,22 +630,39 @@ impl<'a> Bits<'a> {
 
     #[inline]
     fn take(&mut self, bits: u32) -> u32 {
-        if bits == 0 {
-            return 0;
-        }
         if self.count < bits {
             self.fill();
         }
-        let value = (self.cache >> (64 - bits)) as u32;
+        // Not at once: by 64 bits a shift would be none.
+        let value = (self.cache >> 1 >> (63 - bits)) as u32;
         self.cache <<= bits;
         self.count -= bits;
         value
     }
 
     /// A limited-length Golomb code (A.5.3).
-    #[inline]
+    #[inline(always)]
     fn golomb(&mut self, k: u32, limit: u32, bits: u32) -> u32 {
-        let escape = limit - bits - 1;
+        if self.count <= 32 {
+            self.fill();
+        }
+        let run = self.cache.leading_zeros();
+        let length = run + 1 + k;
+        if length <= self.count && run < limit - bits - 1 {
+            let rest = self.cache << run << 1;
+            self.cache = rest << k;
+            self.count -= length;
+            return (run << k) + (rest >> 1 >> (63 - k)) as u32;
+        }
+        let (bits, value) = self.long_golomb(k, limit, bits);
+        *self = bits;
+        value
+    }
+
+    /// One that is not at hand, or escapes.
+    #[cold]
+    #[inline(never)]
+    fn long_golomb(mut self, k: u32, limit: u32, bits: u32) -> (Self, u32) {
         let mut zeros = 0;
         loop {
             if self.count <= 32 {
@@ -625,11 +683,12 @@ impl<'a> Bits<'a> {
                 break;
             }
         }
-        if zeros < escape {
+        let value = if zeros < limit - bits - 1 {
             (zeros << k) + self.take(k)
         } else {
             self.take(bits) + 1
-        }
+        };
+        (self, value)
     }
 
     /// Goes behind the next restart marker.

@@ -40,7 +40,7 @@ pub(crate) enum Colour {
     Ybr,
 }
 
-/// Decodes one frame.
+/// Decodes one frame; `to_draw` leaves it to the decoder whether luma and chroma stay what they are.
 ///
 /// # Errors
 /// What is wrong with the coded bytes, as the end of a sentence.
@@ -48,6 +48,7 @@ pub(crate) fn decode(
     coding: Coding,
     coded: &[u8],
     format: &PixelFormat,
+    to_draw: bool,
 ) -> Result<Decoded, String> {
     let decoder: fn(&[u8], &PixelFormat) -> Result<Decoded, String> = match coding {
         Coding::Native => native,
@@ -55,6 +56,7 @@ pub(crate) fn decode(
         Coding::Rle => rle::decode,
         // Which process it is stands in the stream; headers mix them up.
         Coding::Jpeg | Coding::JpegLossless if lossless::is_lossless(coded) => lossless::decode,
+        Coding::Jpeg | Coding::JpegLossless if to_draw => jpeg::decode_to_draw,
         Coding::Jpeg | Coding::JpegLossless => jpeg::decode,
         Coding::JpegLs => jpegls::decode,
         Coding::Jpeg2000 | Coding::HtJpeg2000 => jpeg2000::decode,
@@ -85,16 +87,33 @@ fn deflated(coded: &[u8], format: &PixelFormat) -> Result<Decoded, String> {
     native(&bytes, format)
 }
 
-/// Writes samples of 8 to 16 bits in the width that the header says.
+/// Samples of 8 to 16 bits in the width that the header says; as many as a frame has.
 pub(crate) fn pack(samples: impl Iterator<Item = i32>, format: &PixelFormat) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(format.frame_samples() * format.sample_bytes());
-    match format.sample_bytes() {
-        1 => bytes.extend(samples.map(|sample| sample as u8)),
-        2 => samples.for_each(|sample| bytes.extend_from_slice(&(sample as u16).to_le_bytes())),
-        4 => samples.for_each(|sample| bytes.extend_from_slice(&sample.to_le_bytes())),
-        _ => samples.for_each(|sample| bytes.extend_from_slice(&i64::from(sample).to_le_bytes())),
-    }
+    let mut bytes = vec![0; format.frame_samples() * format.sample_bytes()];
+    put(samples, format, &mut bytes);
     bytes
+}
+
+/// Likewise to where they belong. Loops over slices become vector instructions.
+pub(crate) fn put(samples: impl Iterator<Item = i32>, format: &PixelFormat, out: &mut [u8]) {
+    macro_rules! each {
+        ($type:ty) => {
+            for (out, sample) in out
+                .as_chunks_mut::<{ size_of::<$type>() }>()
+                .0
+                .iter_mut()
+                .zip(samples)
+            {
+                *out = (sample as $type).to_le_bytes();
+            }
+        };
+    }
+    match format.sample_bytes() {
+        1 => each!(u8),
+        2 => each!(u16),
+        4 => each!(i32),
+        _ => each!(i64),
+    }
 }
 
 /// Planes of one component each as one frame, interleaved by pixel.
@@ -106,12 +125,25 @@ pub(crate) fn interleave(planes: &[Vec<u16>], format: &PixelFormat) -> Result<De
     if planes.iter().any(|plane| plane.len() != pixels) {
         return Err("it lacks a component".to_owned());
     }
-    let bytes = match (planes, format.sample_bytes()) {
+    let mut bytes = vec![0; pixels * count * format.sample_bytes()];
+    lay(planes, format, &mut bytes);
+    Ok(Decoded {
+        bytes,
+        colour: Colour::AsStated,
+    })
+}
+
+/// Samples of as many components as a pixel has, in the width of the file and interleaved by pixel.
+fn lay(components: &[Vec<u16>], format: &PixelFormat, out: &mut [u8]) {
+    match (components, format.sample_bytes()) {
         // The usual cases, in loops that become vector instructions.
-        ([grey], 1) => grey.iter().map(|sample| *sample as u8).collect(),
+        ([grey], 1) => {
+            for (out, sample) in out.iter_mut().zip(grey) {
+                *out = *sample as u8;
+            }
+        }
         ([red, green, blue], 1) => {
-            let mut bytes = vec![0; 3 * pixels];
-            for (((out, red), green), blue) in bytes
+            for (((out, red), green), blue) in out
                 .as_chunks_mut::<3>()
                 .0
                 .iter_mut()
@@ -121,24 +153,21 @@ pub(crate) fn interleave(planes: &[Vec<u16>], format: &PixelFormat) -> Result<De
             {
                 *out = [*red as u8, *green as u8, *blue as u8];
             }
-            bytes
         }
         ([grey], 2) => {
-            let mut bytes = vec![0; 2 * pixels];
-            for (out, sample) in bytes.as_chunks_mut::<2>().0.iter_mut().zip(grey) {
+            for (out, sample) in out.as_chunks_mut::<2>().0.iter_mut().zip(grey) {
                 *out = sample.to_le_bytes();
             }
-            bytes
         }
-        _ => pack(
-            (0..pixels * count).map(|index| i32::from(planes[index % count][index / count])),
-            format,
-        ),
-    };
-    Ok(Decoded {
-        bytes,
-        colour: Colour::AsStated,
-    })
+        (_, size) => {
+            let places = (0..components.first().map_or(0, Vec::len))
+                .flat_map(|at| components.iter().map(move |component| component[at]));
+            for (out, sample) in out.chunks_exact_mut(size).zip(places) {
+                let wide = u64::from(sample).to_le_bytes();
+                out.copy_from_slice(&wide[..size]);
+            }
+        }
+    }
 }
 
 /// Refuses a stream whose own size differs from the header's before anything is allocated for it.

@@ -45,7 +45,7 @@ pub(super) fn clean(
     let mut frames: Vec<Vec<u8>> = Vec::new();
     let (mut stripped, mut colour, mut hidden) = (0, Colour::AsStated, false);
     for index in 0..instance.head.frames {
-        let mut decoded = instance.decoded(index)?;
+        let mut decoded = instance.decoded(index, false)?;
         let as_stored = (format.bits_stored < format.bits_allocated).then(|| decoded.bytes.clone());
         codec::clear_unused(&mut decoded.bytes, format);
         before.update(&decoded.bytes);

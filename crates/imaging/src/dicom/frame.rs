@@ -221,12 +221,12 @@ fn colours(format: &PixelFormat, decoded: Decoded) -> Result<Vec<u8>, ImagingErr
             "colour with four samples".to_owned(),
         ));
     }
+    let to_rgb = |pixel: &mut [u8; 3]| *pixel = ybr_to_rgb(pixel.map(i32::from));
     match format.photometric {
-        _ if colour == Colour::Rgb => {}
-        Photometric::YbrFull | Photometric::YbrFull422 => {
-            bytes.as_chunks_mut::<3>().0.iter_mut().for_each(ybr_to_rgb)
+        _ if is_full_ybr(format, colour) => {
+            bytes.as_chunks_mut::<3>().0.iter_mut().for_each(to_rgb)
         }
-        Photometric::YbrPartial422 | Photometric::YbrPartial420 => {
+        Photometric::YbrPartial422 | Photometric::YbrPartial420 if colour != Colour::Rgb => {
             bytes.as_chunks_mut::<3>().0.iter_mut().for_each(|pixel| {
                 // Luma 16 to 235, chroma 16 to 240 (ITU-R BT.601).
                 let stretch = |value: u8, low: f32, range: f32| {
@@ -235,25 +235,34 @@ fn colours(format: &PixelFormat, decoded: Decoded) -> Result<Vec<u8>, ImagingErr
                 let y = stretch(pixel[0], 16.0, 219.0).clamp(0.0, 255.0) as u8;
                 let chroma = |value| (stretch(value, 128.0, 224.0) + 128.0).clamp(0.0, 255.0) as u8;
                 *pixel = [y, chroma(pixel[1]), chroma(pixel[2])];
-                ybr_to_rgb(pixel);
+                to_rgb(pixel);
             });
         }
-        _ if colour == Colour::Ybr => bytes.as_chunks_mut::<3>().0.iter_mut().for_each(ybr_to_rgb),
         _ => {}
     }
     Ok(bytes)
 }
 
+/// Whether samples are luma and chroma of the full range, and no colours yet.
+pub(crate) fn is_full_ybr(format: &PixelFormat, colour: Colour) -> bool {
+    match format.photometric {
+        _ if colour == Colour::Rgb => false,
+        Photometric::YbrFull | Photometric::YbrFull422 => true,
+        Photometric::YbrPartial422 | Photometric::YbrPartial420 => false,
+        _ => colour == Colour::Ybr,
+    }
+}
+
 /// PS3.3 C.7.6.3.1.2, YBR_FULL, with 16 bits of fraction.
-fn ybr_to_rgb(pixel: &mut [u8; 3]) {
-    let [y, cb, cr] = pixel.map(i32::from);
+#[inline]
+pub(crate) fn ybr_to_rgb([y, cb, cr]: [i32; 3]) -> [u8; 3] {
     let (y, cb, cr) = ((y << 16) + (1 << 15), cb - 128, cr - 128);
     let clamp = |value: i32| (value >> 16).clamp(0, 255) as u8;
-    *pixel = [
+    [
         clamp(y + 91_881 * cr),
         clamp(y - 22_554 * cb - 46_802 * cr),
         clamp(y + 116_130 * cb),
-    ];
+    ]
 }
 
 fn paint(numbers: Samples, palette: &[Lut; 3]) -> Vec<u8> {

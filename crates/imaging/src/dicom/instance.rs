@@ -156,6 +156,15 @@ impl Instance {
         }
     }
 
+    /// Whether a frame is decoded by copying its numbers from the file.
+    pub fn is_plain(&self) -> bool {
+        let pixels = &self.head.pixels;
+        matches!(self.source, Source::Native(_))
+            && self.palette.is_none()
+            && pixels.samples_per_pixel == 1
+            && pixels.bits_allocated >= 8
+    }
+
     /// Modality LUT sequence, which takes the place of slope and intercept.
     pub fn modality_lut(&self) -> Option<Lut> {
         let item = self.dataset.items(tags::MODALITY_LUT_SEQUENCE).first()?;
@@ -188,7 +197,7 @@ impl Instance {
     /// # Errors
     /// [`ImagingError`]: no such frame, cut off, or its coded data do not decode.
     pub fn decode_frame(&self, index: u32) -> Result<Frame, ImagingError> {
-        let stored = self.stored(index)?;
+        let stored = self.cleared(index, true)?;
         frame::interpret(&self.head.pixels, self.palette.as_ref(), stored)
     }
 
@@ -199,7 +208,7 @@ impl Instance {
     /// # Errors
     /// As [`Instance::decode_frame`].
     pub fn stored_frame(&self, index: u32) -> Result<Vec<u8>, ImagingError> {
-        Ok(self.stored(index)?.bytes)
+        Ok(self.cleared(index, false)?.bytes)
     }
 
     /// The coded bytes of frame `index` (from 0), as a decoder takes them; `None` when pixels are not encapsulated.
@@ -219,14 +228,18 @@ impl Instance {
         Some(bytes.slice(..bytes.len().min(bits.div_ceil(8) as usize)))
     }
 
-    fn stored(&self, index: u32) -> Result<codec::Decoded, ImagingError> {
-        let mut decoded = self.decoded(index)?;
+    fn cleared(&self, index: u32, to_draw: bool) -> Result<codec::Decoded, ImagingError> {
+        let mut decoded = self.decoded(index, to_draw)?;
         codec::clear_unused(&mut decoded.bytes, &self.head.pixels);
         Ok(decoded)
     }
 
-    /// A frame as its decoder gives it.
-    pub(crate) fn decoded(&self, index: u32) -> Result<codec::Decoded, ImagingError> {
+    /// A frame as its decoder gives it, `to_draw` or as it is stored.
+    pub(crate) fn decoded(
+        &self,
+        index: u32,
+        to_draw: bool,
+    ) -> Result<codec::Decoded, ImagingError> {
         let frames = self.head.frames;
         if index >= frames {
             return Err(ImagingError::NoSuchFrame {
@@ -247,7 +260,7 @@ impl Instance {
                             needed: 1,
                             left: 0,
                         })?;
-                codec::decode(coding, &coded, format).map_err(|what| ImagingError::Frame {
+                codec::decode(coding, &coded, format, to_draw).map_err(|what| ImagingError::Frame {
                     frame: index + 1,
                     coding: coding.name(),
                     what,

@@ -34,7 +34,7 @@ pub use dataset::{DataSet, Element, Value};
 pub use dicom_dictionary_std::tags;
 pub use error::ImagingError;
 pub use frame::{Frame, Samples};
-pub(crate) use frame::{interpret, native};
+pub(crate) use frame::{interpret, is_full_ybr, native, ybr_to_rgb};
 pub use head::{
     InstanceHead, MAX_FRAME_PIXELS, Photometric, PixelFormat, PixelSpacing, Plane, Rescale,
     SpacingOrigin, UltrasoundRegion, VoiFunction, Window,

@@ -122,7 +122,7 @@ impl Instance {
         }
         let inside = |overlay: &Overlay| matches!(overlay.source, OverlaySource::Pixels(_));
         let stored = if overlays.iter().any(inside) {
-            self.decoded(index)?.bytes
+            self.decoded(index, false)?.bytes
         } else {
             Vec::new()
         };

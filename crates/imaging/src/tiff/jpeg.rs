@@ -48,7 +48,7 @@ pub(super) fn decode(bytes: &[u8], page: &Directory, most: usize) -> Result<Rast
             },
             float: false,
         };
-        let decoded = codec::decode(Coding::Jpeg, &stream, &format).map_err(damaged)?;
+        let decoded = codec::decode(Coding::Jpeg, &stream, &format, false).map_err(damaged)?;
         // What is coded is what the page says, not what a marker in the stream would say to others.
         let decoded = Decoded {
             colour: codec::Colour::AsStated,
