@@ -133,8 +133,7 @@ impl Way for AtHost {
         let _shown = Shown(&self.runtime);
         let (agree, agreed) = oneshot::channel();
         hosted.asked.replace(Some(agree));
-        let host = self.runtime.bootstrap.key_nodes.first();
-        let host = host.map(|node| place(&node.url)).unwrap_or_default();
+        let host = self.runtime.key_host();
         self.runtime.show_key_sign_in(Some(format!(
             "The keys are kept at {host}, which gives them for your wallet's signature, once in each visit. \
              {} shows a short text. Signing costs nothing and moves nothing.",
@@ -261,11 +260,14 @@ impl AtHost {
 }
 
 impl Runtime {
+    /// The same whichever way the calls go there.
+    fn key_host(&self) -> String {
+        let node = self.bootstrap.key_nodes.first();
+        node.map(|node| place(&node.url)).unwrap_or_default()
+    }
+
     fn kept_at(&self) -> String {
-        format!(
-            "{KEPT}{}",
-            self.bootstrap.hosted.as_deref().unwrap_or_default()
-        )
+        format!("{KEPT}{}", self.key_host())
     }
 
     /// The way to the nodes of Lighthouse's kind as whoever is signed in; `None` where nodes are ours, or nobody is.
