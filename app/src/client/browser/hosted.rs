@@ -16,12 +16,11 @@ use futures::{
 };
 use healthsync_core::{Person, Signature65, eth};
 use healthsync_lighthouse::{
-    SignInError, Tokens, Visit, Way,
+    Share, SignInError, Tokens, Visit, Way,
     kavach::{Call, Refusal, is_done, read_share},
 };
 use leptos::prelude::Update;
 use serde_json::{Value, json};
-use wasm_bindgen_futures::spawn_local;
 
 use super::{
     http::{HttpError, place, send_json, within},
@@ -164,8 +163,7 @@ impl Way for AtHost {
             // Without it a reload asks for a signature again.
             let _ = storage.set_item(&self.runtime.kept_at(), &kept);
         }
-        let runtime = self.runtime.clone();
-        spawn_local(async move { runtime.save_leftover_shares().await });
+        self.runtime.bring_leftover_shares();
     }
 
     fn refusal(error: &HttpError) -> Option<Refusal> {
@@ -182,9 +180,14 @@ impl Way for AtHost {
 
 impl AtHost {
     /// Has a node keep this, and confirm it.
-    pub(crate) async fn save(&self, node: u8, rules: &Value) -> Result<Value, HttpError> {
+    pub(crate) async fn save(
+        &self,
+        node: u8,
+        rules: &Value,
+        share: Option<&Share>,
+    ) -> Result<Value, HttpError> {
         let mut answer = Value::Null;
-        for call in Call::saving(node, rules.clone()) {
+        for call in Call::saving(node, rules, share) {
             answer = self.visit.call(self, &call).await?;
             if !is_done(&answer) {
                 return Err(HttpError::Unreadable("no confirmation".into()));
