@@ -44,18 +44,15 @@ impl Call {
         Self::new("PUT", JWT.into(), body)
     }
 
-    /// What has node `node` keep `rules` (see [`rules`]), and a share if one is among them (see [`with_share`]).
-    pub fn saving(node: u8, mut rules: Value) -> Vec<Self> {
-        let share = rules.as_object_mut().and_then(|fields| {
-            fields.remove("decryptionType");
-            fields.remove("payload")
-        });
+    /// What has node `node` keep `rules` (see [`rules`]), and a share of the key that they are about.
+    pub fn saving(node: u8, rules: &Value, share: Option<&Share>) -> Vec<Self> {
         let share = share.map(|share| {
             let body =
                 json!({ "address": rules["address"], "cid": rules["cid"], "payload": share });
             Self::new("POST", format!("/api/setSharedKey/{node}"), body)
         });
-        let rules = Self::new("PUT", format!("/api/fileAccessConditions/{node}"), rules);
+        let path = format!("/api/fileAccessConditions/{node}");
+        let rules = Self::new("PUT", path, rules.clone());
         share.into_iter().chain([rules]).collect()
     }
 
@@ -80,9 +77,12 @@ pub fn rules(person: Person, cid: &str, conditions: &Value, aggregator: &str) ->
 }
 
 /// The same with a share, as nodes of ours take both in one call.
-pub fn with_share(mut rules: Value, share: &Share) -> Value {
-    rules["decryptionType"] = "ADDRESS".into();
-    rules["payload"] = json!(share);
+pub fn with_share(rules: &Value, share: Option<&Share>) -> Value {
+    let mut rules = rules.clone();
+    if let Some(share) = share {
+        rules["decryptionType"] = "ADDRESS".into();
+        rules["payload"] = json!(share);
+    }
     rules
 }
 
@@ -174,7 +174,7 @@ mod tests {
         let conditions = json!([{ "id": 1 }]);
         let rules = rules(person, "bafy", &conditions, "([1])");
         let alone = Call::new("PUT", "/api/fileAccessConditions/3".into(), rules.clone());
-        assert_eq!(Call::saving(3, rules.clone()), [alone.clone()]);
+        assert_eq!(Call::saving(3, &rules, None), [alone.clone()]);
         assert_eq!(
             alone.body,
             json!({
@@ -194,8 +194,7 @@ mod tests {
                 "payload": { "key": "01".repeat(32), "index": "02".repeat(32) },
             }),
         );
-        let calls = Call::saving(3, with_share(rules, &share));
-        assert_eq!(calls, [share_first, alone]);
+        assert_eq!(Call::saving(3, &rules, Some(&share)), [share_first, alone]);
         let ask = Call::retrieve(person, "bafy", 5);
         assert_eq!(
             (ask.method, ask.path.as_str()),

@@ -144,48 +144,59 @@ impl Visit {
     /// A token that is not the `stale` one. Whoever comes second waits here, and finds the new one.
     async fn token<W: Way>(&self, way: &W, stale: Option<&str>) -> Result<String, W::Error> {
         let mut held = self.tokens.lock().await;
-        let mut renewed = None;
-        if let Some(tokens) = held.as_ref() {
-            if stale != Some(&tokens.access) {
-                return Ok(tokens.access.clone());
-            }
-            let call = Call::renew(self.person, &tokens.refresh);
-            renewed = match way.send(&call, None).await {
-                Ok(answer) => Tokens::read(&answer),
+        if let Some(tokens) = held.as_ref()
+            && stale != Some(&tokens.access)
+        {
+            return Ok(tokens.access.clone());
+        }
+        let renewal = |ended: &Tokens| Call::renew(self.person, &ended.refresh);
+        let mut renewal = held.as_ref().map(renewal);
+        let tokens = loop {
+            let renews = renewal.is_some();
+            let call = match renewal.take() {
+                Some(call) => call,
+                None => {
+                    // What the host does not take any more shall not be tried again.
+                    held.take();
+                    self.signed(way).await?
+                }
+            };
+            match way.send(&call, None).await {
+                Ok(answer) => match Tokens::read(&answer) {
+                    Some(tokens) => break tokens,
+                    None if renews => {}
+                    None => return Err(SignInError::NoTokens.into()),
+                },
                 // A host that cannot be reached has not said that it wants a signature again.
-                Err(error) if matches!(W::refusal(&error), None | Some(Refusal::Busy)) => {
+                Err(error)
+                    if !renews || matches!(W::refusal(&error), None | Some(Refusal::Busy)) =>
+                {
                     return Err(error);
                 }
-                Err(_) => None,
-            };
-        }
-        let tokens = match renewed {
-            Some(tokens) => tokens,
-            None => {
-                // What the host does not take any more shall not be tried again.
-                held.take();
-                let text = async {
-                    let answer = way.send(&Call::message(self.person), None).await?;
-                    let text = answer[0]["message"].as_str().unwrap_or_default();
-                    if is_sign_in(text) {
-                        Ok(text.to_owned())
-                    } else {
-                        Err(SignInError::OtherText.into())
-                    }
-                };
-                let (text, signature) = way.sign(text).await?;
-                if recover_eip191(&text, &signature).ok() != Some(self.person) {
-                    return Err(SignInError::OtherAccount.into());
-                }
-                let call = Call::sign_in(self.person, &signature.to_string());
-                let answer = way.send(&call, None).await?;
-                Tokens::read(&answer).ok_or(SignInError::NoTokens)?
+                Err(_) => {}
             }
         };
         way.keep(&tokens);
         let token = tokens.access.clone();
         held.replace(tokens);
         Ok(token)
+    }
+
+    async fn signed<W: Way>(&self, way: &W) -> Result<Call, W::Error> {
+        let text = async {
+            let answer = way.send(&Call::message(self.person), None).await?;
+            let text = answer[0]["message"].as_str().unwrap_or_default();
+            if is_sign_in(text) {
+                Ok(text.to_owned())
+            } else {
+                Err(SignInError::OtherText.into())
+            }
+        };
+        let (text, signature) = way.sign(text).await?;
+        if recover_eip191(&text, &signature).ok() != Some(self.person) {
+            return Err(SignInError::OtherAccount.into());
+        }
+        Ok(Call::sign_in(self.person, &signature.to_string()))
     }
 }
 

@@ -16,12 +16,11 @@ use futures::{
 };
 use healthsync_core::{Person, Signature65, eth};
 use healthsync_lighthouse::{
-    SignInError, Tokens, Visit, Way,
+    Share, SignInError, Tokens, Visit, Way,
     kavach::{Call, Refusal, is_done, read_share},
 };
 use leptos::prelude::Update;
 use serde_json::{Value, json};
-use wasm_bindgen_futures::spawn_local;
 
 use super::{
     http::{HttpError, place, send_json, within},
@@ -133,8 +132,7 @@ impl Way for AtHost {
         let _shown = Shown(&self.runtime);
         let (agree, agreed) = oneshot::channel();
         hosted.asked.replace(Some(agree));
-        let host = self.runtime.bootstrap.key_nodes.first();
-        let host = host.map(|node| place(&node.url)).unwrap_or_default();
+        let host = self.runtime.key_host();
         self.runtime.show_key_sign_in(Some(format!(
             "The keys are kept at {host}, which gives them for your wallet's signature, once in each visit. \
              {} shows a short text. Signing costs nothing and moves nothing.",
@@ -165,8 +163,7 @@ impl Way for AtHost {
             // Without it a reload asks for a signature again.
             let _ = storage.set_item(&self.runtime.kept_at(), &kept);
         }
-        let runtime = self.runtime.clone();
-        spawn_local(async move { runtime.save_leftover_shares().await });
+        self.runtime.bring_leftover_shares();
     }
 
     fn refusal(error: &HttpError) -> Option<Refusal> {
@@ -183,9 +180,14 @@ impl Way for AtHost {
 
 impl AtHost {
     /// Has a node keep this, and confirm it.
-    pub(crate) async fn save(&self, node: u8, rules: &Value) -> Result<Value, HttpError> {
+    pub(crate) async fn save(
+        &self,
+        node: u8,
+        rules: &Value,
+        share: Option<&Share>,
+    ) -> Result<Value, HttpError> {
         let mut answer = Value::Null;
-        for call in Call::saving(node, rules.clone()) {
+        for call in Call::saving(node, rules, share) {
             answer = self.visit.call(self, &call).await?;
             if !is_done(&answer) {
                 return Err(HttpError::Unreadable("no confirmation".into()));
@@ -261,11 +263,14 @@ impl AtHost {
 }
 
 impl Runtime {
+    /// The same whichever way the calls go there.
+    fn key_host(&self) -> String {
+        let node = self.bootstrap.key_nodes.first();
+        node.map(|node| place(&node.url)).unwrap_or_default()
+    }
+
     fn kept_at(&self) -> String {
-        format!(
-            "{KEPT}{}",
-            self.bootstrap.hosted.as_deref().unwrap_or_default()
-        )
+        format!("{KEPT}{}", self.key_host())
     }
 
     /// The way to the nodes of Lighthouse's kind as whoever is signed in; `None` where nodes are ours, or nobody is.

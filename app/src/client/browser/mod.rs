@@ -308,8 +308,7 @@ impl Runtime {
         if self.list.wanted.get() {
             self.load_rooms();
         }
-        let runtime = self.clone();
-        spawn_local(async move { runtime.save_leftover_shares().await });
+        self.bring_leftover_shares();
     }
 }
 

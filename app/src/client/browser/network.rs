@@ -10,7 +10,6 @@ use healthsync_net::{
 };
 use leptos::prelude::*;
 use wasm_bindgen::{JsCast, closure::Closure};
-use wasm_bindgen_futures::spawn_local;
 
 use super::{
     files::shelf::Shelf,
@@ -150,8 +149,7 @@ impl Runtime {
         if self.list.wanted.get() && self.open_room().is_none() {
             self.load_rooms();
         }
-        let runtime = self.clone();
-        spawn_local(async move { runtime.save_leftover_shares().await });
+        self.bring_leftover_shares();
     }
 }
 

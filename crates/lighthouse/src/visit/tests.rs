@@ -13,7 +13,7 @@ use serde_json::json;
 
 use super::*;
 use crate::conditions::{ChainError, ChainReader};
-use crate::kavach::{is_done, read_share, rules, with_share};
+use crate::kavach::{is_done, read_share, rules};
 use crate::node::{Authority, AuthorityConfig, KeyCall, KeyNode, MemoryStore, Request};
 use crate::shares::{candidates, generate};
 use crate::{MasterKey, Share, room_key_cid, room_member_condition};
@@ -208,7 +208,7 @@ fn save(world: &World, ada: &Visit) -> (String, MasterKey, Vec<Share>) {
     let conditions = room_member_condition("Filecoin", Address::ZERO, &ROOM);
     for (node, share) in (1..).zip(&shares) {
         let rules = rules(ada.person(), &cid, &conditions, "([1])");
-        for call in Call::saving(node, with_share(rules, share)) {
+        for call in Call::saving(node, &rules, Some(share)) {
             assert!(is_done(&block_on(ada.call(world, &call)).unwrap()));
         }
     }
@@ -348,8 +348,9 @@ fn a_wrong_share_is_found_and_its_node_named() {
     let ada = visit(&ADA);
     let (cid, key, shares) = save(&world, &ada);
     let wrong = Share::from_hex(&"05".repeat(32), &shares[3].index_hex()).unwrap();
-    let lie = with_share(rules(ada.person(), &cid, &json!([]), ""), &wrong);
-    block_on(ada.call(&world, &Call::saving(4, lie)[0])).unwrap();
+    let rules = rules(ada.person(), &cid, &json!([]), "");
+    let lie = &Call::saving(4, &rules, Some(&wrong))[0];
+    block_on(ada.call(&world, lie)).unwrap();
     let good: Vec<(usize, Share)> = (1..)
         .zip(fetch(&world, &ada, &cid))
         .map(|(node, answer)| (node, read_share(&answer.unwrap()).unwrap()))

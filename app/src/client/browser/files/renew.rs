@@ -216,8 +216,8 @@ impl Runtime {
         } else {
             json!({ "address": me.person.to_string(), "cid": cid })
         };
-        let call = "retireSharedKey";
-        match self.tell_node(node, call, cid, &body, TRIES).await {
+        let call = ("retireSharedKey", cid);
+        match self.tell_node(node, call, &body, None, TRIES).await {
             // It has never had a share of it, so it has none to give.
             Err(HttpError::Status { status: 400, .. }) if !hosted => Ok(()),
             told => told.map(|_| ()),

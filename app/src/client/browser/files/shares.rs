@@ -15,6 +15,7 @@ use healthsync_lighthouse::{
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use wasm_bindgen_futures::spawn_local;
 
 use crate::client::{
     browser::{
@@ -167,12 +168,11 @@ impl Runtime {
         let Some(me) = self.me() else {
             return Err(HttpError::Cancelled);
         };
-        let body = with_share(
-            rules(me.person, cid, &self.members_of(&room), "([1])"),
-            share,
-        );
-        let call = "fileAccessConditions";
-        let answer = self.tell_node(node, call, cid, &body, tries).await?;
+        let rules = rules(me.person, cid, &self.members_of(&room), "([1])");
+        let call = ("fileAccessConditions", cid);
+        let answer = self
+            .tell_node(node, call, &rules, Some(share), tries)
+            .await?;
         if is_done(&answer) {
             Ok(())
         } else {
@@ -194,9 +194,9 @@ impl Runtime {
     pub(super) async fn tell_node(
         self: &Rc<Self>,
         node: &KeyNodeInfo,
-        call: &str,
-        cid: &str,
-        body: &Value,
+        (call, cid): (&str, &str),
+        rules: &Value,
+        share: Option<&Share>,
         tries: u32,
     ) -> Result<Value, HttpError> {
         let url = format!("{}/api/{call}/{}", node.url, node.id);
@@ -205,7 +205,7 @@ impl Runtime {
                 break;
             };
             let answer = match self.at_host() {
-                Some(host) => host.save(node.id, body).await,
+                Some(host) => host.save(node.id, rules, share).await,
                 None => {
                     // Each node takes a token once, so each try has its own.
                     let scope = Scope::SaveKey {
@@ -214,7 +214,8 @@ impl Runtime {
                     };
                     let token =
                         DeviceToken::sign(delegation, scope, now(), random::<16>(), &me.device);
-                    post_json(&url, body, Some(&token.to_bearer()), ANSWER_MS).await
+                    let body = with_share(rules, share);
+                    post_json(&url, &body, Some(&token.to_bearer()), ANSWER_MS).await
                 }
             };
             match answer {
@@ -225,8 +226,13 @@ impl Runtime {
         Err(HttpError::Cancelled)
     }
 
-    /// Shares that were left over from an earlier save or visit.
-    pub(crate) async fn save_leftover_shares(self: &Rc<Self>) {
+    /// Saves shares that were left over from an earlier save or visit.
+    pub(crate) fn bring_leftover_shares(self: &Rc<Self>) {
+        let runtime = self.clone();
+        spawn_local(async move { runtime.save_leftover_shares().await });
+    }
+
+    async fn save_leftover_shares(self: &Rc<Self>) {
         let Some((me, _)) = self.signer().filter(|_| !self.would_ask()) else {
             return;
         };

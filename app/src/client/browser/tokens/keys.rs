@@ -134,8 +134,7 @@ impl Runtime {
         };
         let condition = holder_condition(1, &self.bootstrap.chain.name, contract, token);
         let rules = rules(caller.person, cid, &json!([condition]), "([1])");
-        let bodies = shares.iter().map(|share| with_share(rules.clone(), share));
-        self.at_nodes("POST", cid, &caller, bodies.collect()).await
+        self.at_nodes(cid, &caller, &rules, shares).await
     }
 
     /// Lets the holders of these conversations open an image, beside the members of the room.
@@ -166,25 +165,28 @@ impl Runtime {
         }
         let any: Vec<String> = (1..=conditions.len()).map(|id| format!("[{id}]")).collect();
         let any = format!("({})", any.join(" or "));
-        let body = rules(caller.person, cid, &Value::Array(conditions), &any);
-        let bodies = vec![body; self.bootstrap.key_nodes.len()];
-        self.at_nodes("PUT", cid, &caller, bodies).await
+        let rules = rules(caller.person, cid, &Value::Array(conditions), &any);
+        self.at_nodes(cid, &caller, &rules, &[]).await
     }
 
-    /// One call to each node, all at once. Good when enough nodes to open the file have taken it.
+    /// One call to each node, all at once, with its share if there are any. Good when enough nodes to open the file have
+    /// taken it.
     async fn at_nodes(
         self: &Rc<Self>,
-        method: &str,
         cid: &str,
         caller: &Caller,
-        bodies: Vec<Value>,
+        rules: &Value,
+        shares: &[Share],
     ) -> Result<(), Trouble> {
         let host = self.at_host_as(caller.person, &caller.wallet);
-        let calls = (self.bootstrap.key_nodes.iter().zip(&bodies))
-            .map(|(node, body)| at_node(host.as_ref(), method, node, cid, caller, body));
+        let nodes = &self.bootstrap.key_nodes;
+        let calls = nodes
+            .iter()
+            .enumerate()
+            .map(|(i, node)| at_node(host.as_ref(), node, cid, caller, (rules, shares.get(i))));
         let failed: Vec<(String, HttpError)> =
             join_all(calls).await.into_iter().flatten().collect();
-        if bodies.len() - failed.len() >= NEEDED {
+        if nodes.len() - failed.len() >= NEEDED {
             return Ok(());
         }
         let names: Vec<String> = failed.iter().map(|(name, _)| name.clone()).collect();
@@ -204,21 +206,22 @@ impl Runtime {
 /// The node's name and why, when it did not take the call.
 async fn at_node(
     host: Option<&AtHost>,
-    method: &str,
     node: &KeyNodeInfo,
     cid: &str,
     caller: &Caller,
-    body: &Value,
+    (rules, share): (&Value, Option<&Share>),
 ) -> Option<(String, HttpError)> {
     let url = format!("{}/api/fileAccessConditions/{}", node.url, node.id);
     let mut attempt = 1;
     loop {
         let sent = match host {
-            Some(host) => host.save(node.id, body).await,
+            Some(host) => host.save(node.id, rules, share).await,
             None => {
                 // Each node takes a token once, so each try has its own.
                 let bearer = caller.bearer(cid, node.id);
-                send_json(method, &url, body, Some(&bearer), ANSWER_MS).await
+                let method = if share.is_some() { "POST" } else { "PUT" };
+                let body = with_share(rules, share);
+                send_json(method, &url, &body, Some(&bearer), ANSWER_MS).await
             }
         };
         match sent {
