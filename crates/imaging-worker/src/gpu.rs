@@ -1,4 +1,4 @@
-//! The same picture by WebGL2: stored values as an integer texture, the table of grey levels as another, one lookup a
+//! The same picture by WebGL2: stored values as a texture of two bytes, the table of grey levels as another, one lookup a
 //! pixel in the fragment shader. Core WebGL2 only, no extension; a window change sends 64 kB and no pixel.
 
 use std::{
@@ -10,7 +10,6 @@ use healthsync_imaging::{
     dicom::{Frame, Samples},
     render::{OVERLAY, Table},
 };
-use js_sys::{Uint8Array, Uint16Array};
 use wasm_bindgen::JsCast;
 use web_sys::{OffscreenCanvas, WebGl2RenderingContext as Gl, WebGlProgram, WebGlTexture};
 
@@ -35,8 +34,8 @@ out vec4 colour;
 void main() {
   ivec2 size = textureSize(values, 0);
   ivec2 at = ivec2(int(gl_FragCoord.x), size.y - 1 - int(gl_FragCoord.y));
-  int value = int(texelFetch(values, at, 0).r);
-  float level = float(texelFetch(levels, ivec2(value & 255, value >> 8), 0).r) / 255.0;
+  ivec2 value = ivec2(texelFetch(values, at, 0).rg);
+  float level = float(texelFetch(levels, value, 0).r) / 255.0;
   bool inked = drawn && texelFetch(over, at, 0).r != 0u;
   colour = vec4(inked ? ink / 255.0 : vec3(level), 1.0);
 }";
@@ -62,6 +61,8 @@ pub(crate) struct Gpu {
     most: u32,
     /// Which frame is in the texture. No other one gets its address as long as this is here.
     held: RefCell<Weak<Frame>>,
+    /// What is sent, kept for the next time.
+    bytes: RefCell<Vec<u8>>,
 }
 
 impl Gpu {
@@ -78,6 +79,7 @@ impl Gpu {
             over: texture(&gl)?,
             most,
             held: RefCell::default(),
+            bytes: RefCell::default(),
             gl,
         })
     }
@@ -88,77 +90,44 @@ impl Gpu {
         if width > self.most || height > self.most {
             return false;
         }
-        let (patterns, held): (Option<Uint16Array>, Weak<Frame>) = match &picture.pixels {
-            Pixels::Cut(values, offset, _) => {
-                let patterns: Vec<u16> = values
-                    .iter()
-                    .map(|v| (i32::from(*v) + offset) as u16)
-                    .collect();
-                (Some(patterns.as_slice().into()), Weak::new())
-            }
+        let (other, held) = match &picture.pixels {
+            Pixels::Cut(..) => (true, Weak::new()),
             Pixels::Frame(frame, _) => {
                 let held = Rc::downgrade(frame);
-                if self.held.borrow().ptr_eq(&held) {
-                    (None, held)
-                } else {
-                    let Some(patterns) = patterns(&frame.samples) else {
-                        return false;
-                    };
-                    (Some(patterns), held)
-                }
+                (!self.held.borrow().ptr_eq(&held), held)
             }
         };
+        let mut bytes = self.bytes.borrow_mut();
+        if other && !patterns(&picture.pixels, &mut bytes) {
+            return false;
+        }
         let gl = &self.gl;
         gl.active_texture(Gl::TEXTURE0);
         gl.bind_texture(Gl::TEXTURE_2D, Some(&self.values));
-        if let Some(patterns) = patterns {
+        if other {
             self.held.replace(held);
-            if self
-                .send(
-                    Gl::R16UI,
-                    Gl::RED_INTEGER,
-                    Gl::UNSIGNED_SHORT,
-                    picture.size,
-                    &patterns,
-                )
-                .is_none()
-            {
+            let sent = self.send(Gl::RG8UI, Gl::RG_INTEGER, picture.size, &bytes);
+            if sent.is_none() {
                 return false;
             }
         }
         gl.active_texture(Gl::TEXTURE1);
         gl.bind_texture(Gl::TEXTURE_2D, Some(&self.levels));
         // A table of 256 levels stands for every high byte.
-        let levels: Vec<u8> = table
-            .levels()
-            .iter()
-            .copied()
-            .cycle()
-            .take(65_536)
-            .collect();
-        let levels = Uint8Array::from(levels.as_slice());
-        if self
-            .send(
-                Gl::R8UI,
-                Gl::RED_INTEGER,
-                Gl::UNSIGNED_BYTE,
-                [256, 256],
-                &levels,
-            )
-            .is_none()
-        {
+        bytes.clear();
+        bytes.extend(table.levels().iter().cycle().take(65_536));
+        let sent = self.send(Gl::R8UI, Gl::RED_INTEGER, [256, 256], &bytes);
+        if sent.is_none() {
             return false;
         }
         gl.active_texture(Gl::TEXTURE2);
         gl.bind_texture(Gl::TEXTURE_2D, Some(&self.over));
-        let over = picture.over.as_deref().map(Uint8Array::from);
         // A sampler needs a texture, also where nothing is drawn.
-        let (size, marks) = match over {
+        let (size, marks) = match picture.over.as_deref() {
             Some(marks) => (picture.size, marks),
-            None => ([1, 1], Uint8Array::new_with_length(1)),
+            None => ([1, 1], &[0][..]),
         };
-        let (format, kind) = (Gl::RED_INTEGER, Gl::UNSIGNED_BYTE);
-        if self.send(Gl::R8UI, format, kind, size, &marks).is_none() {
+        if self.send(Gl::R8UI, Gl::RED_INTEGER, size, marks).is_none() {
             return false;
         }
         gl.use_program(Some(&self.grey));
@@ -176,31 +145,22 @@ impl Gpu {
         self.held.replace(Weak::new());
         self.gl.active_texture(Gl::TEXTURE0);
         self.gl.bind_texture(Gl::TEXTURE_2D, Some(&self.values));
-        let pixels = Uint8Array::from(rgba);
-        if self
-            .send(
-                Gl::RGBA8UI,
-                Gl::RGBA_INTEGER,
-                Gl::UNSIGNED_BYTE,
-                size,
-                &pixels,
-            )
-            .is_some()
-        {
+        let sent = self.send(Gl::RGBA8UI, Gl::RGBA_INTEGER, size, rgba);
+        if sent.is_some() {
             self.run(&self.copy, size);
         }
     }
 
+    /// Bytes, because these go as they lie in memory; words would have to be copied first.
     fn send(
         &self,
         inside: u32,
         format: u32,
-        kind: u32,
         [width, height]: [u32; 2],
-        pixels: &js_sys::Object,
+        bytes: &[u8],
     ) -> Option<()> {
         self.gl
-            .tex_image_2d_with_i32_and_i32_and_i32_and_format_and_type_and_opt_array_buffer_view(
+            .tex_image_2d_with_i32_and_i32_and_i32_and_format_and_type_and_opt_u8_array(
                 Gl::TEXTURE_2D,
                 0,
                 inside as i32,
@@ -208,8 +168,8 @@ impl Gpu {
                 height as i32,
                 0,
                 format,
-                kind,
-                Some(pixels),
+                Gl::UNSIGNED_BYTE,
+                Some(bytes),
             )
             .ok()
     }
@@ -224,15 +184,31 @@ impl Gpu {
     }
 }
 
-fn patterns(samples: &Samples) -> Option<Uint16Array> {
-    let widened: Vec<u16> = match samples {
-        Samples::U16(all) => return Some(all.as_slice().into()),
-        Samples::I16(all) => all.iter().map(|v| *v as u16).collect(),
-        Samples::U8(all) => all.iter().map(|v| u16::from(*v)).collect(),
-        Samples::I8(all) => all.iter().map(|v| u16::from(*v as u8)).collect(),
-        _ => return None,
+/// Stored values as two bytes each; says whether they can be that.
+fn patterns(pixels: &Pixels, bytes: &mut Vec<u8>) -> bool {
+    let frame = match pixels {
+        Pixels::Cut(values, offset, _) => {
+            let values = values.iter().map(|v| (i32::from(*v) + offset) as u16);
+            words(values, bytes);
+            return true;
+        }
+        Pixels::Frame(frame, _) => frame,
     };
-    Some(widened.as_slice().into())
+    match &frame.samples {
+        Samples::U16(all) => words(all.iter().copied(), bytes),
+        Samples::I16(all) => words(all.iter().map(|v| *v as u16), bytes),
+        Samples::U8(all) => words(all.iter().map(|v| u16::from(*v)), bytes),
+        Samples::I8(all) => words(all.iter().map(|v| u16::from(*v as u8)), bytes),
+        _ => return false,
+    }
+    true
+}
+
+fn words(values: impl ExactSizeIterator<Item = u16>, bytes: &mut Vec<u8>) {
+    bytes.resize(2 * values.len(), 0);
+    for (place, value) in bytes.as_chunks_mut::<2>().0.iter_mut().zip(values) {
+        *place = value.to_le_bytes();
+    }
 }
 
 fn texture(gl: &Gl) -> Option<WebGlTexture> {
