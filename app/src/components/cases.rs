@@ -80,6 +80,7 @@ fn case_meta(case: &CaseRow) -> String {
 pub(crate) fn CaseRegion() -> impl IntoView {
     let room = use_room();
     let open = room.open_case;
+    let fetching = Memo::new(move |_| room.phase.with(|phase| matches!(phase, RoomPhase::Key(_))));
     view! {
         <section
             class="r-case"
@@ -89,20 +90,33 @@ pub(crate) fn CaseRegion() -> impl IntoView {
         >
             {move || match open.get() {
                 Some(id) => view! { <OpenCase id /> }.into_any(),
+                None if fetching.get() => view! { <RoomKeyShares /> }.into_any(),
                 None => view! { <NoCase /> }.into_any(),
             }}
         </section>
     }
 }
 
+/// Where a case will be: what somebody types meanwhile goes into a field that stays.
 #[component]
-fn NoCase() -> impl IntoView {
+fn RoomKeyShares() -> impl IntoView {
     let room = use_room();
     let progress = Signal::derive(move || match room.phase.get() {
         RoomPhase::Key(progress) => Some(progress),
         _ => None,
     });
-    let fetching = Memo::new(move |_| progress.with(Option::is_some));
+    view! {
+        <header></header>
+        <div class="lock lock--plain">
+            <Shares progress />
+            <EmbeddedNodesLine />
+        </div>
+    }
+}
+
+#[component]
+fn NoCase() -> impl IntoView {
+    let room = use_room();
     let title = move || match room.phase.get() {
         RoomPhase::Open => "No case yet",
         _ => "The room is opening",
@@ -110,24 +124,11 @@ fn NoCase() -> impl IntoView {
     view! {
         <header></header>
         <div class="lock lock--plain">
-            {move || {
-                if fetching.get() {
-                    view! {
-                        <Shares progress />
-                        <EmbeddedNodesLine />
-                    }
-                        .into_any()
-                } else {
-                    view! {
-                        <Icon name="image" />
-                        <h2>{title}</h2>
-                        <p>
-                            "Drop photographs, DICOM, TIFF or NIfTI files or a whole folder of them anywhere on this page, or press the paper clip beside the message field. Names, dates and places stored in the files come off before anything is sent; what is written in a picture itself you cover yourself."
-                        </p>
-                    }
-                        .into_any()
-                }
-            }}
+            <Icon name="image" />
+            <h2>{title}</h2>
+            <p>
+                "Drop photographs, DICOM, TIFF or NIfTI files or a whole folder of them anywhere on this page, or press the paper clip beside the message field. Names, dates and places stored in the files come off before anything is sent; what is written in a picture itself you cover yourself."
+            </p>
         </div>
     }
 }
