@@ -174,7 +174,7 @@ mod tests {
         let conditions = json!([{ "id": 1 }]);
         let rules = rules(person, "bafy", &conditions, "([1])");
         let alone = Call::new("PUT", "/api/fileAccessConditions/3".into(), rules.clone());
-        assert_eq!(Call::saving(3, &rules, None), [alone.clone()]);
+        assert_eq!(Call::saving(3, &rules, None), std::slice::from_ref(&alone));
         assert_eq!(
             alone.body,
             json!({

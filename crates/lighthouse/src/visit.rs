@@ -208,5 +208,6 @@ fn is_sign_in(text: &str) -> bool {
             .is_some_and(|nonce| nonce.bytes().all(|byte| byte.is_ascii_graphic()))
 }
 
-#[cfg(all(test, feature = "node"))]
+#[cfg(test)]
+#[cfg(feature = "node")]
 mod tests;
