@@ -67,6 +67,8 @@ pub(super) struct Channels {
     waiting: VecDeque<ChannelId>,
     /// Waits for the association first, and for the peer's channels later.
     acceptor: Option<Waker>,
+    /// What [`Channels::packets`] has to say next time.
+    fault: Option<SessionError>,
     ended: Option<SessionError>,
 }
 
@@ -81,6 +83,7 @@ impl Channels {
             handshake: None,
             waiting: VecDeque::new(),
             acceptor: None,
+            fault: None,
             ended: None,
         }
     }
@@ -136,7 +139,10 @@ impl Channels {
 
     /// Handles what has happened and gives the packets to send. An error ends the session.
     pub(super) fn packets(&mut self, now: Instant) -> Result<Vec<Bytes>, SessionError> {
-        self.handle_events()?;
+        self.handle_events();
+        if let Some(fault) = self.fault.take() {
+            return Err(fault);
+        }
         let mut packets = Vec::new();
         let mut take = |transmit: Transmit| {
             if let Payload::RawEncode(encoded) = transmit.payload {
@@ -170,7 +176,7 @@ impl Channels {
         wake(&mut self.acceptor);
     }
 
-    fn handle_events(&mut self) -> Result<(), SessionError> {
+    fn handle_events(&mut self) {
         while let Some((_, association)) = &mut self.association {
             match association.poll() {
                 None => break,
@@ -181,17 +187,16 @@ impl Channels {
                     wake(&mut self.acceptor);
                 }
                 Some(Event::HandshakeFailed { reason }) => {
-                    return Err(SessionError::Sctp(reason.to_string()));
+                    self.fault = Some(SessionError::Sctp(reason.to_string()));
                 }
                 Some(Event::AssociationLost { reason }) => {
                     tracing::debug!(%reason, "SCTP is over");
-                    return Err(SessionError::ClosedByPeer);
+                    self.fault = Some(SessionError::ClosedByPeer);
                 }
                 Some(Event::Stream(event)) => self.handle_stream_event(event),
                 Some(_) => {}
             }
         }
-        Ok(())
     }
 
     fn handle_stream_event(&mut self, event: StreamEvent) {
@@ -270,8 +275,10 @@ impl Channels {
         }
     }
 
-    /// A channel that is still there.
+    /// A channel that is still there. Whoever reads its last message ends it, and SCTP may have the next channel of that
+    /// number waiting behind it: what has ended is asked for first, or else the old one's user takes the new one's opening.
     fn get(&mut self, channel: ChannelId) -> Option<(Stream<'_>, &mut Entry)> {
+        self.handle_events();
         let (_, association) = self.association.as_mut()?;
         let entry = self.entries.get_mut(&channel.stream);
         let entry = entry.filter(|entry| entry.generation == channel.generation)?;
@@ -326,10 +333,10 @@ impl Channels {
 
     /// What a channel has to read.
     pub(super) fn read(&mut self, channel: ChannelId, waker: Option<&Waker>) -> Next {
-        let Some((mut stream, entry)) = self.get(channel) else {
-            return Next::Closed;
-        };
         loop {
+            let Some((mut stream, entry)) = self.get(channel) else {
+                return Next::Closed;
+            };
             match stream.read_sctp() {
                 // Not text, not the confirmation of an opening, not the dummy byte of an empty message.
                 Ok(Some(message)) if message.ppi != Kind::Binary => {}
@@ -392,5 +399,90 @@ fn collect(message: &sctp_proto::Chunks) -> Bytes {
 fn wake(waker: &mut Option<Waker>) {
     if let Some(waker) = waker.take() {
         waker.wake();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Two ends and the time that they share.
+    struct Line {
+        client: Channels,
+        server: Channels,
+        now: Instant,
+    }
+
+    impl Line {
+        fn new() -> Self {
+            let limits = Limits::default();
+            let mut line = Self {
+                client: Channels::dialling(&limits),
+                server: Channels::new(&limits),
+                now: Instant::now(),
+            };
+            line.settle();
+            line
+        }
+
+        /// Carries packets to and fro; timers that delay acknowledgements run out a few times.
+        fn settle(&mut self) {
+            for _ in 0..8 {
+                loop {
+                    let up = self.client.packets(self.now).unwrap();
+                    let down = self.server.packets(self.now).unwrap();
+                    if up.is_empty() && down.is_empty() {
+                        break;
+                    }
+                    up.iter()
+                        .for_each(|packet| self.server.receive(self.now, packet));
+                    down.iter()
+                        .for_each(|packet| self.client.receive(self.now, packet));
+                }
+                let due = [self.client.next_tick(), self.server.next_tick()];
+                self.now = due.into_iter().flatten().min().unwrap_or(self.now);
+                self.client.tick(self.now);
+                self.server.tick(self.now);
+            }
+        }
+
+        fn accept(&mut self) -> ChannelId {
+            let mut cx = Context::from_waker(Waker::noop());
+            match self.server.poll_accept(&mut cx) {
+                Poll::Ready(accepted) => accepted.unwrap(),
+                Poll::Pending => panic!("no channel was opened"),
+            }
+        }
+
+        fn reads(&mut self, channel: ChannelId, wanted: &[u8]) {
+            match self.server.read(channel, None) {
+                Next::Message(message) => assert_eq!(message, wanted),
+                other => panic!("{other:?} in place of {wanted:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn a_number_that_is_used_again_belongs_to_the_new_channel_alone() {
+        let mut line = Line::new();
+        let first = line.client.open().unwrap();
+        line.settle();
+        let old = line.accept();
+        line.client.write(first, b"the last word").unwrap();
+        line.client.close(first);
+        line.settle();
+        // The other side has confirmed the reset, though nobody has read that word there.
+        let second = line.client.open().unwrap();
+        assert_eq!(second.stream, first.stream);
+        line.client.write(second, b"a new beginning").unwrap();
+        line.settle();
+
+        line.reads(old, b"the last word");
+        assert!(matches!(line.server.read(old, None), Next::Closed));
+        assert!(line.server.write(old, b"too late").is_err());
+        line.server.close(old);
+        let new = line.accept();
+        line.reads(new, b"a new beginning");
+        assert!(matches!(line.server.read(new, None), Next::Nothing));
     }
 }
