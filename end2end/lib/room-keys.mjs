@@ -58,3 +58,15 @@ export async function openWith(master, { bytes, epoch }) {
     return null;
   }
 }
+
+/** Content ids that this person's page saves key shares for, at addresses that `where` fits, while `work` runs. */
+export async function savedBy(me, where, work) {
+  const cids = new Set();
+  const watch = (request) => {
+    if (request.method() === 'POST' && where.test(request.url())) cids.add(request.postDataJSON().cid);
+  };
+  me.page.on('request', watch);
+  await work();
+  me.page.off('request', watch);
+  return [...cids];
+}

@@ -12,6 +12,7 @@ import { generatePrivateKey, privateKeyToAccount } from 'viem/accounts';
 import { kavach } from '../lighthouse/client.mjs';
 import { file, png } from '../lib/pictures.mjs';
 import * as p from '../lib/people.mjs';
+import { savedBy } from '../lib/room-keys.mjs';
 import { startStack } from '../stack.mjs';
 
 const NODES = [1, 2, 3, 4, 5];
@@ -100,17 +101,7 @@ describe('key nodes of Lighthouse\'s kind', { timeout: 600_000 }, () => {
     const signature = await account.signMessage({ message });
     return (await (await call('POST', '/api/message/get-jwt', undefined, { address: account.address, signature, chain: 'ALL' })).json()).token;
   };
-  /** Content ids that ada's page saves shares for while `work` runs. */
-  const saved = async (work) => {
-    const cids = new Set();
-    const watch = (request) => {
-      if (request.method() === 'POST' && /\/api\/setSharedKey\/\d$/.test(request.url())) cids.add(request.postDataJSON().cid);
-    };
-    ada.page.on('request', watch);
-    await work();
-    ada.page.off('request', watch);
-    return [...cids];
-  };
+  const saved = (work) => savedBy(ada, /\/api\/setSharedKey\/\d$/, work);
 
   before(async () => {
     host = await new Host().start();

@@ -8,6 +8,7 @@ import { ct } from '../lib/dicom.mjs';
 import { stage } from '../lib/drawing.mjs';
 import { file, png } from '../lib/pictures.mjs';
 import * as p from '../lib/people.mjs';
+import { savedBy } from '../lib/room-keys.mjs';
 import { startStack } from '../stack.mjs';
 
 const NODES = [1, 2, 3, 4, 5];
@@ -17,17 +18,7 @@ describe('a new key for a case', { timeout: 600_000 }, () => {
   const key = generatePrivateKey();
   const at = (me, name) => me.page.getByTestId(name);
 
-  /** Content ids that ada's page has shares saved for while `work` runs. */
-  const saved = async (work) => {
-    const cids = new Set();
-    const watch = (request) => {
-      if (request.method() === 'POST' && /\/api\/fileAccessConditions\/\d$/.test(request.url())) cids.add(request.postDataJSON().cid);
-    };
-    ada.page.on('request', watch);
-    await work();
-    ada.page.off('request', watch);
-    return [...cids];
-  };
+  const saved = (work) => savedBy(ada, /\/api\/fileAccessConditions\/\d$/, work);
   /** Whether node `n` gives its share of `cid` to ben's wallet. */
   const gives = async (n, cid) => {
     const account = privateKeyToAccount(key);
