@@ -13,6 +13,7 @@ mod identity;
 pub mod key_nodes;
 pub mod logging;
 pub mod mailbox;
+mod migrations;
 pub mod policy;
 mod relays;
 pub mod services;

@@ -17,6 +17,7 @@ use healthsync_core::{DeviceKey, Envelope, Millis, Person, RoomId};
 use sqlx::{AnyConnection, Row};
 
 use crate::database::{Database, OpenError};
+use crate::migrations;
 
 use devices::Lately;
 pub use devices::{KnownDevice, Proof};
@@ -197,7 +198,7 @@ impl Mailbox {
 async fn embedded(file: &Path) -> Result<Database, OpenError> {
     sqlx::any::install_default_drivers();
     let database = Database::open(file).await?;
-    sqlx::migrate!().run(&database.write).await?;
+    migrations::embedded().run(&database.write).await?;
     Ok(database)
 }
 

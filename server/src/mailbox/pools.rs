@@ -8,6 +8,7 @@ use sqlx::any::{AnyConnectOptions, AnyPoolOptions};
 use sqlx::{Any, AnyConnection, AnyPool, Connection, Transaction};
 
 use crate::database::OpenError;
+use crate::migrations;
 
 /// How long a statement waits for a connection.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -57,7 +58,7 @@ impl Pools {
             .acquire_timeout(PATIENCE)
             .connect_with(url.parse()?)
             .await?;
-        sqlx::migrate!("./migrations/postgres").run(&pool).await?;
+        migrations::postgres().run(&pool).await?;
         Ok(Self {
             write: pool.clone(),
             read: pool,
