@@ -12,42 +12,21 @@ use crate::site::{Kind, Stamp, age, bindgen, read, wasm_opt};
 use crate::small_std::Std;
 use crate::workspace::Workspace;
 
-/// Package, name of its library, and how it is optimised.
-struct Module {
-    package: &'static str,
-    library: &'static str,
-    /// Profile and folder of a release.
-    profile: &'static str,
-    level: &'static str,
-    /// What the compiler may take for granted beyond WebAssembly's first version.
-    features: Option<&'static str>,
-}
-
-/// The viewer is small first; decoders are fast first.
-const MODULES: [Module; 2] = [
-    Module {
-        package: "healthsync-viewer",
-        library: "viewer",
-        profile: "wasm-release",
-        level: "-Oz",
-        features: None,
-    },
-    Module {
-        package: "healthsync-imaging-worker",
-        library: "decoder",
-        profile: "wasm-worker",
-        level: "-O3",
-        // In every browser since 2023.
-        features: Some("+simd128"),
-    },
-];
+/// The viewer's package. It is small first like the page, and compiled together with it.
+pub(crate) const VIEWER: &str = "healthsync-viewer";
+/// The decoders' package.
+const DECODER: &str = "healthsync-imaging-worker";
+/// Decoders are fast first.
+const DECODER_PROFILE: &str = "wasm-worker";
+/// What the compiler may take for granted beyond WebAssembly's first version; in every browser since 2023.
+const DECODER_FEATURES: &str = "+simd128";
 
 const SCRIPTS: [&str; 2] = [
     "crates/viewer/src/entry.js",
     "crates/imaging-worker/src/worker.js",
 ];
 
-/// Builds what is out of date, into `staging/imaging`.
+/// Builds what is out of date, into `staging/imaging`; the viewer has been compiled with the page.
 pub(crate) fn build(
     workspace: &Workspace,
     supervisor: &Supervisor,
@@ -63,45 +42,44 @@ pub(crate) fn build(
         let name = Path::new(script).file_name().unwrap_or_default();
         fs::copy(workspace.path(script), folder.join(name)).map_err(unwritable)?;
     }
-    for module in MODULES {
-        one(workspace, supervisor, kind, std, &folder, &module)?;
-    }
-    Ok(())
-}
+    let (profile, built) = kind.profile();
+    bind(workspace, supervisor, kind, &folder, "viewer", built, "-Oz")?;
 
-fn one(
-    workspace: &Workspace,
-    supervisor: &Supervisor,
-    kind: Kind,
-    std: Std,
-    folder: &Path,
-    module: &Module,
-) -> Result<(), Failure> {
-    let Module {
-        package, library, ..
-    } = *module;
     let (profile, built) = match kind {
-        Kind::Release => (module.profile, module.profile),
-        Kind::Dev => ("dev", "debug"),
+        Kind::Release => (DECODER_PROFILE, DECODER_PROFILE),
+        Kind::Dev => (profile, built),
     };
-    say(format!("building the {library} (WebAssembly)"));
+    say("building the decoders (WebAssembly)");
     let mut cargo = workspace.cargo();
     cargo.args([
         "build",
         "-p",
-        package,
+        DECODER,
         "--target",
         WASM,
         "--profile",
         profile,
     ]);
     std.settings(&mut cargo);
-    if let Some(features) = module.features {
-        cargo
-            .arg("--config")
-            .arg(format!("build.rustflags=[\"-Ctarget-feature={features}\"]"));
-    }
-    supervisor.step(&format!("Building {package}"), cargo)?;
+    cargo.arg("--config").arg(format!(
+        "build.rustflags=[\"-Ctarget-feature={DECODER_FEATURES}\"]"
+    ));
+    supervisor.step("Building the decoders", cargo)?;
+    bind(
+        workspace, supervisor, kind, &folder, "decoder", built, "-O3",
+    )
+}
+
+/// wasm-bindgen and wasm-opt for `library`, which cargo has put into the folder `built`.
+fn bind(
+    workspace: &Workspace,
+    supervisor: &Supervisor,
+    kind: Kind,
+    folder: &Path,
+    library: &str,
+    built: &str,
+    level: &str,
+) -> Result<(), Failure> {
     let linked = workspace.target(&format!("{WASM}/{built}/{library}.wasm"));
     let optimiser = match kind {
         Kind::Release => wasm_opt(workspace, supervisor),
@@ -128,7 +106,7 @@ fn one(
     supervisor.step("wasm-bindgen", command)?;
     if let Some(optimiser) = optimiser {
         let mut command = Command::new(optimiser);
-        command.arg(module.level).arg(&wasm).arg("-o").arg(&wasm);
+        command.arg(level).arg(&wasm).arg("-o").arg(&wasm);
         supervisor.step("wasm-opt", command)?;
     }
     stamp.write()

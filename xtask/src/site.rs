@@ -24,7 +24,8 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
-    fn profile(self) -> (&'static str, &'static str) {
+    /// Cargo's profile, and the folder below the target in which its results lie.
+    pub(crate) fn profile(self) -> (&'static str, &'static str) {
         match self {
             Self::Release => ("wasm-release", "wasm-release"),
             Self::Dev => ("dev", "debug"),
@@ -128,7 +129,8 @@ impl Manifest {
     }
 }
 
-/// frontend → wasm-bindgen → wasm-opt, into `staging`. `tool` says when wasm-bindgen is there.
+/// The page and, compiled with it because they share most of what they are made of, the viewer; then for the page alone
+/// wasm-bindgen → wasm-opt, into `staging`. `tool` says when wasm-bindgen is there.
 fn compile(
     workspace: &Workspace,
     supervisor: &Supervisor,
@@ -144,6 +146,8 @@ fn compile(
         "build",
         "-p",
         "frontend",
+        "-p",
+        imaging_modules::VIEWER,
         "--target",
         setup::WASM,
         "--profile",
