@@ -66,8 +66,8 @@ fn start_and_stay(
 ) -> Result<ExitCode, Failure> {
     setup::wasm_target(workspace, supervisor)?;
     setup::node(workspace, supervisor)?;
-    setup::npm_packages(workspace, supervisor, "contracts")?;
     site::build(workspace, supervisor, site::Kind::Release, || {
+        setup::npm_packages(workspace, supervisor, "contracts")?;
         build_server(workspace, supervisor, release)
     })?;
 
