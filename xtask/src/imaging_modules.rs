@@ -20,6 +20,9 @@ const DECODER: &str = "healthsync-imaging-worker";
 const DECODER_PROFILE: &str = "wasm-worker";
 /// What the compiler may take for granted beyond WebAssembly's first version; in every browser since 2023.
 const DECODER_FEATURES: &str = "+simd128";
+/// What wasm-opt is told. Browsers run a function as it was compiled in haste until it is called anew: a decoder that is
+/// merged into its one caller is called once for an image, and would decode the first one slowly.
+const DECODER_OPTIMISED: &[&str] = &["-O3", "--one-caller-inline-max-function-size=100"];
 
 const SCRIPTS: [&str; 2] = [
     "crates/viewer/src/entry.js",
@@ -43,7 +46,15 @@ pub(crate) fn build(
         fs::copy(workspace.path(script), folder.join(name)).map_err(unwritable)?;
     }
     let (profile, built) = kind.profile();
-    bind(workspace, supervisor, kind, &folder, "viewer", built, "-Oz")?;
+    bind(
+        workspace,
+        supervisor,
+        kind,
+        &folder,
+        "viewer",
+        built,
+        &["-Oz"],
+    )?;
 
     let (profile, built) = match kind {
         Kind::Release => (DECODER_PROFILE, DECODER_PROFILE),
@@ -66,7 +77,13 @@ pub(crate) fn build(
     ));
     supervisor.step("Building the decoders", cargo)?;
     bind(
-        workspace, supervisor, kind, &folder, "decoder", built, "-O3",
+        workspace,
+        supervisor,
+        kind,
+        &folder,
+        "decoder",
+        built,
+        DECODER_OPTIMISED,
     )
 }
 
@@ -78,7 +95,7 @@ fn bind(
     folder: &Path,
     library: &str,
     built: &str,
-    level: &str,
+    optimise: &[&str],
 ) -> Result<(), Failure> {
     let linked = workspace.target(&format!("{WASM}/{built}/{library}.wasm"));
     let optimiser = match kind {
@@ -93,6 +110,7 @@ fn bind(
             read(&linked)?,
             age(&bindgen(workspace)),
             optimiser.as_deref().map(age),
+            optimise,
         ),
     );
     if wasm.is_file() && stamp.is_current() {
@@ -106,7 +124,7 @@ fn bind(
     supervisor.step("wasm-bindgen", command)?;
     if let Some(optimiser) = optimiser {
         let mut command = Command::new(optimiser);
-        command.arg(level).arg(&wasm).arg("-o").arg(&wasm);
+        command.args(optimise).arg(&wasm).arg("-o").arg(&wasm);
         supervisor.step("wasm-opt", command)?;
     }
     stamp.write()
