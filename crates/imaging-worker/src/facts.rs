@@ -2,7 +2,7 @@
 
 use healthsync_imaging::{
     desk::{NamedWindow, SeriesFacts},
-    dicom::{InstanceHead, Slice, SpacingOrigin},
+    dicom::{InstanceHead, Photometric, PixelFormat, Slice, SpacingOrigin},
     measure::{Calibration, Scale},
     render::{Plane, Volume, Window},
 };
@@ -46,6 +46,10 @@ pub(crate) fn plane(head: &InstanceHead, frame: u32) -> Option<Plane> {
     )
 }
 
+pub(crate) fn is_grey(pixels: &PixelFormat) -> bool {
+    pixels.samples_per_pixel == 1 && pixels.photometric != Photometric::Palette
+}
+
 /// `None` without slices.
 pub(crate) fn row(
     slices: Vec<Slice>,
@@ -59,8 +63,7 @@ pub(crate) fn row(
         .map(|slice| plane(head_of(slice)?, slice.frame))
         .collect();
     let planes = planes.unwrap_or_default();
-    let colour = head.pixels.samples_per_pixel != 1
-        || head.pixels.photometric == healthsync_imaging::dicom::Photometric::Palette;
+    let colour = !is_grey(&head.pixels);
     let volume = if colour {
         Err("Other planes are cut from grey values; this series is in colour.".to_owned())
     } else if planes.is_empty() {

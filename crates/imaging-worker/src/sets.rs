@@ -6,7 +6,9 @@ use std::{collections::HashMap, rc::Rc};
 use healthsync_imaging::{
     archive,
     deid::StudyKey,
-    desk::{Answer, At, FRAME_BYTES, Look, PARSED_BYTES, Refused, TagRow},
+    desk::{
+        Answer, At, FRAME_BYTES, Look, PARSED_BYTES, PARSED_ENOUGH, PARSED_FEW, Refused, TagRow,
+    },
     dicom::{Frame, Instance, InstanceHead, Samples, Slice, sort_into_series},
     kind_of,
     measure::{Measured, Shape, measure},
@@ -20,7 +22,7 @@ use web_sys::{Blob, FileReaderSync, MessageChannel, MessagePort};
 use crate::{
     cache::Cache,
     clean,
-    facts::{Row, plane, row, scale},
+    facts::{Row, is_grey, plane, row, scale},
     frames::{Grey, Picture, Pixels, number},
     tags,
 };
@@ -45,8 +47,8 @@ impl Default for Sets {
     fn default() -> Self {
         Self {
             sets: HashMap::new(),
-            parsed: Cache::new(PARSED_BYTES),
-            frames: Cache::new(FRAME_BYTES),
+            parsed: Cache::new(PARSED_ENOUGH, PARSED_FEW, PARSED_BYTES),
+            frames: Cache::new(FRAME_BYTES, 0, FRAME_BYTES),
             plain: None,
             volume: None,
         }
@@ -143,7 +145,8 @@ impl Sets {
         let (head, outcome) = match read {
             Ok(instance) => {
                 let head = instance.head.clone();
-                self.parsed.put((id, at), Rc::new(instance), bytes);
+                // What comes in takes nothing from what is looked at.
+                self.parsed.offer((id, at), Rc::new(instance), bytes);
                 (Some(head), Ok(()))
             }
             Err(why) => (None, Err(why)),
@@ -291,19 +294,27 @@ impl Sets {
         let mut scales = Vec::with_capacity(slices.len());
         let mut grey: Option<Grey> = None;
         for slice in &slices {
-            let instance = self.instance(at.set, slice.instance)?;
-            let rescale = instance.head.rescale(slice.frame);
-            let own =
-                Grey::of(&instance, slice.frame).ok_or("Other planes are cut from grey values.")?;
-            let wider = match (&own.modality, grey.as_ref().map(|grey| &grey.modality)) {
-                (_, None) => true,
-                (Modality::Rescale { slope: own, .. }, Some(Modality::Rescale { slope, .. })) => {
-                    own.abs() > slope.abs()
-                }
-                _ => false,
+            // By what is kept of every file: reading all of them takes long, and is done below.
+            let set = self.sets.get(&at.set);
+            let head = set
+                .and_then(|set| set.heads.get(slice.instance)?.as_ref())
+                .ok_or("This file is not open any more.")?;
+            if !is_grey(&head.pixels) {
+                return Err("Other planes are cut from grey values.".to_owned());
+            }
+            let rescale = head.rescale(slice.frame);
+            let wider = match grey.as_ref().map(|grey| &grey.modality) {
+                None => true,
+                Some(Modality::Rescale { slope, .. }) => rescale.slope.abs() > slope.abs(),
+                Some(Modality::Lookup(_)) => false,
             };
             if wider {
-                grey = Some(own);
+                let instance = self.instance(at.set, slice.instance)?;
+                let own = Grey::of(&instance, slice.frame)
+                    .ok_or("Other planes are cut from grey values.")?;
+                if grey.is_none() || matches!(own.modality, Modality::Rescale { .. }) {
+                    grey = Some(own);
+                }
             }
             scales.push(rescale);
         }

@@ -10,7 +10,12 @@ use crate::{
     render::{Axis, Plane, VOLUME_BYTES, Window},
 };
 
-/// Parsed files that the worker keeps take at most this many bytes; what is beyond is read again.
+/// Parsed files that the worker keeps take this many bytes, or are the last [`PARSED_FEW`]. What is beyond is read again,
+/// which takes about a millisecond where a file is one slice: the browser has all of them anyhow.
+pub const PARSED_ENOUGH: usize = 40 * 1024 * 1024;
+/// As many as are looked at side by side; of large ones, such as mammograms, reading takes long.
+pub const PARSED_FEW: usize = 4;
+/// The most that these few may take.
 pub const PARSED_BYTES: usize = 256 * 1024 * 1024;
 /// Decoded frames likewise, where they are more than a copy of the file's bytes.
 pub const FRAME_BYTES: usize = 96 * 1024 * 1024;
