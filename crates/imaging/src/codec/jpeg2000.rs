@@ -13,7 +13,54 @@ use crate::dicom::PixelFormat;
 const MAX_TILES: u64 = 65_535;
 
 pub(crate) fn decode(coded: &[u8], format: &PixelFormat) -> Result<Decoded, String> {
-    let header = Header::read(codestream(coded)).ok_or("its header is cut off or damaged")?;
+    let (header, stream) = opened(coded, format)?;
+    let carried = header.carrier(format);
+    let bytes = if header.components.len() == 1 {
+        let stride = header.columns as usize * format.sample_bytes();
+        let mut bytes = vec![0; format.frame_pixels() * format.sample_bytes()];
+        let mut rows = bytes.chunks_exact_mut(stride);
+        lines(stream, &header, &mut |_, line| {
+            if let Some(row) = rows.next() {
+                put(line.iter().map(|sample| carried(*sample)), format, row);
+            }
+        })?;
+        bytes
+    } else {
+        let planes = planes(stream, &header)?;
+        let pixel = |at| planes.iter().map(move |plane| carried(plane[at]));
+        pack((0..format.frame_pixels()).flat_map(pixel), format)
+    };
+    Ok(Decoded {
+        bytes,
+        colour: if header.transformed {
+            Colour::Rgb
+        } else {
+            Colour::AsStated
+        },
+    })
+}
+
+/// One grey component as numbers; `number` is given each sample in the width of the file.
+pub(crate) fn numbers<T>(
+    coded: &[u8],
+    format: &PixelFormat,
+    number: impl Fn(i32) -> T + Copy,
+) -> Result<Vec<T>, String> {
+    let (header, stream) = opened(coded, format)?;
+    let carried = header.carrier(format);
+    let mut numbers = Vec::with_capacity(format.frame_pixels());
+    lines(stream, &header, &mut |_, line| {
+        // Copies, which nothing that is written can change: the loop becomes vector instructions.
+        let (carried, number) = (carried, number);
+        numbers.extend(line.iter().map(move |sample| number(carried(*sample))));
+    })?;
+    Ok(numbers)
+}
+
+/// The stream, once its own headers are what the file promises.
+fn opened<'a>(coded: &'a [u8], format: &PixelFormat) -> Result<(Header, &'a [u8]), String> {
+    let stream = codestream(coded);
+    let header = Header::read(stream).ok_or("its header is cut off or damaged")?;
     check_size(
         format,
         (header.columns, header.rows),
@@ -30,45 +77,40 @@ pub(crate) fn decode(coded: &[u8], format: &PixelFormat) -> Result<Decoded, Stri
     {
         return Err("its components are sampled differently".to_owned());
     }
-    let (stream, pixels) = (codestream(coded), format.frame_pixels());
-    let count = header.components.len();
-    // Streams that are unsigned where the file is signed hold the same bits.
-    let carried = |sample: &i32| header.carried(*sample, format);
-    let bytes = if header.high_throughput && count == 1 {
-        let stride = header.columns as usize * format.sample_bytes();
-        let mut bytes = vec![0; pixels * format.sample_bytes()];
-        let mut rows = bytes.chunks_exact_mut(stride);
-        high_throughput(stream, &header, |_, line| {
-            if let Some(row) = rows.next() {
-                put(line.iter().map(carried), format, row);
-            }
-        })?;
-        bytes
+    Ok((header, stream))
+}
+
+/// Gives `take` all lines of every component, with the number of the component.
+fn lines(
+    stream: &[u8],
+    header: &Header,
+    take: &mut dyn FnMut(usize, &[i32]),
+) -> Result<(), String> {
+    if header.high_throughput {
+        high_throughput(stream, header, take)
     } else {
-        let planes = if header.high_throughput {
-            high_throughput_planes(stream, &header)?
-        } else {
-            original(stream, &header)?
-        };
-        if planes.iter().any(|plane| plane.len() != pixels) {
-            return Err("it has fewer samples than its header says".to_owned());
-        }
-        match planes.as_slice() {
-            [plane] => pack(plane.iter().map(carried), format),
-            _ => {
-                let pixel = |at| planes.iter().map(move |plane| carried(&plane[at]));
-                pack((0..pixels).flat_map(pixel), format)
-            }
-        }
-    };
-    Ok(Decoded {
-        bytes,
-        colour: if header.transformed {
-            Colour::Rgb
-        } else {
-            Colour::AsStated
-        },
-    })
+        original(stream, header, take)
+    }
+}
+
+fn planes(stream: &[u8], header: &Header) -> Result<Vec<Vec<i32>>, String> {
+    let pixels = header.rows as usize * header.columns as usize;
+    let mut planes: Vec<Vec<i32>> = header
+        .components
+        .iter()
+        .map(|_| Vec::with_capacity(pixels))
+        .collect();
+    lines(stream, header, &mut |component, line| {
+        planes[component].extend_from_slice(line);
+    })?;
+    // This decoder leaves streams with a colour transform as they are coded.
+    if header.high_throughput
+        && header.transformed
+        && let [first, second, third, ..] = planes.as_mut_slice()
+    {
+        back_to_rgb(header, [first, second, third]);
+    }
+    Ok(planes)
 }
 
 /// The code stream inside a JP2 file, or what was given.
@@ -179,24 +221,23 @@ impl Header {
             .unwrap_or_default()
     }
 
-    /// A sample in the width of the file: where the stream says unsigned and the file signed, the highest of the
+    /// Brings a sample to the width of the file: where the stream says unsigned and the file signed, the highest of the
     /// stream's bits is the sign (pixels whose header and stream disagree).
-    fn carried(&self, sample: i32, format: &PixelFormat) -> i32 {
+    fn carrier(&self, format: &PixelFormat) -> impl Fn(i32) -> i32 + Copy + use<> {
         let component = &self.components[0];
-        if format.signed && !component.signed {
-            let spare = 32 - component.precision;
-            sample << spare >> spare
+        let spare = if format.signed && !component.signed {
+            32_u32.saturating_sub(component.precision)
         } else {
-            sample
-        }
+            0
+        };
+        move |sample| sample << spare >> spare
     }
 }
 
-/// Gives `take` line after line, with the number of its component.
 fn high_throughput(
     stream: &[u8],
     header: &Header,
-    mut take: impl FnMut(usize, &[i32]),
+    take: &mut dyn FnMut(usize, &[i32]),
 ) -> Result<(), String> {
     // The decoder fills what is missing with grey and says nothing.
     let end = stream.iter().rposition(|byte| *byte != 0).unwrap_or(0);
@@ -218,25 +259,6 @@ fn high_throughput(
         }
     }
     Ok(())
-}
-
-fn high_throughput_planes(stream: &[u8], header: &Header) -> Result<Vec<Vec<i32>>, String> {
-    let pixels = header.rows as usize * header.columns as usize;
-    let mut planes: Vec<Vec<i32>> = header
-        .components
-        .iter()
-        .map(|_| Vec::with_capacity(pixels))
-        .collect();
-    high_throughput(stream, header, |component, line| {
-        planes[component].extend_from_slice(line);
-    })?;
-    // The decoder leaves streams with a colour transform as they are coded.
-    if header.transformed
-        && let [first, second, third, ..] = planes.as_mut_slice()
-    {
-        back_to_rgb(header, [first, second, third]);
-    }
-    Ok(planes)
 }
 
 /// Bits by which samples are widened on their way through the decoder, where they are differences of colours.
@@ -283,7 +305,11 @@ fn back_to_rgb(header: &Header, [first, second, third]: [&mut Vec<i32>; 3]) {
 }
 
 /// JPEG 2000 as it first was. The decoder computes in `f32`, which holds every integer of 24 bits.
-fn original(stream: &[u8], header: &Header) -> Result<Vec<Vec<i32>>, String> {
+fn original(
+    stream: &[u8],
+    header: &Header,
+    take: &mut dyn FnMut(usize, &[i32]),
+) -> Result<(), String> {
     let settings = DecodeSettings {
         resolve_palette_indices: false,
         // What is missing would be filled, and nobody told.
@@ -300,20 +326,33 @@ fn original(stream: &[u8], header: &Header) -> Result<Vec<Vec<i32>>, String> {
     if decoded.components().len() != header.components.len() {
         return Err("what was decoded is not what its header says".to_owned());
     }
-    let planes = decoded.components().iter().zip(&header.components);
-    Ok(planes
-        .map(|(plane, component)| {
-            let [least, most] = component.range();
-            // It takes every component for an unsigned one.
-            let shift = if component.signed {
-                component.half()
-            } else {
-                0
-            };
-            let sample = |value: &f32| (value.round_ties_even() as i32 - shift).clamp(least, most);
-            plane.samples().iter().map(sample).collect()
-        })
-        .collect())
+    let columns = header.columns as usize;
+    let mut line = Vec::with_capacity(columns);
+    for (at, (plane, component)) in decoded
+        .components()
+        .iter()
+        .zip(&header.components)
+        .enumerate()
+    {
+        let samples = plane.samples();
+        if samples.len() != header.rows as usize * columns {
+            return Err("it has fewer samples than its header says".to_owned());
+        }
+        let [least, most] = component.range();
+        // It takes every component for an unsigned one.
+        let shift = if component.signed {
+            component.half()
+        } else {
+            0
+        };
+        let sample = move |value: &f32| (value.round_ties_even() as i32 - shift).clamp(least, most);
+        for row in samples.chunks_exact(columns) {
+            line.clear();
+            line.extend(row.iter().map(sample));
+            take(at, &line);
+        }
+    }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -16,7 +16,7 @@ mod strip;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use crate::dicom::{Coding, PixelFormat};
+use crate::dicom::{Coding, PixelFormat, Samples};
 
 pub(crate) use rle::encode as encode_rle;
 pub(crate) use smaller::smaller;
@@ -74,6 +74,44 @@ pub(crate) fn decode(
             decoded.bytes.len()
         ))
     }
+}
+
+/// Decodes one grey frame of 16 bits to numbers at once, where its decoder gives numbers; bits above BitsStored are cleared
+/// or carry the sign. `None` where [`decode`] and [`clear_unused`] do that with bytes.
+///
+/// # Errors
+/// As [`decode`].
+pub(crate) fn numbers(
+    coding: Coding,
+    coded: &[u8],
+    format: &PixelFormat,
+) -> Option<Result<Samples, String>> {
+    if !matches!(coding, Coding::Jpeg2000 | Coding::HtJpeg2000)
+        || format.samples_per_pixel != 1
+        || format.bits_allocated != 16
+        || format.float
+    {
+        return None;
+    }
+    let spare = u32::from(format.bits_allocated - format.bits_stored);
+    let decode = || {
+        if format.signed {
+            let number = move |sample| (sample as i16) << spare >> spare;
+            jpeg2000::numbers(coded, format, number).map(Samples::I16)
+        } else {
+            let number = move |sample| (sample as u16) << spare >> spare;
+            jpeg2000::numbers(coded, format, number).map(Samples::U16)
+        }
+    };
+    let decoded = catch_unwind(AssertUnwindSafe(decode))
+        .unwrap_or_else(|_| Err("the decoder gave up on it".to_owned()));
+    Some(decoded.and_then(|samples| {
+        if samples.bytes() == format.frame_samples() * format.sample_bytes() {
+            Ok(samples)
+        } else {
+            Err(format!("it has {} bytes of samples", samples.bytes()))
+        }
+    }))
 }
 
 fn native(coded: &[u8], format: &PixelFormat) -> Result<Decoded, String> {

@@ -140,22 +140,35 @@ pub(crate) fn interpret(
     } else if format.samples_per_pixel >= 3 {
         Samples::Rgb8(colours(format, decoded)?)
     } else {
-        let numbers = grey(format, decoded.bytes)?;
-        match (format.photometric, palette) {
-            (Photometric::Palette, Some(palette)) => Samples::Rgb8(paint(numbers, palette)),
-            (Photometric::Palette, None) => {
-                return Err(ImagingError::Damaged(
-                    "it is PALETTE COLOR and has no palette".to_owned(),
-                ));
-            }
-            _ => numbers,
-        }
+        return of_numbers(format, palette, grey(format, decoded.bytes)?);
     };
-    Ok(Frame {
+    Ok(whole(format, samples))
+}
+
+/// A frame of numbers: grey values, or indices into the palette.
+pub(crate) fn of_numbers(
+    format: &PixelFormat,
+    palette: Option<&[Lut; 3]>,
+    numbers: Samples,
+) -> Result<Frame, ImagingError> {
+    let samples = match (format.photometric, palette) {
+        (Photometric::Palette, Some(palette)) => Samples::Rgb8(paint(numbers, palette)),
+        (Photometric::Palette, None) => {
+            return Err(ImagingError::Damaged(
+                "it is PALETTE COLOR and has no palette".to_owned(),
+            ));
+        }
+        _ => numbers,
+    };
+    Ok(whole(format, samples))
+}
+
+fn whole(format: &PixelFormat, samples: Samples) -> Frame {
+    Frame {
         rows: format.rows,
         columns: format.columns,
         samples,
-    })
+    }
 }
 
 fn floats(format: &PixelFormat, bytes: &[u8]) -> Result<Samples, ImagingError> {

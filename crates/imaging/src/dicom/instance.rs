@@ -197,8 +197,24 @@ impl Instance {
     /// # Errors
     /// [`ImagingError`]: no such frame, cut off, or its coded data do not decode.
     pub fn decode_frame(&self, index: u32) -> Result<Frame, ImagingError> {
-        let stored = self.cleared(index, true)?;
-        frame::interpret(&self.head.pixels, self.palette.as_ref(), stored)
+        let (format, palette) = (&self.head.pixels, self.palette.as_ref());
+        let coded = self.coded_frame(index);
+        let numbers = coded.and_then(|coded| codec::numbers(self.syntax.coding, &coded, format));
+        match numbers {
+            Some(numbers) => {
+                let numbers = numbers.map_err(|what| self.undecoded(index, what))?;
+                frame::of_numbers(format, palette, numbers)
+            }
+            None => frame::interpret(format, palette, self.cleared(index, true)?),
+        }
+    }
+
+    fn undecoded(&self, index: u32, what: String) -> ImagingError {
+        ImagingError::Frame {
+            frame: index + 1,
+            coding: self.syntax.coding.name(),
+            what,
+        }
     }
 
     /// The samples of frame `index` (from 0) as they are stored: one sample takes BitsAllocated (single bits one byte),
@@ -260,11 +276,8 @@ impl Instance {
                             needed: 1,
                             left: 0,
                         })?;
-                codec::decode(coding, &coded, format, to_draw).map_err(|what| ImagingError::Frame {
-                    frame: index + 1,
-                    coding: coding.name(),
-                    what,
-                })
+                codec::decode(coding, &coded, format, to_draw)
+                    .map_err(|what| self.undecoded(index, what))
             }
         }
     }
