@@ -10,9 +10,9 @@ use crate::{
     render::{Axis, Plane, VOLUME_BYTES, Window},
 };
 
-/// Parsed files that the worker keeps take this many bytes, or are the last [`PARSED_FEW`]. What is beyond is read again,
-/// which takes about a millisecond where a file is one slice: the browser has all of them anyhow.
-pub const PARSED_ENOUGH: usize = 40 * 1024 * 1024;
+/// Parsed files that the worker keeps take this many bytes, a CT of 140 slices, or are the last [`PARSED_FEW`]. What is
+/// beyond is read again, which is felt: with 40 MiB, one step in ten took twice as long.
+pub const PARSED_ENOUGH: usize = 72 * 1024 * 1024;
 /// As many as are looked at side by side; of large ones, such as mammograms, reading takes long.
 pub const PARSED_FEW: usize = 4;
 /// The most that these few may take.
