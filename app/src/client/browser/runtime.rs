@@ -245,7 +245,7 @@ pub(crate) fn storage_trouble(what: &str, error: &StorageError) -> Trouble {
         StorageError::Full => {
             "Open Rooms and choose what this browser forgets, or free some space on this device; then try again."
         }
-        StorageError::Failed(_) => "Reload the page and try again.",
+        StorageError::Taken | StorageError::Failed(_) => "Reload the page and try again.",
     };
     Trouble {
         what: format!("{what}: {error}."),

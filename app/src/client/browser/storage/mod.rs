@@ -18,6 +18,7 @@ use wasm_bindgen::JsValue;
 use wasm_bindgen_futures::spawn_local;
 use web_sys::Event;
 
+use self::envelopes::RememberedHeads;
 use super::platform::{bytes_from_js, bytes_to_js};
 
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -28,6 +29,9 @@ pub(crate) enum StorageError {
     /// The disk or the page's quota is full.
     #[error("there is no room left for this page in the browser")]
     Full,
+    /// What was to be added is there already.
+    #[error("something else is kept in that place")]
+    Taken,
     #[error("the browser could not keep it: {0}")]
     Failed(String),
 }
@@ -45,7 +49,10 @@ impl From<idb::Error> for StorageError {
 
 /// The open database. Clones are the same connection.
 #[derive(Clone)]
-pub(crate) struct Database(Rc<idb::Database>);
+pub(crate) struct Database {
+    open: Rc<idb::Database>,
+    heads: Rc<RememberedHeads>,
+}
 
 impl std::fmt::Debug for Database {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -55,7 +62,7 @@ impl std::fmt::Debug for Database {
 
 impl Database {
     fn begin(&self, stores: &[&str], mode: TransactionMode) -> Result<Transaction, StorageError> {
-        Ok(self.0.transaction(stores, mode)?)
+        Ok(self.open.transaction(stores, mode)?)
     }
 
     pub(crate) async fn get(
@@ -252,8 +259,11 @@ fn why_undone(event: &Event) -> StorageError {
         .and_then(|target| Transaction::try_from(target).ok())
         .and_then(|transaction| transaction.error());
     match error {
-        Some(error) if error.name() == "QuotaExceededError" => StorageError::Full,
-        Some(error) => StorageError::Failed(error.message()),
+        Some(error) => match error.name().as_str() {
+            "QuotaExceededError" => StorageError::Full,
+            "ConstraintError" => StorageError::Taken,
+            _ => StorageError::Failed(error.message()),
+        },
         None => StorageError::Failed("the transaction was undone".into()),
     }
 }

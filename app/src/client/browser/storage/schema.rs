@@ -73,7 +73,10 @@ pub(crate) async fn open() -> Result<Database, StorageError> {
             database.close();
         }
     });
-    Ok(Database(Rc::new(database)))
+    Ok(Database {
+        open: Rc::new(database),
+        heads: Rc::default(),
+    })
 }
 
 fn upgrade(event: &idb::event::VersionChangeEvent) -> Result<(), idb::Error> {
