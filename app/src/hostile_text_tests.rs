@@ -170,6 +170,11 @@ fn image(lock: ImageLock) -> ImageRow {
         width: 1,
         height: 1,
         series: None,
+        receipt: Some(healthsync_core::PhotoReceipt {
+            tool: evil(),
+            sha256: evil(),
+            removed: vec![evil()],
+        }),
         lock,
     }
 }

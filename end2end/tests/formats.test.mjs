@@ -134,7 +134,7 @@ describe('pictures of other kinds in the room', { timeout: 600_000 }, () => {
     await becomes(ben, VIEW, [0.5, 0.5], ([r]) => r > 220);
     await ben.page.locator('[data-act=more]').click();
     await ben.page.locator('[data-axis=slices]').click();
-    assert.match(await nothingOf('OKONKWO', 'ADAEZE', '1957'), /fields of the NIfTI file were removed/);
+    assert.match(await nothingOf('OKONKWO', 'ADAEZE', '1957'), /parts of the NIfTI file were removed/);
   });
 
   it('takes a TIFF of three pages, covers a part of each, and shows them as a stack', async () => {

@@ -99,6 +99,22 @@ describe('two people share an image, unlock it and vote', { timeout: 300_000 }, 
     assert.ok(!bytes.includes(PATIENT));
   });
 
+  it('tells the colleague nothing of how the file was called', async () => {
+    const corner = ben.page.locator('[data-corner=ts]');
+    await corner.filter({ hasText: 'PNG, 256 × 256' }).waitFor();
+    for (const me of [ada, ben]) assert.ok(!(await me.page.content()).includes('jane-doe'));
+  });
+
+  it('shows the colleague what was removed, and that the file is the cleaned one', async () => {
+    await ben.page.locator('[data-act=more]').click();
+    await ben.page.locator('[data-act=receipt]').click();
+    const receipt = ben.page.locator('[data-receipt]');
+    await receipt.getByText('its SHA-256 is the same').waitFor();
+    await receipt.getByText('1 part of the image/png file was removed').waitFor();
+    await receipt.getByRole('cell', { name: 'Text and comments' }).waitFor();
+    await ben.page.locator('[data-act=unreceipt]').click();
+  });
+
   it('asks, votes, changes the vote, and everybody sees the count', async () => {
     await p.ask(ada, QUESTION, ['Primary lung carcinoma', 'Granuloma']);
     await p.option(ben, 'Granuloma').waitFor();

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use healthsync_core::EventId;
-use healthsync_imaging::stage::{Mark, PictureFacts, Say, Tell};
+use healthsync_imaging::stage::{Mark, PhotoReceipt, PictureFacts, Say, Tell};
 use leptos::{html::Div, prelude::*};
 
 use super::{icon::Icon, platform::Workspace};
@@ -122,6 +122,11 @@ fn facts(image: &ImageRow) -> PictureFacts {
         title: image.name.clone(),
         url,
         size: [image.width, image.height],
+        receipt: image.receipt.as_ref().map(|receipt| PhotoReceipt {
+            tool: receipt.tool.clone(),
+            format: image.mime.clone(),
+            removed: receipt.removed.clone(),
+        }),
     }
 }
 

@@ -261,7 +261,7 @@ fn is_default<T: Default + PartialEq>(value: &T) -> bool {
 pub struct ImageRef {
     /// CID of the encrypted file.
     pub cid: String,
-    /// File name to show and to save under.
+    /// What it is called: by its kind and size, since the name of its file may hold a patient's.
     pub name: String,
     /// Media type of the plain file.
     pub mime: String,
@@ -274,6 +274,56 @@ pub struct ImageRef {
     /// Set when the plain file is not a picture but the list of a series' pieces.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub series: Option<SeriesRef>,
+    /// Of a photograph, unless a release wrote it that knew no receipts. A series has its own among its files.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub receipt: Option<PhotoReceipt>,
+}
+
+/// What cleaning took out of a photograph, and how to tell that the file is the cleaned one. There is no digest of the
+/// file before: who has the cleaned one could guess what was removed, and try.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PhotoReceipt {
+    /// Program and version that cleaned it.
+    pub tool: String,
+    /// SHA-256 of the plain file, lower-case hex.
+    pub sha256: String,
+    /// Kinds of data that were in the file, in short: `exif`.
+    pub removed: Vec<String>,
+}
+
+impl PhotoReceipt {
+    /// For the cleaned file `plain`.
+    pub fn new(tool: &str, plain: &[u8], removed: Vec<String>) -> Self {
+        Self {
+            tool: tool.to_owned(),
+            sha256: hex::encode(Sha256::digest(plain)),
+            removed,
+        }
+    }
+
+    /// Whether `plain` is the file that it speaks of.
+    pub fn is_of(&self, plain: &[u8]) -> bool {
+        self.sha256 == hex::encode(Sha256::digest(plain))
+    }
+
+    fn check(&self) -> Result<(), LimitError> {
+        limits::check_chars("The receipt's tool", &self.tool, limits::RECEIPT_CHARS)?;
+        let hex = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
+        if self.sha256.len() != 64 || !self.sha256.bytes().all(hex) {
+            return Err(LimitError::Wrong(
+                "A receipt's SHA-256 is 64 lower-case hex digits.",
+            ));
+        }
+        limits::check_count(
+            "The receipt",
+            "kinds of data",
+            self.removed.len(),
+            limits::RECEIPT_KINDS,
+        )?;
+        self.removed
+            .iter()
+            .try_for_each(|kind| limits::check_chars("A kind of data", kind, limits::RECEIPT_CHARS))
+    }
 }
 
 /// An image under a new key.
@@ -587,13 +637,16 @@ fn check_cid(cid: &str) -> Result<(), LimitError> {
 impl ImageRef {
     fn check(&self) -> Result<(), LimitError> {
         check_cid(&self.cid)?;
-        limits::check_chars("The file's name", &self.name, limits::NAME_CHARS)?;
+        limits::check_chars("The image's name", &self.name, limits::NAME_CHARS)?;
         limits::check_count(
             "The file's type",
             "bytes",
             self.mime.len(),
             limits::MIME_BYTES,
         )?;
+        if let Some(receipt) = &self.receipt {
+            receipt.check()?;
+        }
         let Some(series) = &self.series else {
             return Ok(());
         };

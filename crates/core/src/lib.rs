@@ -39,8 +39,8 @@ pub use device::DeviceSecret;
 pub use display::display;
 pub use eth::{Signature65, SignatureError};
 pub use event::{
-    Event, EventError, ImageRef, Kind, MintAnswer, MintProposal, OptionId, Renewed, SeriesRef,
-    Sign, SignedEvent,
+    Event, EventError, ImageRef, Kind, MintAnswer, MintProposal, OptionId, PhotoReceipt, Renewed,
+    SeriesRef, Sign, SignedEvent,
 };
 pub use ids::{DeviceKey, EnvelopeId, EventId, Millis, ParseIdError, Person, RoomId};
 pub use limits::LimitError;

@@ -36,6 +36,10 @@ pub const MIME_BYTES: usize = 64;
 pub const SLICES: usize = 20_000;
 /// Bytes of a modality's code.
 pub const MODALITY_BYTES: usize = 16;
+/// Kinds of data that a photograph's receipt can name.
+pub const RECEIPT_KINDS: usize = 16;
+/// Characters of such a name, and of the tool's.
+pub const RECEIPT_CHARS: usize = 24;
 /// Points of one measurement.
 pub const MEASUREMENT_POINTS: usize = 256;
 /// Fewest and most options that a poll starts with.

@@ -47,7 +47,7 @@ pub use error::ImageError;
 pub use open::{CleanedImage, Kind, OpenError, clean_image, kind_of, open};
 
 use serde::{Deserialize, Serialize};
-use walk::Walk;
+use walk::{Walk, kind};
 
 /// The most pixels a picture may have: beyond it a browser tab runs out of memory on decoding
 /// (4 bytes a pixel, twice while it is drawn).
@@ -117,6 +117,20 @@ pub struct Removed {
     pub what: String,
     /// How many bytes of the file it took.
     pub bytes: usize,
+}
+
+impl Removed {
+    /// Its kind's short form, for receipts that have to be small: "exif".
+    pub fn code(&self) -> &'static str {
+        let kind = kind::ALL.iter().find(|(_, what)| *what == self.what);
+        kind.map_or("other", |(code, _)| code)
+    }
+}
+
+/// What a short form stands for, in plain words.
+pub fn removed_by(code: &str) -> &'static str {
+    let kind = kind::ALL.iter().find(|(known, _)| *known == code);
+    kind.map_or(kind::OTHER, |(_, what)| what)
 }
 
 /// A picture without metadata.
@@ -232,6 +246,18 @@ fn recognise(bytes: &[u8]) -> Result<Format, ImageError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_kind_of_data_has_a_short_form_of_its_own() {
+        for (_, what) in kind::ALL {
+            let removed = Removed {
+                what: what.to_owned(),
+                bytes: 1,
+            };
+            assert_eq!(removed_by(removed.code()), what);
+        }
+        assert_eq!(removed_by("of a later release"), kind::OTHER);
+    }
 
     #[test]
     fn says_what_a_file_is_when_it_is_not_a_photograph_we_read() {

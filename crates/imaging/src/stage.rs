@@ -47,6 +47,19 @@ pub struct PictureFacts {
     pub url: Option<String>,
     /// Columns and rows.
     pub size: [u32; 2],
+    /// A photograph's; its file has been checked against it.
+    pub receipt: Option<PhotoReceipt>,
+}
+
+/// What cleaning took out of a photograph.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PhotoReceipt {
+    /// Program and version that cleaned it.
+    pub tool: String,
+    /// Media type.
+    pub format: String,
+    /// Kinds of data, in short ([`crate::removed_by`]).
+    pub removed: Vec<String>,
 }
 
 /// A measurement, an arrow or a note.

@@ -17,6 +17,20 @@ pub(crate) mod kind {
     pub(crate) const BROKEN_PROFILE: &str = "Unreadable colour profile";
     pub(crate) const OTHER: &str = "Data that is not needed to show the picture";
     pub(crate) const TRAILING: &str = "Data after the end of the picture";
+
+    /// Each with its short form.
+    pub(crate) const ALL: [(&str, &str); 10] = [
+        ("exif", EXIF),
+        ("xmp", XMP),
+        ("iptc", IPTC),
+        ("text", TEXT),
+        ("time", TIME),
+        ("thumbnail", THUMBNAIL),
+        ("colour-text", COLOUR_TEXT),
+        ("broken-profile", BROKEN_PROFILE),
+        ("other", OTHER),
+        ("trailing", TRAILING),
+    ];
 }
 
 #[derive(Debug)]

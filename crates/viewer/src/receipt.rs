@@ -3,7 +3,7 @@
 
 use std::{collections::BTreeMap, rc::Rc};
 
-use healthsync_imaging::desk::words;
+use healthsync_imaging::{desk::words, removed_by, stage::PhotoReceipt};
 use js_sys::{Array, Promise, Reflect, Uint8Array};
 use serde::Deserialize;
 use wasm_bindgen::{JsCast, JsValue};
@@ -45,6 +45,24 @@ struct Removed {
     what: String,
 }
 
+impl From<&PhotoReceipt> for Receipt {
+    fn from(photo: &PhotoReceipt) -> Self {
+        let removed = photo.removed.iter().map(|code| Removed {
+            what: removed_by(code).to_owned(),
+        });
+        Self {
+            tool: photo.tool.clone(),
+            files: vec![File {
+                sha256: String::new(),
+                painted: Vec::new(),
+                image: Some(photo.format.clone()),
+                removed: removed.collect(),
+            }],
+            ..Self::default()
+        }
+    }
+}
+
 impl Receipt {
     /// How much was done, by which rules.
     pub(crate) fn sum(&self) -> String {
@@ -58,9 +76,9 @@ impl Receipt {
         };
         match self.fields().len() {
             0 => format!("The {format} file held nothing but its picture."),
-            1 => format!("1 field of the {format} file was removed."),
+            1 => format!("1 part of the {format} file was removed."),
             several => format!(
-                "{several} fields of the {format} file were removed: all that is not the picture."
+                "{several} parts of the {format} file were removed: all that is not the picture."
             ),
         }
     }
@@ -122,8 +140,18 @@ fn row(rows: &Element, tag: &str, name: &str, what: &str, count: u32) {
 }
 
 impl Inner {
-    /// Shows the receipt of the series in the active pane, and checks its files against it.
+    /// Shows the receipt of the picture in the active pane, and checks a series' files against it.
     pub(crate) fn open_receipt(self: &Rc<Self>) {
+        let photo = self.with_active(|pane, state| {
+            let facts = &state.pictures.get(pane.picture)?.facts;
+            facts.receipt.as_ref().map(Receipt::from)
+        });
+        if let Some(receipt) = photo.flatten() {
+            // A page opens no other.
+            let checked = "The file here is the one of the receipt: its SHA-256 is the same.";
+            self.show_receipt(&receipt, checked);
+            return;
+        }
         let found = self.with_active(|pane, state| {
             let stack = state.pictures.get(pane.picture)?.stack.as_ref()?;
             Some((stack.receipt.clone()?, stack.blobs.clone(), stack.expected))
@@ -140,24 +168,24 @@ impl Inner {
             let Some(receipt) = receipt.filter(|_| !viewer.is_closed()) else {
                 return viewer.note("The receipt of this series cannot be read.");
             };
-            let (Some(dialog), Some(rows)) = (
-                dom::find::<HtmlDialogElement>(&viewer.root, "[data-receipt]"),
-                dom::find::<Element>(&viewer.root, "[data-receipt-rows]"),
-            ) else {
-                return;
-            };
-            receipt.fill(&rows);
-            let said = format!("{} Written by {}.", receipt.sum(), receipt.tool);
-            dom::text(&viewer.root, "[data-receipt-said]", &said);
-            dom::text(
-                &viewer.root,
-                "[data-receipt-checked]",
-                "Checking the files against it.",
-            );
-            let _ = dialog.show_modal();
+            viewer.show_receipt(&receipt, "Checking the files against it.");
             let checked = check(&receipt, &blobs).await;
             dom::text(&viewer.root, "[data-receipt-checked]", &checked);
         });
+    }
+
+    fn show_receipt(&self, receipt: &Receipt, checked: &str) {
+        let (Some(dialog), Some(rows)) = (
+            dom::find::<HtmlDialogElement>(&self.root, "[data-receipt]"),
+            dom::find::<Element>(&self.root, "[data-receipt-rows]"),
+        ) else {
+            return;
+        };
+        receipt.fill(&rows);
+        let said = format!("{} Written by {}.", receipt.sum(), receipt.tool);
+        dom::text(&self.root, "[data-receipt-said]", &said);
+        dom::text(&self.root, "[data-receipt-checked]", checked);
+        let _ = dialog.show_modal();
     }
 
     pub(crate) fn close_receipt(&self) {

@@ -30,6 +30,14 @@ impl Inner {
             }
             state.tool
         };
+        let receipt = self.with_active(|pane, state| {
+            series.is_some()
+                || (state.pictures.get(pane.picture))
+                    .is_some_and(|picture| picture.facts.receipt.is_some())
+        });
+        for element in dom::all(&self.root, "[data-act=receipt]") {
+            dom::flag(&element, "hidden", receipt != Some(true));
+        }
         let drawn_over = series.as_ref().is_some_and(|series| series.overlays);
         for element in dom::all(&self.root, "[data-act=overlays]") {
             dom::flag(&element, "hidden", !drawn_over);

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use healthsync_core::{EventId, ImageRef, Millis, OptionId, Person, SeriesRef, display};
+use healthsync_core::{
+    EventId, ImageRef, Millis, OptionId, Person, PhotoReceipt, SeriesRef, display,
+};
 use healthsync_imaging::stage::Mark;
 
 use super::{Blobs, Casting, Delivery, KeyNodeInfo, PollRules, Trouble};
@@ -76,6 +78,7 @@ pub struct ImageRow {
     pub width: u32,
     pub height: u32,
     pub series: Option<SeriesRef>,
+    pub receipt: Option<PhotoReceipt>,
     pub lock: ImageLock,
 }
 
@@ -89,6 +92,7 @@ impl ImageRow {
             width: image.width,
             height: image.height,
             series: image.series.clone(),
+            receipt: image.receipt.clone(),
             lock,
         }
     }

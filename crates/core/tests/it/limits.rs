@@ -1,8 +1,8 @@
 //! Limits say what is too long and by how much, and hold for what peers send.
 
 use healthsync_core::{
-    EventError, EventId, Kind, LimitError, OptionId, Person, RegistryAt, Signature65, SignedEvent,
-    WalletVote, limits,
+    EventError, EventId, Kind, LimitError, OptionId, Person, PhotoReceipt, RegistryAt, Signature65,
+    SignedEvent, WalletVote, limits,
 };
 
 use crate::people::{Device, case, close, message, poll, revoke};
@@ -118,6 +118,33 @@ fn a_peers_event_beyond_a_limit_is_refused() {
     }
 }
 
+#[test]
+fn a_photographs_receipt_is_bounded_and_names_its_file() {
+    let with = |change: fn(&mut PhotoReceipt)| {
+        let mut receipt = PhotoReceipt::new("HealthSync 0.1.0", b"picture", vec!["exif".into()]);
+        change(&mut receipt);
+        let Kind::Case {
+            caption,
+            mut images,
+        } = case()
+        else {
+            unreachable!("it makes a case");
+        };
+        images[0].receipt = Some(receipt);
+        sent(|e| e.kind = Kind::Case { caption, images }).map(|event| event.event.kind)
+    };
+    let Ok(Kind::Case { images, .. }) = with(|_| ()) else {
+        panic!("a good receipt is taken");
+    };
+    let receipt = images[0].receipt.as_ref().expect("it travels");
+    assert!(receipt.is_of(b"picture") && !receipt.is_of(b"pictura"));
+    let error = |change| with(change).expect_err("refused").to_string();
+    insta::assert_snapshot!(error(|receipt| receipt.sha256.make_ascii_uppercase()), @"A receipt's SHA-256 is 64 lower-case hex digits.");
+    insta::assert_snapshot!(error(|receipt| receipt.tool = "t".repeat(25)), @"The receipt's tool has 25 characters; the limit is 24, so 1 too many.");
+    insta::assert_snapshot!(error(|receipt| receipt.removed = vec!["exif".into(); 17]), @"The receipt has 17 kinds of data; the limit is 16, so 1 too many.");
+    insta::assert_snapshot!(error(|receipt| receipt.removed[0] = "k".repeat(25)), @"A kind of data has 25 characters; the limit is 24, so 1 too many.");
+}
+
 const NOBODY: EventId = EventId([0; 32]);
 
 fn numbered(number: u64) -> Kind {
@@ -191,15 +218,25 @@ fn the_largest_event_fits_an_envelope() {
         Kind::Case { images, .. } => images,
         _ => vec![],
     };
-    let image = healthsync_core::ImageRef {
+    // By an older release with the longest name, by this one with everything in the file that can be.
+    let kinds = "exif xmp iptc text time thumbnail colour-text broken-profile other trailing";
+    let kinds = kinds.split(' ').map(str::to_owned).collect();
+    let named = healthsync_core::ImageRef {
         name: "n".repeat(limits::NAME_CHARS),
         ..images[0].clone()
     };
-    let full = Kind::Case {
-        caption: "c".repeat(limits::CAPTION_CHARS),
-        images: vec![image; limits::IMAGES_PER_CASE],
+    let cleaned = healthsync_core::ImageRef {
+        name: "WEBP, 10000 × 10000".into(),
+        receipt: Some(PhotoReceipt::new("HealthSync 10.10.10", b"picture", kinds)),
+        ..images[0].clone()
     };
-    assert!(sent(|e| e.kind = full).is_ok());
+    for image in [named, cleaned] {
+        let full = Kind::Case {
+            caption: "c".repeat(limits::CAPTION_CHARS),
+            images: vec![image; limits::IMAGES_PER_CASE],
+        };
+        assert!(sent(|e| e.kind = full).is_ok());
+    }
     const { assert!(limits::EVENT_BYTES + 64 + 16 + 157 <= limits::ENVELOPE_BYTES) };
     let error = limits::check_count("The event", "bytes", 2, 1);
     assert!(matches!(error, Err(LimitError::TooLong { .. })));

@@ -148,6 +148,7 @@ pub(crate) fn case() -> Kind {
             width: 1024,
             height: 768,
             series: None,
+            receipt: None,
         }],
     }
 }

@@ -3,7 +3,7 @@
 
 use std::rc::Rc;
 
-use healthsync_core::{Person, limits};
+use healthsync_core::{Person, PhotoReceipt, limits};
 use healthsync_imaging::{
     clean,
     intake::{HEAD_BYTES, is_medical},
@@ -22,10 +22,14 @@ use crate::client::{
     model::{Attachment, Files, Stage, ToastKind, Trouble},
 };
 
+/// In receipts.
+const TOOL: &str = concat!("HealthSync ", env!("CARGO_PKG_VERSION"));
+
 /// A picture in the composer.
 #[derive(Clone, Debug)]
 pub(crate) struct Attached {
     pub id: u32,
+    /// For its owner, who knows it by its file's name.
     pub name: String,
     pub size: u64,
     pub preview: Option<String>,
@@ -49,6 +53,21 @@ pub(crate) struct Picture {
     pub width: u32,
     pub height: u32,
     pub removed: u32,
+    /// `None`: cleaned by a release that kept only how much was removed.
+    pub receipt: Option<PhotoReceipt>,
+}
+
+impl Content {
+    /// What the room calls it: by its kind and size. The name of its file stays here, since it may hold a patient's.
+    pub(crate) fn name(&self) -> String {
+        match self {
+            Content::Photo(picture) => {
+                let kind = picture.mime.trim_start_matches("image/").to_uppercase();
+                format!("{kind}, {} × {}", picture.width, picture.height)
+            }
+            Content::Series(series) => series.name(),
+        }
+    }
 }
 
 impl Attached {
@@ -206,11 +225,20 @@ impl Runtime {
             .map_err(|_| unreadable())?;
         let bytes = bytes_from_js(&js_sys::Uint8Array::new(&buffer)).ok_or_else(unreadable)?;
         let cleaned = clean(&bytes).map_err(|error| trouble(error.to_string(), None, None))?;
+        let removed = cleaned.removed;
         Ok(Picture {
             mime: cleaned.photo.mime.to_owned(),
             width: cleaned.photo.width,
             height: cleaned.photo.height,
-            removed: cleaned.removed.len() as u32,
+            removed: removed.len() as u32,
+            receipt: Some(PhotoReceipt::new(
+                TOOL,
+                &cleaned.bytes,
+                removed
+                    .iter()
+                    .map(|removed| removed.code().to_owned())
+                    .collect(),
+            )),
             bytes: cleaned.bytes,
         })
     }
@@ -231,6 +259,7 @@ impl Runtime {
             width: picture.width,
             height: picture.height,
             removed: picture.removed,
+            receipt: picture.receipt.clone(),
         };
         let kept =
             drafts::keep_attachment(&self.db, (person, room.id, id), &entry, &picture.bytes).await;
@@ -292,6 +321,7 @@ impl Runtime {
                 width: entry.width,
                 height: entry.height,
                 removed: entry.removed,
+                receipt: entry.receipt,
             });
             let mut attached = Attached {
                 id,

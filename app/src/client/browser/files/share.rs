@@ -162,7 +162,7 @@ impl Runtime {
             runtime.repaint(&shown);
         };
         self.split(room, &stored, &told).await?;
-        let (cid, name) = (stored.cid, attached.name.clone());
+        let (cid, name) = (stored.cid, content.name());
         Ok(match content {
             Content::Photo(picture) => ImageRef {
                 cid,
@@ -172,6 +172,7 @@ impl Runtime {
                 width: picture.width,
                 height: picture.height,
                 series: None,
+                receipt: picture.receipt.clone(),
             },
             Content::Series(series) => ImageRef {
                 cid,
@@ -185,6 +186,7 @@ impl Runtime {
                     bytes: attached.size,
                     modality: series.found.modality.clone(),
                 }),
+                receipt: None,
             },
         })
     }

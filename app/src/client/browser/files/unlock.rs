@@ -223,6 +223,7 @@ impl Runtime {
             let opened = open_series(&plain, &self.piece_of(room), &show).await;
             return opened.map_err(Closed::Failed);
         }
+        check_receipt(image, &plain).map_err(Closed::Failed)?;
         let url = blob_url(&plain, safe_mime(&image.mime)).map_err(|_| {
             Closed::Failed(trouble(
                 "The browser could not show the image.",
@@ -358,5 +359,17 @@ pub(crate) fn safe_mime(mime: &str) -> &'static str {
         "image/jpeg" => "image/jpeg",
         "image/webp" => "image/webp",
         _ => "application/octet-stream",
+    }
+}
+
+/// A photograph that is not the file which its receipt speaks of is not shown: nobody knows what is in it.
+pub(crate) fn check_receipt(image: &ImageRef, plain: &[u8]) -> Result<(), Trouble> {
+    match &image.receipt {
+        Some(receipt) if !receipt.is_of(plain) => Err(trouble(
+            "This file is not the one that was cleaned: its SHA-256 is another than its receipt's. It is not shown.",
+            None,
+            Some("Ask whoever shared it to share it again."),
+        )),
+        _ => Ok(()),
     }
 }

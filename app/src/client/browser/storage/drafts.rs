@@ -1,6 +1,6 @@
 //! What stands in composers and is attached there, across reloads; and small facts about rooms and transactions.
 
-use healthsync_core::{EventId, Person, RoomId};
+use healthsync_core::{EventId, Person, PhotoReceipt, RoomId};
 use healthsync_imaging::intake::Found;
 use js_sys::Array;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
@@ -91,6 +91,8 @@ pub(crate) struct KeptAttachment {
     pub width: u32,
     pub height: u32,
     pub removed: u32,
+    #[serde(default)]
+    pub receipt: Option<PhotoReceipt>,
 }
 
 /// One attached series that is not shared yet. Its files lie beside it as blobs, already cleaned.

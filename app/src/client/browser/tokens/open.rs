@@ -17,7 +17,10 @@ use crate::{
     api::TokenFacts,
     client::{
         browser::{
-            files::{open_series::open_series, unlock::safe_mime},
+            files::{
+                open_series::open_series,
+                unlock::{check_receipt, safe_mime},
+            },
             http::{HttpError, get_bytes},
             looking,
             platform::{blob_url, revoke_url},
@@ -176,6 +179,7 @@ impl Runtime {
                 let opened = open_series(&plain, &fetch, &show);
                 return opened.await.map_err(NoKey::Failed);
             }
+            check_receipt(image, &plain).map_err(NoKey::Failed)?;
             if let Ok(url) = blob_url(&plain, safe_mime(&image.mime)) {
                 show(url, Blobs::default());
                 return Ok(());
