@@ -6,20 +6,13 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use crate::process::{Failure, Supervisor, say};
+use crate::process::{Failure, Supervisor};
 use crate::setup::WASM;
-use crate::site::{Kind, Stamp, age, bindgen, read, wasm_opt};
-use crate::small_std::Std;
+use crate::site::{Kind, Stamp, age, bindgen, read};
 use crate::workspace::Workspace;
 
-/// The viewer's package. It is small first like the page, and compiled together with it.
-pub(crate) const VIEWER: &str = "healthsync-viewer";
-/// The decoders' package.
-const DECODER: &str = "healthsync-imaging-worker";
-/// Decoders are fast first.
-const DECODER_PROFILE: &str = "wasm-worker";
-/// What the compiler may take for granted beyond WebAssembly's first version; in every browser since 2023.
-const DECODER_FEATURES: &str = "+simd128";
+/// Their packages, compiled together with the page.
+pub(crate) const PACKAGES: [&str; 2] = ["healthsync-viewer", "healthsync-imaging-worker"];
 /// What wasm-opt is told. Browsers run a function as it was compiled in haste until it is called anew: a decoder that is
 /// merged into its one caller is called once for an image, and would decode the first one slowly.
 const DECODER_OPTIMISED: &[&str] = &["-O3", "--one-caller-inline-max-function-size=100"];
@@ -29,12 +22,12 @@ const SCRIPTS: [&str; 2] = [
     "crates/imaging-worker/src/worker.js",
 ];
 
-/// Builds what is out of date, into `staging/imaging`; the viewer has been compiled with the page.
+/// Makes what is out of date, in `staging/imaging`, of what has been compiled with the page.
 pub(crate) fn build(
     workspace: &Workspace,
     supervisor: &Supervisor,
     kind: Kind,
-    std: Std,
+    optimiser: Option<&Path>,
     staging: &Path,
 ) -> Result<(), Failure> {
     let folder = staging.join("imaging");
@@ -45,63 +38,24 @@ pub(crate) fn build(
         let name = Path::new(script).file_name().unwrap_or_default();
         fs::copy(workspace.path(script), folder.join(name)).map_err(unwritable)?;
     }
-    let (profile, built) = kind.profile();
-    bind(
-        workspace,
-        supervisor,
-        kind,
-        &folder,
-        "viewer",
-        built,
-        &["-Oz"],
-    )?;
-
-    let (profile, built) = match kind {
-        Kind::Release => (DECODER_PROFILE, DECODER_PROFILE),
-        Kind::Dev => (profile, built),
-    };
-    say("building the decoders (WebAssembly)");
-    let mut cargo = workspace.cargo();
-    cargo.args([
-        "build",
-        "-p",
-        DECODER,
-        "--target",
-        WASM,
-        "--profile",
-        profile,
-    ]);
-    std.settings(&mut cargo);
-    cargo.arg("--config").arg(format!(
-        "build.rustflags=[\"-Ctarget-feature={DECODER_FEATURES}\"]"
-    ));
-    supervisor.step("Building the decoders", cargo)?;
-    bind(
-        workspace,
-        supervisor,
-        kind,
-        &folder,
-        "decoder",
-        built,
-        DECODER_OPTIMISED,
-    )
+    for (library, optimise) in [("viewer", &["-Oz"][..]), ("decoder", DECODER_OPTIMISED)] {
+        let optimise = optimiser.map(|optimiser| (optimiser, optimise));
+        bind(workspace, supervisor, kind, &folder, library, optimise)?;
+    }
+    Ok(())
 }
 
-/// wasm-bindgen and wasm-opt for `library`, which cargo has put into the folder `built`.
+/// wasm-bindgen and wasm-opt for `library`.
 fn bind(
     workspace: &Workspace,
     supervisor: &Supervisor,
     kind: Kind,
     folder: &Path,
     library: &str,
-    built: &str,
-    optimise: &[&str],
+    optimise: Option<(&Path, &[&str])>,
 ) -> Result<(), Failure> {
+    let (_, built) = kind.profile();
     let linked = workspace.target(&format!("{WASM}/{built}/{library}.wasm"));
-    let optimiser = match kind {
-        Kind::Release => wasm_opt(workspace, supervisor),
-        Kind::Dev => None,
-    };
     let wasm = folder.join(format!("{library}_bg.wasm"));
     let stamp = Stamp::new(
         folder.with_file_name(format!("{library}.stamp")),
@@ -109,8 +63,7 @@ fn bind(
             kind,
             read(&linked)?,
             age(&bindgen(workspace)),
-            optimiser.as_deref().map(age),
-            optimise,
+            optimise.map(|(optimiser, words)| (age(optimiser), words)),
         ),
     );
     if wasm.is_file() && stamp.is_current() {
@@ -122,9 +75,9 @@ fn bind(
         .arg(&linked)
         .arg(folder);
     supervisor.step("wasm-bindgen", command)?;
-    if let Some(optimiser) = optimiser {
+    if let Some((optimiser, words)) = optimise {
         let mut command = Command::new(optimiser);
-        command.args(optimise).arg(&wasm).arg("-o").arg(&wasm);
+        command.args(words).arg(&wasm).arg("-o").arg(&wasm);
         supervisor.step("wasm-opt", command)?;
     }
     stamp.write()

@@ -119,8 +119,8 @@ pub(crate) fn build_server(
     release: bool,
 ) -> Result<PathBuf, Failure> {
     say("building the server");
-    let mut command = workspace.cargo();
-    command.args(["build", "-p", "server"]);
+    let mut command = workspace.build_for_this_machine();
+    command.args(["--bin", "healthsync"]);
     if release {
         command.arg("--release");
     }
@@ -134,8 +134,8 @@ pub(crate) fn build_keys(
     supervisor: &Supervisor,
     release: bool,
 ) -> Result<PathBuf, Failure> {
-    let mut command = workspace.cargo();
-    command.args(["build", "-p", "healthsync-lighthouse", "--example", "keys"]);
+    let mut command = workspace.build_for_this_machine();
+    command.args(["-p", "healthsync-lighthouse", "--example", "keys"]);
     if release {
         command.arg("--release");
     }

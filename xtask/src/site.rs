@@ -51,13 +51,14 @@ pub(crate) fn command(mut arguments: Arguments) -> Result<ExitCode, Failure> {
     let workspace = Workspace::find();
     let supervisor = Supervisor::start(None)?;
     setup::wasm_target(&workspace, &supervisor)?;
+    setup::node(&workspace, &supervisor)?;
     build(&workspace, &supervisor, kind, || Ok(()))?;
     say(format!("the site is in {}", workspace.site().display()));
     Ok(ExitCode::SUCCESS)
 }
 
-/// Builds what is out of date; says which standard library the page has, and what `beside` says. `beside` builds for this
-/// machine, side by side with the page: linking a module of WebAssembly keeps one core busy for minutes.
+/// Builds what is out of date; says which standard library the page has, and what `beside` says, which builds for this
+/// machine meanwhile.
 pub(crate) fn build<T: Send>(
     workspace: &Workspace,
     supervisor: &Supervisor,
@@ -78,17 +79,19 @@ pub(crate) fn build<T: Send>(
             let _ = built.send(build_bindgen(workspace, supervisor));
             beside()
         });
-        compile(workspace, supervisor, kind, std, &staging, &tool)?;
-        imaging_modules::build(workspace, supervisor, kind, std, &staging)?;
+        compile(workspace, supervisor, kind, std)?;
+        tool.recv().map_err(|_| panicked())??;
+        bind(workspace, supervisor, kind, &staging)?;
         let css = stylesheet::bundle(&workspace.path("style/main.css"))?;
         write(&staging.join("healthsync.css"), css.as_bytes())?;
         pack(workspace, supervisor, kind, &staging)?;
         copy_public(&workspace.path("public"), &workspace.site())?;
-        let beside = host
-            .join()
-            .map_err(|_| Failure::new("The thread that builds for this machine has panicked."))??;
-        Ok((std, beside))
+        Ok((std, host.join().map_err(|_| panicked())??))
     })
+}
+
+fn panicked() -> Failure {
+    Failure::new("A thread of the build has panicked.")
 }
 
 /// The built files as the server is told of them.
@@ -129,41 +132,61 @@ impl Manifest {
     }
 }
 
-/// The page and, compiled with it because they share most of what they are made of, the viewer; then for the page alone
-/// wasm-bindgen → wasm-opt, into `staging`. `tool` says when wasm-bindgen is there.
+/// What the compiler may take for granted beyond WebAssembly's first version; in every browser since 2023.
+const FEATURES: &str = "+simd128";
+
+/// The page and, because they share much of what they are made of, viewer and decoders.
 fn compile(
     workspace: &Workspace,
     supervisor: &Supervisor,
     kind: Kind,
     std: Std,
-    staging: &Path,
-    tool: &mpsc::Receiver<Result<(), Failure>>,
 ) -> Result<(), Failure> {
-    let (profile, folder) = kind.profile();
+    let (profile, _) = kind.profile();
     say("building the page (WebAssembly)");
     let mut cargo = workspace.cargo();
-    cargo.args([
-        "build",
-        "-p",
-        "frontend",
-        "-p",
-        imaging_modules::VIEWER,
-        "--target",
-        setup::WASM,
-        "--profile",
-        profile,
-    ]);
+    cargo.args(["build", "-p", "frontend"]);
+    for package in imaging_modules::PACKAGES {
+        cargo.args(["-p", package]);
+    }
+    cargo.args(["--target", setup::WASM, "--profile", profile]);
     std.settings(&mut cargo);
-    supervisor.step("Building the page", cargo)?;
-    tool.recv()
-        .map_err(|_| Failure::new("The thread that builds for this machine has panicked."))??;
+    cargo
+        .arg("--config")
+        .arg(format!("build.rustflags=[\"-Ctarget-feature={FEATURES}\"]"));
+    supervisor.step("Building the page", cargo)
+}
 
-    let linked = workspace.target(&format!("wasm32-unknown-unknown/{folder}/frontend.wasm"));
-    let optimiser = if kind == Kind::Release {
-        wasm_opt(workspace, supervisor)
-    } else {
-        None
+/// What has been compiled becomes what browsers load, in `staging`: the page, and the modules of the first picture beside it.
+fn bind(
+    workspace: &Workspace,
+    supervisor: &Supervisor,
+    kind: Kind,
+    staging: &Path,
+) -> Result<(), Failure> {
+    let optimiser = match kind {
+        Kind::Release => wasm_opt(workspace, supervisor),
+        Kind::Dev => None,
     };
+    let optimiser = optimiser.as_deref();
+    std::thread::scope(|scope| {
+        let imaging =
+            scope.spawn(|| imaging_modules::build(workspace, supervisor, kind, optimiser, staging));
+        bind_page(workspace, supervisor, kind, optimiser, staging)?;
+        imaging.join().map_err(|_| panicked())?
+    })
+}
+
+/// wasm-bindgen → wasm-opt for the page.
+fn bind_page(
+    workspace: &Workspace,
+    supervisor: &Supervisor,
+    kind: Kind,
+    optimiser: Option<&Path>,
+    staging: &Path,
+) -> Result<(), Failure> {
+    let (_, folder) = kind.profile();
+    let linked = workspace.target(&format!("wasm32-unknown-unknown/{folder}/frontend.wasm"));
     let page = staging.join("page");
     let stamp = Stamp::new(
         staging.join("compile.stamp"),
@@ -171,7 +194,7 @@ fn compile(
             kind,
             read(&linked)?,
             age(&bindgen(workspace)),
-            optimiser.as_deref().map(age),
+            optimiser.map(age),
         ),
     );
     if page.join("healthsync.wasm").is_file() && stamp.is_current() {
@@ -189,7 +212,7 @@ fn compile(
         ("split_runtime.wasm", "split_runtime.wasm"),
     ] {
         let (bound, wasm) = (page.join(bound), page.join(wasm));
-        if let Some(optimiser) = &optimiser {
+        if let Some(optimiser) = optimiser {
             say("optimising the WebAssembly for its compressed size");
             let mut command = Command::new(optimiser);
             // The levels for small files give smaller ones that compress worse.
@@ -235,11 +258,12 @@ fn pack(
     if Manifest::read(&site).is_some() && stamp.is_current() {
         return Ok(());
     }
+    let mut command = Command::new(bindgen(workspace));
+    command.arg("pack").arg(staging).arg(&site);
     if kind == Kind::Release {
         say("compressing");
+        command.arg(workspace.path("xtask/compress.mjs"));
     }
-    let mut command = Command::new(bindgen(workspace));
-    command.args(["pack", kind.name()]).arg(staging).arg(&site);
     supervisor.step("Packing the site", command)?;
     stamp.write()
 }
@@ -259,8 +283,8 @@ pub(crate) fn bindgen(workspace: &Workspace) -> PathBuf {
 
 /// Builds that tool.
 pub(crate) fn build_bindgen(workspace: &Workspace, supervisor: &Supervisor) -> Result<(), Failure> {
-    let mut cargo = workspace.cargo();
-    cargo.args(["build", "-p", "xtask-bindgen"]);
+    let mut cargo = workspace.build_for_this_machine();
+    cargo.args(["--bin", "xtask-bindgen"]);
     supervisor.step("Building xtask-bindgen", cargo)
 }
 

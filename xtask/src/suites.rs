@@ -317,6 +317,7 @@ fn contracts(tools: &Tools<'_>) -> Result<Tally, Failure> {
 /// The page is built and weighs what it may.
 fn site_build(tools: &Tools<'_>) -> Result<Tally, Failure> {
     setup::wasm_target(tools.workspace, tools.supervisor)?;
+    setup::node(tools.workspace, tools.supervisor)?;
     let (std, ()) = site::build(
         tools.workspace,
         tools.supervisor,

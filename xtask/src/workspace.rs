@@ -1,7 +1,10 @@
 //! Where things are: the checkout, cargo's target folder wherever it was put, and the site that the server serves.
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+
+use crate::setup::on_path;
 
 /// The folders that every command works with.
 #[derive(Debug, Clone)]
@@ -60,7 +63,10 @@ impl Workspace {
 
     /// cargo, the one that started us, working in the checkout and on the same target folder.
     pub(crate) fn cargo(&self) -> Command {
-        let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+        self.at_home(Command::new(cargo()))
+    }
+
+    fn at_home(&self, mut command: Command) -> Command {
         command
             .current_dir(&self.root)
             .env("CARGO_TARGET_DIR", &self.target);
@@ -74,10 +80,34 @@ impl Workspace {
         command
     }
 
+    /// `cargo build` for one of the programs that run on this machine; the caller names it. What one program needs of a
+    /// dependency decides how it is compiled for all that are built together, so these are always chosen together: built
+    /// on their own, each would have its dependencies compiled anew.
+    ///
+    /// It leaves the processor to what is built beside it: the page's parts wait for each other, and linking them keeps one
+    /// core busy for minutes, when the rest of this fits on the others.
+    pub(crate) fn build_for_this_machine(&self) -> Command {
+        let command = match on_path("nice") {
+            Some(nice) => {
+                let mut command = Command::new(nice);
+                command.args(["-n", "10"]).arg(cargo());
+                command
+            }
+            None => Command::new(cargo()),
+        };
+        let mut command = self.at_home(command);
+        command.args(["build", "-p", "server", "-p", "xtask-bindgen"]);
+        command
+    }
+
     /// A program run in a folder of the checkout.
     pub(crate) fn command(&self, program: &str, folder: &str) -> Command {
         let mut command = Command::new(program);
         command.current_dir(self.path(folder));
         command
     }
+}
+
+fn cargo() -> OsString {
+    std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into())
 }

@@ -2,9 +2,10 @@
 //!
 //! - `xtask-bindgen bind KIND NAME INPUT.wasm FOLDER`: the JavaScript glue and the WebAssembly that fits it. The page's,
 //!   whose NAME is `healthsync`, is divided at the seam that `wasm_split` has marked in it.
-//! - `xtask-bindgen pack KIND FOLDER SITE`: names the files by their content, compresses them, writes the manifest.
+//! - `xtask-bindgen pack FOLDER SITE [SCRIPT]`: names the files by their content, has SCRIPT compress them, writes the
+//!   manifest.
 //!
-//! KIND is `release` or `dev`; `dev` keeps names for readable stacks and does not compress.
+//! KIND is `release` or `dev`; `dev` keeps names for readable stacks.
 
 mod pack;
 
@@ -25,8 +26,9 @@ fn main() -> ExitCode {
             Path::new(input),
             Path::new(folder),
         ),
-        ["pack", kind @ ("release" | "dev"), folder, site] => {
-            pack::pack(*kind == "release", Path::new(folder), Path::new(site))
+        ["pack", folder, site] => pack::pack(None, Path::new(folder), Path::new(site)),
+        ["pack", folder, site, script] => {
+            pack::pack(Some(Path::new(script)), Path::new(folder), Path::new(site))
         }
         _ => Err("xtask-bindgen is called by `cargo xtask`; it has no other use.".into()),
     };

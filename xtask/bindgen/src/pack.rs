@@ -3,18 +3,21 @@
 
 use std::error::Error;
 use std::fs;
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::{Duration, SystemTime};
 
-use flate2::Compression;
-use flate2::write::GzEncoder;
 use sha2::{Digest, Sha256};
 
 const KEPT: Duration = Duration::from_secs(7 * 24 * 3600);
 
-/// Fills `site/pkg` from `folder` and writes `site/manifest.json`.
-pub(crate) fn pack(release: bool, folder: &Path, site: &Path) -> Result<(), Box<dyn Error>> {
+/// Fills `site/pkg` from `folder` and writes `site/manifest.json`. `compress` is the script that compresses the files of
+/// a release.
+pub(crate) fn pack(
+    compress: Option<&Path>,
+    folder: &Path,
+    site: &Path,
+) -> Result<(), Box<dyn Error>> {
     let pkg = site.join("pkg");
     fs::create_dir_all(&pkg)?;
     // The page's scripts name each other, so they stay together, in a folder named by the content of all.
@@ -58,18 +61,16 @@ pub(crate) fn pack(release: bool, folder: &Path, site: &Path) -> Result<(), Box<
          \"css\":\"/pkg/{css}\",\"imaging\":\"/pkg/{imaging}/entry.js\"}}\n"
     );
 
-    let current: Vec<PathBuf> = files.iter().map(|(path, _)| path.clone()).collect();
-    std::thread::scope(|scope| {
-        let writers: Vec<_> = files
-            .into_iter()
-            .map(|(path, bytes)| scope.spawn(move || put(release, &path, &bytes)))
-            .collect();
-        writers.into_iter().try_for_each(|writer| {
-            writer
-                .join()
-                .unwrap_or_else(|_| Err(std::io::Error::other("a writer has panicked")))
-        })
-    })?;
+    for (path, bytes) in &files {
+        put(path, bytes)?;
+    }
+    let current: Vec<PathBuf> = files.into_iter().map(|(path, _)| path).collect();
+    if let Some(script) = compress {
+        let node = Command::new("node").arg(script).args(&current).status();
+        if !node.map_err(|error| format!("node: {error}"))?.success() {
+            return Err("node could not compress the site".into());
+        }
+    }
     forget_old(&pkg, &current)?;
     // Last and in one step, so that a server never reads of files that are not there yet.
     let fresh = site.join("manifest.json.new");
@@ -86,32 +87,15 @@ fn short(digest: &[u8]) -> String {
         .fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
 }
 
-/// Writes a file, and its compressed forms in a release. The name stands for the content, so what is there is right.
-fn put(release: bool, path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+/// Writes a file. The name stands for the content, so what is there is right.
+fn put(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     if let Some(folder) = path.parent() {
         fs::create_dir_all(folder)?;
     }
-    if !path.exists() {
-        write_whole(path, bytes)?;
+    if path.exists() {
+        return Ok(());
     }
-    let beside = |ending: &str| PathBuf::from(format!("{}.{ending}", path.display()));
-    if release && !beside("gz").exists() {
-        let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
-        encoder.write_all(bytes)?;
-        write_whole(&beside("gz"), &encoder.finish()?)?;
-    }
-    if release && !beside("br").exists() {
-        let parameters = brotli::enc::BrotliEncoderParams {
-            quality: 11,
-            lgwin: 22,
-            size_hint: bytes.len(),
-            ..Default::default()
-        };
-        let mut compressed = Vec::new();
-        brotli::BrotliCompress(&mut &bytes[..], &mut compressed, &parameters)?;
-        write_whole(&beside("br"), &compressed)?;
-    }
-    Ok(())
+    write_whole(path, bytes)
 }
 
 /// A file that exists is complete: written beside and renamed.
@@ -181,7 +165,8 @@ mod tests {
         fs::create_dir_all(folder.join("imaging")).unwrap();
         fs::write(folder.join("imaging/entry.js"), "import './viewer.js';").unwrap();
         fs::write(folder.join("imaging/viewer.js"), "1").unwrap();
-        pack(true, &folder, &site).unwrap();
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../compress.mjs");
+        pack(Some(&script), &folder, &site).unwrap();
         let first = fs::read_to_string(site.join("manifest.json")).unwrap();
 
         let url = |manifest: &str, kind: &str| {
@@ -200,17 +185,14 @@ mod tests {
         let entry = site.join(url(&first, "imaging"));
         assert!(entry.is_file() && entry.with_file_name("viewer.js").is_file());
         let wasm = site.join(url(&first, "wasm"));
+        let compressed = fs::read(format!("{}.br", wasm.display())).unwrap();
         let mut plain = Vec::new();
-        brotli::BrotliDecompress(
-            &mut &fs::read(format!("{}.br", wasm.display())).unwrap()[..],
-            &mut plain,
-        )
-        .unwrap();
+        brotli_decompressor::BrotliDecompress(&mut &compressed[..], &mut plain).unwrap();
         assert_eq!(plain, fs::read(&wasm).unwrap());
         assert!(Path::new(&format!("{}.gz", wasm.display())).is_file());
 
         fs::write(folder.join("healthsync.css"), "q {}").unwrap();
-        pack(true, &folder, &site).unwrap();
+        pack(None, &folder, &site).unwrap();
         let second = fs::read_to_string(site.join("manifest.json")).unwrap();
         assert_eq!(url(&first, "wasm"), url(&second, "wasm"));
         assert_ne!(url(&first, "css"), url(&second, "css"));
