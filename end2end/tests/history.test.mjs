@@ -38,8 +38,8 @@ async function newcomer(me) {
 }
 
 const older = (me) => me.page.locator('.talk__older');
-/** Of so many messages the page shows the last 200, and up to 19 more. */
-const rest = (all) => `${Math.floor((all - 200) / 20) * 20} older`;
+/** Of so many messages the page shows the last 100, and up to 19 more. */
+const rest = (all) => `${Math.floor((all - 100) / 20) * 20} older`;
 
 describe('a long history', { timeout: 300_000 }, () => {
   let stack, browser, ada, ben, room;
@@ -66,7 +66,7 @@ describe('a long history', { timeout: 300_000 }, () => {
     await ben.context.addInitScript(follow, `Finding number ${SAID}.`);
     await p.enterRoom(ben, room);
     await p.message(ben, `Finding number ${SAID}.`).first().waitFor();
-    // 200 are shown; the others are counted once they are here.
+    // 100 are shown; the others are counted once they are here.
     await older(ben).filter({ hasText: rest(SAID) }).waitFor();
     const came = await ben.page.evaluate(() => window.__came);
     const early = came.find(({ here, all, readable }) => readable && Number(here) < Number(all) - 400);

@@ -22,7 +22,7 @@ use crate::client::{
 };
 
 /// Messages that the page shows at first, and how many more each time.
-pub(crate) const SHOWN: usize = 200;
+pub(crate) const SHOWN: usize = 100;
 /// Old ones leave the page so many at a time: taking a row out costs the browser as much as drawing a new one.
 const LEAVE: usize = 20;
 /// Characters of a quote.
