@@ -392,6 +392,7 @@ impl Runtime {
 
     /// Another tab of this browser has written to the database.
     pub(crate) fn other_tab_wrote(self: &Rc<Self>, id: RoomId) {
+        envelopes::forget_heads(&self.db, id);
         let Some(room) = self.open_room().filter(|room| room.id == id) else {
             return;
         };

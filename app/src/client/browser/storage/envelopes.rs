@@ -37,7 +37,7 @@ struct Head {
     delegation: u64,
 }
 
-/// Heads as this page last kept them, by room and device. Another tab may have gone on since.
+/// Heads as this page last kept them, by room and device. A tab that goes on tells the others, which read it again then.
 #[derive(Default)]
 pub(crate) struct RememberedHeads(RefCell<BTreeMap<(RoomId, DeviceKey), Head>>);
 
@@ -201,6 +201,11 @@ async fn append_after(
 
 fn remember(db: &Database, place: (RoomId, DeviceKey), head: Head) {
     db.heads.0.borrow_mut().insert(place, head);
+}
+
+/// Another tab has gone on in this room. A number that it used may be free again: a room's events can be forgotten.
+pub(crate) fn forget_heads(db: &Database, room: RoomId) {
+    db.heads.0.borrow_mut().retain(|(of, _), _| *of != room);
 }
 
 /// One that an older or newer release wrote in another shape counts as absent.
