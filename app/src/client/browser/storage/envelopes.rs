@@ -3,10 +3,11 @@
 //! Appending is one transaction: it makes the events that follow the device's head in the room, and keeps them, the new
 //! head and the outbox entries together. Two tabs of one browser can never give the same number to two events: where this
 //! page does not remember the head, the transaction reads it first, and where it does, an event is only added if its
-//! number is free. The latter spares a question to the database, half of what a message waits for before it is sent.
+//! number is free. The latter spares a question to the database, half of what a message waits for before it is sent; it is
+//! done where the browser has been seen to undo the whole transaction when an addition fails.
 
 use std::{
-    cell::RefCell,
+    cell::{Cell, RefCell},
     collections::{BTreeMap, BTreeSet},
 };
 
@@ -17,12 +18,13 @@ use healthsync_core::{
 use idb::{ObjectStore, TransactionMode};
 use serde::{Deserialize, Serialize};
 use wasm_bindgen::JsValue;
+use wasm_bindgen_futures::spawn_local;
 
 use super::{
     Database, StorageError, finish,
     outbox::OutboxEntry,
     prefix_range,
-    schema::{ENVELOPES, HEADS, OUTBOX},
+    schema::{ENVELOPES, HEADS, OUTBOX, SETTINGS},
     to_the_end,
 };
 use crate::client::browser::platform::{bytes_from_js, bytes_to_js, now, random};
@@ -39,7 +41,16 @@ struct Head {
 
 /// Heads as this page last kept them, by room and device. A tab that goes on tells the others, which read it again then.
 #[derive(Default)]
-pub(crate) struct RememberedHeads(RefCell<BTreeMap<(RoomId, DeviceKey), Head>>);
+pub(crate) struct RememberedHeads {
+    heads: RefCell<BTreeMap<(RoomId, DeviceKey), Head>>,
+    /// Whether the browser has been tried.
+    tried: Cell<bool>,
+    /// It undoes what it should. Firefox 140 does not: it keeps the rest.
+    undoes: Cell<bool>,
+}
+
+/// In the settings; says nothing.
+const TRIAL: &str = "trial";
 
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum AppendError {
@@ -91,7 +102,7 @@ pub(crate) async fn append(
     to_the_end(async move {
         let place = (author.room, author.device.public());
         // Taken out while it is in use: who appends meanwhile reads the head, behind this transaction.
-        let remembered = db.heads.0.borrow_mut().remove(&place);
+        let remembered = db.heads.heads.borrow_mut().remove(&place);
         if remembered.is_some() {
             match append_after(&db, &author, next_lamport, &kinds, remembered).await {
                 Err(AppendError::Storage(StorageError::Taken)) => {}
@@ -200,12 +211,31 @@ async fn append_after(
 }
 
 fn remember(db: &Database, place: (RoomId, DeviceKey), head: Head) {
-    db.heads.0.borrow_mut().insert(place, head);
+    if db.heads.undoes.get() {
+        db.heads.heads.borrow_mut().insert(place, head);
+    } else if !db.heads.tried.replace(true) {
+        let db = db.clone();
+        spawn_local(async move {
+            let undone = matches!(add_twice(&db).await, Err(StorageError::Taken));
+            db.heads.undoes.set(undone);
+        });
+    }
+}
+
+async fn add_twice(db: &Database) -> Result<(), StorageError> {
+    db.put_text(SETTINGS, TRIAL, "").await?;
+    let transaction = db.begin(&[SETTINGS], TransactionMode::ReadWrite)?;
+    let (key, value) = (JsValue::from_str(TRIAL), JsValue::from_str(""));
+    transaction
+        .object_store(SETTINGS)?
+        .add(&value, Some(&key))?;
+    finish(transaction).await
 }
 
 /// Another tab has gone on in this room. A number that it used may be free again: a room's events can be forgotten.
 pub(crate) fn forget_heads(db: &Database, room: RoomId) {
-    db.heads.0.borrow_mut().retain(|(of, _), _| *of != room);
+    let mut heads = db.heads.heads.borrow_mut();
+    heads.retain(|(of, _), _| *of != room);
 }
 
 /// One that an older or newer release wrote in another shape counts as absent.
