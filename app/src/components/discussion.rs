@@ -41,6 +41,15 @@ enum Entry {
     Turn(TurnRow),
 }
 
+/// Lines that are drawn together, by the message with which they begin; the first ones may begin with any line.
+///
+/// Whatever changes in the page, the browser looks at each part of the discussion, and at single lines only in those parts
+/// that have changed.
+type Part = (Option<EventId>, Vec<Entry>);
+
+/// One message in so many begins a part. Which one is said by its id, so that a line more or less changes no other part.
+const BEGINS: u8 = 16;
+
 /// A row is drawn anew only when what it shows has changed.
 #[derive(Clone, PartialEq, Eq, Hash)]
 enum Key {
@@ -59,6 +68,21 @@ fn key(entry: &Entry) -> Key {
         Entry::Case { id, .. } => Key::Case(*id),
         Entry::Turn(row) => Key::Turn(row.id),
     }
+}
+
+fn parts(entries: Vec<Entry>) -> Vec<Part> {
+    let mut parts: Vec<Part> = Vec::new();
+    for entry in entries {
+        let begins = match &entry {
+            Entry::Message(row) if row.id.0[0].is_multiple_of(BEGINS) => Some(row.id),
+            _ => None,
+        };
+        match parts.last_mut() {
+            Some((_, lines)) if begins.is_none() => lines.push(entry),
+            _ => parts.push((begins, vec![entry])),
+        }
+    }
+    parts
 }
 
 fn case_entry(case: &CaseRow) -> Entry {
@@ -158,16 +182,19 @@ pub(crate) fn Discussion() -> impl IntoView {
             }
         };
         let now = platform::now();
-        entries(room, offset, day(now, offset(now)))
+        parts(entries(room, offset, day(now, offset(now))))
     });
     Effect::new(move |_| room.update_messages());
     // The newest line stays in sight, unless the reader has scrolled back; one's own always comes into sight.
     Effect::new(move |before: Option<(Option<EventId>, bool)>| {
-        let (last, mine) = list.with(|list| match list.last() {
-            Some(Entry::Message(row)) => (Some(row.id), row.you),
-            Some(Entry::Case { id, you, .. }) => (Some(*id), *you),
-            Some(Entry::Turn(turn)) => (Some(turn.id), false),
-            Some(Entry::Day { .. } | Entry::New) | None => (None, false),
+        let (last, mine) = list.with(|list| {
+            let line = list.last().and_then(|(_, lines)| lines.last());
+            match line {
+                Some(Entry::Message(row)) => (Some(row.id), row.you),
+                Some(Entry::Case { id, you, .. }) => (Some(*id), *you),
+                Some(Entry::Turn(turn)) => (Some(turn.id), false),
+                Some(Entry::Day { .. } | Entry::New) | None => (None, false),
+            }
         });
         let grown = before.is_none_or(|(before, _)| before != last);
         if grown && (at_end.get_value() || mine) {
@@ -237,39 +264,62 @@ pub(crate) fn Discussion() -> impl IntoView {
                         }
                     }}
                 </Show>
-                <For each=move || list.get() key=key let(entry)>
-                    {match entry {
-                        Entry::Day { name, .. } => view! { <div class="day">{name}</div> }.into_any(),
-                        Entry::New => view! { <div class="day day--new">"New"</div> }.into_any(),
-                        Entry::Message(row) => view! { <Message row /> }.into_any(),
-                        Entry::Turn(row) => view! { <KeyChanged row /> }.into_any(),
-                        Entry::Case { id, you, author, title, holds, at } => {
-                            let who = move || if you { "You".to_owned() } else { room.name(author) };
-                            view! {
-                                <p class="msg msg--event">
-                                    <Icon name="image" small=true />
-                                    <span>
-                                        <bdi>{who}</bdi>
-                                        {format!(" shared {holds}: ")}
-                                        <a
-                                            href="#case"
-                                            rel="external"
-                                            on:click=move |_| room.chosen_case.set(Some(id))
-                                        >
-                                            <bdi>{title}</bdi>
-                                        </a>
-                                    </span>
-                                    <Clock at />
-                                </p>
-                            }
-                            .into_any()
-                        }
-                    }}
+                <For
+                    each=move || list.with(|list| list.iter().map(|(first, _)| *first).collect::<Vec<_>>())
+                    key=|first| *first
+                    let(first)
+                >
+                    <Lines list first />
                 </For>
                 <LeftOutNote />
             </div>
             <Composer />
         </section>
+    }
+}
+
+/// One part of the discussion.
+#[component]
+fn Lines(list: Memo<Vec<Part>>, first: Option<EventId>) -> impl IntoView {
+    let room = use_room();
+    let lines = Memo::new(move |_| {
+        list.with(|list| {
+            let part = list.iter().find(|(begins, _)| *begins == first);
+            part.map(|(_, lines)| lines.clone()).unwrap_or_default()
+        })
+    });
+    view! {
+        <div class="talk__part">
+            <For each=move || lines.get() key=key let(entry)>
+                {match entry {
+                    Entry::Day { name, .. } => view! { <div class="day">{name}</div> }.into_any(),
+                    Entry::New => view! { <div class="day day--new">"New"</div> }.into_any(),
+                    Entry::Message(row) => view! { <Message row /> }.into_any(),
+                    Entry::Turn(row) => view! { <KeyChanged row /> }.into_any(),
+                    Entry::Case { id, you, author, title, holds, at } => {
+                        let who = move || if you { "You".to_owned() } else { room.name(author) };
+                        view! {
+                            <p class="msg msg--event">
+                                <Icon name="image" small=true />
+                                <span>
+                                    <bdi>{who}</bdi>
+                                    {format!(" shared {holds}: ")}
+                                    <a
+                                        href="#case"
+                                        rel="external"
+                                        on:click=move |_| room.chosen_case.set(Some(id))
+                                    >
+                                        <bdi>{title}</bdi>
+                                    </a>
+                                </span>
+                                <Clock at />
+                            </p>
+                        }
+                        .into_any()
+                    }
+                }}
+            </For>
+        </div>
     }
 }
 
