@@ -18,7 +18,7 @@ const LIBRARIES: [(&str, &str); 4] = [
 ];
 
 /// What may be loaded before the page is there, WebAssembly and glue together, brotli.
-const PAGE_BUDGET: u64 = 503_000;
+const PAGE_BUDGET: u64 = 505_000;
 /// What may be loaded after it, for all that works behind the views. Page and runtime together shall come below 600 kB;
 /// this bound only stops growth. Lower it whenever the runtime shrinks.
 const RUNTIME_BUDGET: u64 = 724_000;
