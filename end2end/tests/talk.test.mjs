@@ -88,6 +88,20 @@ describe('talking about what was said', { timeout: 240_000 }, () => {
     await ben.page.keyboard.press('Escape');
   });
 
+  it('brings what can be done with the last message into sight', async () => {
+    const size = ben.page.viewportSize();
+    await ben.page.setViewportSize({ ...size, height: 420 });
+    await p.say(ada, 'The last one');
+    await message(ben, 'The last one').waitFor();
+    await more(ben, 'The last one');
+    await ben.page.waitForFunction(() => {
+      const [actions, talk] = ['.msg__actions', '.talk'].map((name) => document.querySelector(name)?.getBoundingClientRect());
+      return actions && actions.bottom <= talk.bottom + 1;
+    });
+    await ben.page.keyboard.press('Escape');
+    await ben.page.setViewportSize(size);
+  });
+
   it('pins for everybody, and takes back for good', async () => {
     await p.say(ada, 'Wrong patient, sorry');
     await more(ada, 'Nodule, 9 mm, right');

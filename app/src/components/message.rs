@@ -6,12 +6,13 @@ use std::{
 };
 
 use healthsync_core::{Millis, Sign};
-use leptos::{ev::KeyboardEvent, prelude::*};
+use leptos::{ev::KeyboardEvent, html::Div, prelude::*};
 
 use super::{
     avatar::Avatar,
     icon::Icon,
     notice::rest_of,
+    platform,
     room_scope::{Composing, use_room},
     time::Clock,
 };
@@ -273,6 +274,13 @@ fn Actions(
     let (id, you) = live.with_untracked(|row| (row.id, row.you));
     let pinned = Memo::new(move |_| live.with(|row| row.pinned));
     let sure = RwSignal::new(false);
+    let group = NodeRef::<Div>::new();
+    // Below the last message they would open out of sight.
+    Effect::new(move |_| {
+        if let Some(group) = group.get() {
+            platform::bring_into_sight(&group);
+        }
+    });
     let compose = move |composing: Composing| {
         open.set(false);
         room.composing.set(composing);
@@ -295,7 +303,7 @@ fn Actions(
         }
     };
     view! {
-        <div class="msg__actions" role="group" aria-label="This message">
+        <div class="msg__actions" role="group" aria-label="This message" node_ref=group>
             <button class="btn btn--quiet" type="button" on:click=move |_| compose(Composing::Reply(id))>
                 "Answer"
             </button>

@@ -132,6 +132,13 @@ pub(crate) fn focus(element: &web_sys::HtmlElement) {
     }
 }
 
+/// Scrolls no further than it has to.
+pub(crate) fn bring_into_sight(element: &web_sys::Element) {
+    let how = web_sys::ScrollIntoViewOptions::new();
+    let _ = js_sys::Reflect::set(&how, &"block".into(), &"nearest".into());
+    element.scroll_into_view_with_scroll_into_view_options(&how);
+}
+
 /// Focus for the nth element inside `within` that the selector finds.
 pub(crate) fn focus_nth(within: &web_sys::Element, selector: &str, at: usize) {
     let all = within.query_selector_all(selector).ok();

@@ -62,6 +62,8 @@ pub(crate) fn is_composing(_event: &ev::KeyboardEvent) -> bool {
 
 pub(crate) fn focus(_element: &web_sys::HtmlElement) {}
 
+pub(crate) fn bring_into_sight(_element: &web_sys::Element) {}
+
 /// Focus for the nth element inside `within` that the selector finds.
 pub(crate) fn focus_nth(_within: &web_sys::Element, _selector: &str, _at: usize) {}
 
