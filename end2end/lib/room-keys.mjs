@@ -13,6 +13,14 @@ export const kept = (me, store, prefix) => me.page.evaluate(async ([store, prefi
   return keys.map((key, i) => [key, plain(values[i])]);
 }, [store, prefix]);
 
+/** Writes an entry of this page's database anew. */
+export const write = (me, store, key, value) => me.page.evaluate(async ([store, key, value]) => {
+  const done = (request) => new Promise((ok, bad) => { request.onsuccess = () => ok(request.result); request.onerror = () => bad(request.error); });
+  const database = await done(indexedDB.open('healthsync'));
+  await done(database.transaction(store, 'readwrite').objectStore(store).put(value, key));
+  database.close();
+}, [store, key, value]);
+
 /** Deletes all entries of one store whose key begins with `prefix`. */
 export const forget = (me, store, prefix) => me.page.evaluate(async ([store, prefix]) => {
   const done = (request) => new Promise((ok, bad) => { request.onsuccess = () => ok(request.result); request.onerror = () => bad(request.error); });

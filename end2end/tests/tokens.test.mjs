@@ -8,6 +8,7 @@ import { openMarket } from '../lib/market.mjs';
 import { file, png } from '../lib/pictures.mjs';
 import { dropAll, replace, withoutBlocks } from '../lib/pending.mjs';
 import * as p from '../lib/people.mjs';
+import { kept, write } from '../lib/room-keys.mjs';
 import { startStack } from '../stack.mjs';
 
 const CAPTION = 'Cavity, left upper lobe 5521';
@@ -257,5 +258,56 @@ describe('on a chain with the id of Calibration', { timeout: 240_000 }, () => {
     await at(ada, 'open-token').click();
     await tokenCase(ada, 'open').waitFor();
     p.clean(ada);
+  });
+});
+
+describe('a photograph that is another file than its receipt speaks of', { timeout: 240_000 }, () => {
+  const REFUSED = /SHA-256 is another than its receipt's\. It is not shown/;
+  let stack, browser, ada, ben;
+
+  before(async () => {
+    stack = await startStack();
+    browser = await p.launch();
+    [ada, ben] = await Promise.all([p.person(browser, stack), p.person(browser, stack)]);
+  });
+  after(async () => {
+    await browser?.close();
+    await stack?.stop();
+  });
+
+  it('is refused in the room', async () => {
+    for (const me of [ada, ben]) await p.connect(me);
+    const room = await p.createRoom(ada, 'Receipts 5523');
+    await p.addMember(ada, ben.address);
+    // The page that shares it says what the browser kept of it, and that was changed meanwhile.
+    await at(ada, 'attach').setInputFiles([file('chest.png', png({ seed: 7 }))]);
+    let attached;
+    while (!attached) [attached] = await kept(ada, 'attachments', `${ada.address.toLowerCase()}/`);
+    const [key, entry] = [attached[0], JSON.parse(attached[1])];
+    assert.match(entry.receipt.sha256, /^[0-9a-f]{64}$/);
+    entry.receipt.sha256 = entry.receipt.sha256.replace(/./g, (digit) => 'f0123456789abcde'[parseInt(digit, 16)]);
+    await write(ada, 'attachments', key, JSON.stringify(entry));
+    await ada.page.reload();
+    await ada.page.locator('.thumb').filter({ hasText: 'chest.png' }).waitFor();
+    await at(ada, 'composer').fill(CAPTION);
+    await at(ada, 'send').click();
+    await at(ada, 'case').filter({ hasText: CAPTION }).waitFor();
+
+    await p.enterRoom(ben, room);
+    await at(ben, 'unlock').click();
+    await at(ben, 'error').filter({ hasText: REFUSED }).waitFor();
+    assert.equal(await at(ben, 'image').count(), 0);
+  });
+
+  it('is refused on the page of the token, too', async () => {
+    await propose(ada);
+    await proposal(ada, 'ready').waitFor();
+    await at(ada, 'mint-send').click();
+    await proposal(ada, 'minted').waitFor();
+    await at(ada, 'token-link').click();
+    await at(ada, 'open-token').click();
+    await tokenCase(ada, 'open').getByText(REFUSED).waitFor();
+    assert.equal(await at(ada, 'image').count(), 0);
+    p.clean(ada, ben);
   });
 });
