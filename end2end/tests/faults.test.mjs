@@ -157,9 +157,30 @@ describe('bad input and broken parts', { timeout: 300_000 }, () => {
     assert.equal(await ada.page.getByTestId('composer').inputValue(), 'Stored by a liar');
   });
 
+  it('cleans photographs in one worker, and says so when that stops: attached again, it is shared', async () => {
+    await ada.page.getByRole('button', { name: 'Take out liar.png' }).click();
+    const started = [];
+    ada.page.on('worker', (worker) => started.push(worker.url()));
+    const [first, second] = ['first.png', 'second.png'].map((name, i) => file(name, png({ seed: 83 + i })));
+    // Without the worker that has run already.
+    await ada.page.reload();
+    await p.live(ada);
+    await ada.page.route('**/photos.js', (route) => route.abort());
+    await ada.page.getByTestId('attach').setInputFiles([first]);
+    await error(ada, /imaging worker stopped at this file/);
+    await ada.page.getByRole('button', { name: 'Take out first.png' }).click();
+    await ada.page.unroute('**/photos.js');
+    started.length = 0;
+    await ada.page.getByTestId('attach').setInputFiles([first, second]);
+    for (const { name } of [first, second]) await ada.page.locator('.thumb').filter({ hasText: name }).filter({ hasText: /, (clean|\d+ removed)$/ }).waitFor();
+    assert.deepEqual(started.map((url) => url.split('/').at(-1)), ['photos.js'], 'one worker for both');
+    await ada.page.getByTestId('composer').fill('Cleaned after all');
+    await ada.page.getByTestId('send').click();
+    await ada.page.getByTestId('case').filter({ hasText: 'Cleaned after all' }).waitFor();
+  });
+
   it('stops an upload when asked, and keeps caption and image', async () => {
     await ada.page.route('**/api/v0/add*', () => {}); // never answered: a hospital's slow line
-    await ada.page.getByRole('button', { name: 'Take out liar.png' }).click();
     await ada.page.getByTestId('attach').setInputFiles([file('slow.png', png({ seed: 81 }))]);
     await ada.page.getByTestId('composer').fill('Stopped half way');
     await ada.page.getByTestId('send').click();

@@ -17,8 +17,9 @@ pub(crate) const PACKAGES: [&str; 2] = ["healthsync-viewer", "healthsync-imaging
 /// merged into its one caller is called once for an image, and would decode the first one slowly.
 const DECODER_OPTIMISED: &[&str] = &["-O3", "--one-caller-inline-max-function-size=100"];
 
-const SCRIPTS: [&str; 2] = [
+const SCRIPTS: [&str; 3] = [
     "crates/viewer/src/entry.js",
+    "crates/viewer/src/photos.js",
     "crates/imaging-worker/src/worker.js",
 ];
 

@@ -292,18 +292,9 @@ pub struct PhotoReceipt {
 }
 
 impl PhotoReceipt {
-    /// For the cleaned file `plain`.
-    pub fn new(tool: &str, plain: &[u8], removed: Vec<String>) -> Self {
-        Self {
-            tool: tool.to_owned(),
-            sha256: hex::encode(Sha256::digest(plain)),
-            removed,
-        }
-    }
-
-    /// Whether `plain` is the file that it speaks of.
-    pub fn is_of(&self, plain: &[u8]) -> bool {
-        self.sha256 == hex::encode(Sha256::digest(plain))
+    /// Whether it speaks of the plain file with this SHA-256.
+    pub fn is_of(&self, sha256: &[u8; 32]) -> bool {
+        self.sha256 == hex::encode(sha256)
     }
 
     fn check(&self) -> Result<(), LimitError> {

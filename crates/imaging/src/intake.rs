@@ -91,6 +91,30 @@ pub enum Became {
     },
 }
 
+/// What became of a photograph. The cleaned file comes beside it as a blob.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Photographed {
+    /// It is clean.
+    Clean {
+        /// Media type.
+        mime: String,
+        /// Width in pixels, as it is shown.
+        width: u32,
+        /// Height in pixels.
+        height: u32,
+        /// Kinds of data that were in it ([`crate::Removed::code`]).
+        removed: Vec<String>,
+        /// SHA-256 of the cleaned file, lower-case hex.
+        sha256: String,
+    },
+    /// No photograph that can be shared; a sentence.
+    Refused {
+        /// The sentence.
+        what: String,
+    },
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

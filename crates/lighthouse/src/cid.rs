@@ -151,6 +151,11 @@ pub async fn cid_of(bytes: &[u8]) -> String {
     cid_and_leaves(bytes).await.0.to_string()
 }
 
+/// SHA-256 of a file that is in memory, computed where [`cid_of`] computes.
+pub async fn sha256(bytes: &[u8]) -> [u8; 32] {
+    platform::digests(bytes, bytes.len()).await[0]
+}
+
 /// As [`cid_of`], with the SHA-256 of each leaf: what lets a part of the file be checked alone.
 pub async fn cid_and_leaves(bytes: &[u8]) -> (Cid, Vec<[u8; 32]>) {
     let digests = platform::digests(bytes, CHUNK).await;

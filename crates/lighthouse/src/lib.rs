@@ -25,7 +25,7 @@ pub mod visit;
 
 pub use cid::{
     CHUNK, Cid, CidBuilder, CidError, cid_and_leaves, cid_of, cid_of_leaves, cid_v1, parse_cid,
-    room_key_cid,
+    room_key_cid, sha256,
 };
 pub use cipher::{CipherError, OVERHEAD, decrypt, encrypt};
 pub use conditions::room_member_condition;

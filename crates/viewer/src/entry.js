@@ -22,6 +22,45 @@ export function prepare() {
   });
 }
 
+// The worker of photographs. It goes when it has had nothing to do for so long, and with it the memory that a large one took.
+const IDLE_MS = 20_000;
+let photographs;
+
+function startPhotographs() {
+  const worker = new Worker(here('./photos.js'), { type: 'module' });
+  const waiting = new Map();
+  let count = 0;
+  let idle;
+  const end = () => {
+    worker.terminate();
+    photographs = undefined;
+    for (const done of waiting.values()) done();
+  };
+  worker.onerror = end;
+  worker.onmessage = ({ data: { id, answer, crashed } }) => {
+    if (crashed) return end();
+    waiting.get(id)(answer);
+    waiting.delete(id);
+    if (!waiting.size) idle = setTimeout(end, IDLE_MS);
+  };
+  return (question) => new Promise((done) => {
+    clearTimeout(idle);
+    waiting.set(++count, done);
+    worker.postMessage({ id: count, ...question });
+  });
+}
+
+const photograph = (question) => {
+  photographs ??= startPhotographs();
+  return photographs(question);
+};
+
+/** Frees a photograph of metadata. Answers `[json, blob]`, or nothing when the worker stopped. */
+export const clean = (file) => photograph({ file });
+
+/** A copy of a photograph whose longer side has at most so many pixels, as a `data:` address; nothing when none can be made. */
+export const small = (file, side) => photograph({ file, side });
+
 export async function open(root, host) {
   await ready;
   return new Viewer(root, host, worker);

@@ -1,11 +1,12 @@
 //! The picture workspace, loaded with the first picture that is opened: shows photographs and series, measures, points.
 //!
 //! It runs on the page's thread and owns the DOM inside the element it is given; decoding and drawing happen in the
-//! imaging worker ([`desk`]). The room is told what is to be kept through one callback, and tells what there is; both
+//! imaging worker ([`desk`]). Only photographs are cleaned by this module itself, in a worker ([`photo`]). The room is told what is to be kept through one callback, and tells what there is; both
 //! speak [`healthsync_imaging::stage`]. It is no Leptos code, so that the page's own download does not carry it.
 
 mod cine;
 mod desk;
+mod digest;
 mod dom;
 mod draft;
 mod draw;
@@ -14,6 +15,7 @@ mod foot;
 mod input;
 mod label;
 mod pane;
+mod photo;
 mod receipt;
 mod review;
 mod state;
@@ -25,7 +27,14 @@ mod viewer;
 use healthsync_imaging::stage::Tell;
 use js_sys::{Array, Function};
 use wasm_bindgen::prelude::*;
-use web_sys::HtmlElement;
+use web_sys::{Blob, HtmlElement};
+
+/// In a worker: frees a photograph of metadata. Gives the JSON of a [`healthsync_imaging::intake::Photographed`] and, if
+/// it is clean, the file.
+#[wasm_bindgen]
+pub async fn clean_photo(file: Blob) -> Array {
+    photo::clean_photo(&file).await
+}
 
 /// A viewer in an element of the page.
 #[wasm_bindgen]

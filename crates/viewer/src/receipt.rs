@@ -4,13 +4,15 @@
 use std::{collections::BTreeMap, rc::Rc};
 
 use healthsync_imaging::{desk::words, removed_by, stage::PhotoReceipt};
-use js_sys::{Array, Promise, Reflect, Uint8Array};
 use serde::Deserialize;
-use wasm_bindgen::{JsCast, JsValue};
-use wasm_bindgen_futures::{JsFuture, spawn_local};
+use wasm_bindgen_futures::spawn_local;
 use web_sys::{Blob, Element, HtmlDialogElement};
 
-use crate::{dom, viewer::Inner};
+use crate::{
+    digest::{bytes, sha256},
+    dom,
+    viewer::Inner,
+};
 
 /// The part of a receipt that is shown.
 #[derive(Debug, Default, Deserialize)]
@@ -220,28 +222,4 @@ async fn check(receipt: &Receipt, blobs: &[Blob]) -> String {
             other.join(", ")
         ),
     }
-}
-
-async fn bytes(blob: &Blob) -> Option<Vec<u8>> {
-    let buffer = JsFuture::from(blob.array_buffer()).await.ok()?;
-    Some(Uint8Array::new(&buffer).to_vec())
-}
-
-/// Lower-case hexadecimal digits; `None` where the browser computes none.
-async fn sha256(bytes: &[u8]) -> Option<String> {
-    let subtle = dom::get(&dom::get(&dom::window(), "crypto"), "subtle");
-    let digest: js_sys::Function = dom::get(&subtle, "digest").dyn_into().ok()?;
-    let arguments = Array::of2(&JsValue::from("SHA-256"), &Uint8Array::from(bytes));
-    let promise: Promise = Reflect::apply(&digest, &subtle, &arguments)
-        .ok()?
-        .dyn_into()
-        .ok()?;
-    let digest = Uint8Array::new(&JsFuture::from(promise).await.ok()?);
-    Some(
-        digest
-            .to_vec()
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect(),
-    )
 }

@@ -248,23 +248,17 @@ pub(crate) async fn get_part(
     Ok(bytes)
 }
 
-/// Posts one file as `multipart/form-data` field `file` under a random name and a neutral type (names identify
-/// patients), with progress. Dropping the future stops the upload.
+/// Posts one file as `multipart/form-data` field `file` under a random name (names identify patients), with progress. Dropping the future stops the upload.
 pub(crate) async fn upload(
     url: &str,
-    bytes: &[u8],
+    file: &web_sys::Blob,
     name: &str,
     bearer: &str,
     progress: impl FnMut(u64, u64) + 'static,
 ) -> Result<serde_json::Value, HttpError> {
     let unreadable = |e: JsValue| HttpError::Unreadable(error_text(&e));
-    let parts = js_sys::Array::of1(&super::platform::bytes_to_js(bytes));
-    let options = web_sys::BlobPropertyBag::new();
-    options.set_type("application/octet-stream");
-    let blob = web_sys::Blob::new_with_u8_array_sequence_and_options(&parts, &options)
-        .map_err(unreadable)?;
     let form = web_sys::FormData::new().map_err(unreadable)?;
-    form.append_with_blob_and_filename("file", &blob, name)
+    form.append_with_blob_and_filename("file", file, name)
         .map_err(unreadable)?;
 
     let request = web_sys::XmlHttpRequest::new().map_err(unreadable)?;

@@ -4,7 +4,7 @@
 
 use healthsync_core::Millis;
 use wasm_bindgen::{JsCast, JsValue};
-use wasm_bindgen_futures::spawn_local;
+use wasm_bindgen_futures::{JsFuture, spawn_local};
 
 /// The wall clock.
 pub(crate) fn now() -> Millis {
@@ -79,13 +79,26 @@ pub(crate) fn bytes_from_js(value: &JsValue) -> Option<Vec<u8>> {
         .map(js_sys::Uint8Array::to_vec)
 }
 
-/// A `blob:` URL of these bytes; lives until it is revoked or the page goes.
-pub(crate) fn blob_url(bytes: &[u8], mime: &str) -> Result<String, JsValue> {
+/// The type of what is encrypted: it says nothing.
+pub(crate) const OCTETS: &str = "application/octet-stream";
+
+/// These bytes as a file that the browser holds.
+pub(crate) fn blob(bytes: &[u8], mime: &str) -> Result<web_sys::Blob, JsValue> {
     let parts = js_sys::Array::of1(&bytes_to_js(bytes));
     let options = web_sys::BlobPropertyBag::new();
     options.set_type(mime);
-    let blob = web_sys::Blob::new_with_u8_array_sequence_and_options(&parts, &options)?;
-    web_sys::Url::create_object_url_with_blob(&blob)
+    web_sys::Blob::new_with_u8_array_sequence_and_options(&parts, &options)
+}
+
+/// A `blob:` URL of these bytes; lives until it is revoked or the page goes.
+pub(crate) fn blob_url(bytes: &[u8], mime: &str) -> Result<String, JsValue> {
+    web_sys::Url::create_object_url_with_blob(&blob(bytes, mime)?)
+}
+
+/// What is in a file; `None` when the browser cannot read it (any more).
+pub(crate) async fn bytes_of(file: &web_sys::Blob) -> Option<Vec<u8>> {
+    let buffer = JsFuture::from(file.array_buffer()).await.ok()?;
+    Some(js_sys::Uint8Array::new(&buffer).to_vec())
 }
 
 pub(crate) fn revoke_url(url: &str) {

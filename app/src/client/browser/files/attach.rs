@@ -1,25 +1,27 @@
-//! Attaching pictures: read, checked, freed of metadata, shown, and kept across reloads until they are shared. DICOM,
-//! TIFF and NIfTI files go their own way ([`super::study`]).
+//! Attaching pictures: checked and freed of metadata in a worker, shown, and kept across reloads until they are shared.
+//! DICOM, TIFF and NIfTI files go their own way ([`super::study`]).
 
 use std::rc::Rc;
 
 use healthsync_core::{Person, PhotoReceipt, limits};
-use healthsync_imaging::{
-    clean,
-    intake::{HEAD_BYTES, is_medical},
-};
+use healthsync_imaging::intake::{HEAD_BYTES, Photographed, is_medical};
 use healthsync_lighthouse::OVERHEAD;
-use wasm_bindgen_futures::{JsFuture, spawn_local};
+use js_sys::Array;
+use wasm_bindgen::JsCast;
+use wasm_bindgen_futures::spawn_local;
 
 use super::study::Series;
-use crate::client::{
-    browser::{
-        platform::{blob_url, bytes_from_js, now, revoke_url, sleep},
-        rooms::OpenRoom,
-        runtime::{Runtime, storage_trouble, trouble},
-        storage::drafts::{self, Kept, KeptAttachment},
+use crate::{
+    client::{
+        browser::{
+            platform::{bytes_of, now, revoke_url},
+            rooms::OpenRoom,
+            runtime::{Runtime, storage_trouble, trouble},
+            storage::drafts::{self, Kept, KeptAttachment},
+        },
+        model::{Attachment, Files, Stage, ToastKind, Trouble},
     },
-    model::{Attachment, Files, Stage, ToastKind, Trouble},
+    components::platform::{call, imaging_module},
 };
 
 /// In receipts.
@@ -48,7 +50,8 @@ pub(crate) enum Content {
 
 #[derive(Debug)]
 pub(crate) struct Picture {
-    pub bytes: Vec<u8>,
+    /// The cleaned file; the browser holds it.
+    pub file: web_sys::Blob,
     pub mime: String,
     pub width: u32,
     pub height: u32,
@@ -165,8 +168,6 @@ impl Runtime {
         let name: String = file.name().chars().take(limits::NAME_CHARS).collect();
         let size = file.size() as u64;
         let id = self.attach_row(room, name.clone(), Stage::Checking);
-        // Lets the page show it before the bytes are worked on.
-        sleep(0).await;
         match self.check(&file, size).await {
             Ok(picture) => {
                 let picture = Rc::new(picture);
@@ -213,34 +214,7 @@ impl Runtime {
                 Some("Save it smaller, then attach it again."),
             ));
         }
-        let unreadable = || {
-            trouble(
-                "The browser could not read this file.",
-                None,
-                Some("It may have been moved; choose it again."),
-            )
-        };
-        let buffer = JsFuture::from(file.array_buffer())
-            .await
-            .map_err(|_| unreadable())?;
-        let bytes = bytes_from_js(&js_sys::Uint8Array::new(&buffer)).ok_or_else(unreadable)?;
-        let cleaned = clean(&bytes).map_err(|error| trouble(error.to_string(), None, None))?;
-        let removed = cleaned.removed;
-        Ok(Picture {
-            mime: cleaned.photo.mime.to_owned(),
-            width: cleaned.photo.width,
-            height: cleaned.photo.height,
-            removed: removed.len() as u32,
-            receipt: Some(PhotoReceipt::new(
-                TOOL,
-                &cleaned.bytes,
-                removed
-                    .iter()
-                    .map(|removed| removed.code().to_owned())
-                    .collect(),
-            )),
-            bytes: cleaned.bytes,
-        })
+        cleaned(file).await
     }
 
     async fn keep_picture(
@@ -262,7 +236,7 @@ impl Runtime {
             receipt: picture.receipt.clone(),
         };
         let kept =
-            drafts::keep_attachment(&self.db, (person, room.id, id), &entry, &picture.bytes).await;
+            drafts::keep_attachment(&self.db, (person, room.id, id), &entry, &picture.file).await;
         if let Err(error) = kept {
             self.toast_trouble(&storage_trouble(
                 "The image stays in this page only",
@@ -300,8 +274,8 @@ impl Runtime {
             if all.iter().any(|attached| attached.id == id) {
                 continue;
             }
-            let (entry, bytes) = match kept {
-                Kept::Photo(entry, bytes) => (entry, bytes),
+            let (entry, file) = match kept {
+                Kept::Photo(entry, file) => (entry, file),
                 Kept::Series(entry, files) => {
                     let series = Series::restored(entry, files);
                     all.push(Attached {
@@ -316,7 +290,7 @@ impl Runtime {
                 }
             };
             let picture = Rc::new(Picture {
-                bytes,
+                file,
                 mime: entry.mime,
                 width: entry.width,
                 height: entry.height,
@@ -365,10 +339,59 @@ impl Runtime {
     }
 }
 
+/// The picture as a worker has cleaned it.
+async fn cleaned(file: &web_sys::File) -> Result<Picture, Trouble> {
+    let module = imaging_module()
+        .await
+        .map_err(|why| trouble(why, None, Some("Attach the image again.")))?;
+    let answer = call(&module, "clean", &Array::of1(file)).await.ok();
+    let answer = answer.and_then(|answer| answer.dyn_into::<Array>().ok());
+    let read = answer.and_then(|answer| {
+        let became = serde_json::from_str(&answer.get(0).as_string()?).ok()?;
+        Some((became, answer.get(1)))
+    });
+    let (became, cleaned) = read.ok_or_else(|| {
+        trouble(
+            "The imaging worker stopped at this file.",
+            None,
+            Some("Attach it again; if that stays, save it anew in another program."),
+        )
+    })?;
+    match (became, cleaned.dyn_into()) {
+        (Photographed::Refused { what }, _) => Err(trouble(what, None, None)),
+        (
+            Photographed::Clean {
+                mime,
+                width,
+                height,
+                removed,
+                sha256,
+            },
+            Ok(file),
+        ) => Ok(Picture {
+            file,
+            mime,
+            width,
+            height,
+            removed: removed.len() as u32,
+            receipt: Some(PhotoReceipt {
+                tool: TOOL.to_owned(),
+                sha256,
+                removed,
+            }),
+        }),
+        (Photographed::Clean { .. }, Err(_)) => Err(trouble(
+            "The imaging worker sent no file.",
+            None,
+            Some("Attach the image again."),
+        )),
+    }
+}
+
 fn show(attached: &mut Attached, picture: Rc<Picture>) {
-    attached.size = picture.bytes.len() as u64;
+    attached.size = picture.file.size() as u64;
     // Without a preview the picture can be shared all the same.
-    attached.preview = blob_url(&picture.bytes, &picture.mime).ok();
+    attached.preview = web_sys::Url::create_object_url_with_blob(&picture.file).ok();
     attached.stage = Stage::Ready {
         removed: picture.removed,
     };
@@ -380,10 +403,10 @@ async fn by_kind(files: Vec<web_sys::File>) -> (Vec<web_sys::File>, Vec<web_sys:
     let (mut photos, mut medical) = (Vec::new(), Vec::new());
     for file in files {
         let head = match file.slice_with_i32_and_i32(0, HEAD_BYTES as i32) {
-            Ok(head) => JsFuture::from(head.array_buffer()).await.ok(),
+            Ok(head) => bytes_of(&head).await,
             Err(_) => None,
         };
-        let head = head.map_or_else(Vec::new, |head| js_sys::Uint8Array::new(&head).to_vec());
+        let head = head.unwrap_or_default();
         let of_its_kind = if is_medical(&head, &file.name()) {
             &mut medical
         } else {

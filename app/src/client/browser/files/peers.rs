@@ -4,14 +4,15 @@
 use std::{rc::Rc, time::Duration};
 
 use futures::{StreamExt, channel::mpsc};
+use healthsync_core::RoomId;
 use healthsync_lighthouse::{Cid, cid_and_leaves, cid_of_leaves};
 use healthsync_net::{ContentId, Layout, PeerId, blob::fetch::Fetch};
-use js_sys::Uint8Array;
-use wasm_bindgen_futures::{JsFuture, spawn_local};
+use wasm_bindgen_futures::spawn_local;
 
 use crate::client::browser::{
     http::get_part,
     node::{Got, Wanted},
+    platform::{OCTETS, blob, bytes_of},
     rooms::OpenRoom,
     runtime::Runtime,
 };
@@ -63,7 +64,7 @@ impl Runtime {
             fetch.fill(gap.start, &part).ok()?;
         }
         let (layout, bytes) = fetch.take_bytes()?;
-        self.shelf.put(room, content, layout, &bytes);
+        self.put_on_shelf(room, content, layout, &bytes);
         Some(bytes)
     }
 
@@ -84,8 +85,7 @@ impl Runtime {
         if blob.size() > fetch.limit() as f64 {
             return None;
         }
-        let buffer = JsFuture::from(blob.array_buffer()).await.ok()?;
-        let bytes = Uint8Array::new(&buffer).to_vec();
+        let bytes = bytes_of(&blob).await?;
         let (found, digests) = cid_and_leaves(&bytes).await;
         if found != *cid {
             return None;
@@ -96,7 +96,7 @@ impl Runtime {
         };
         // For when this tab runs the node.
         self.shelf
-            .put_here(fetch.room(), cid.to_bytes(), layout, &bytes);
+            .put_here(fetch.room(), cid.to_bytes(), layout, blob);
         Some(bytes)
     }
 
@@ -128,6 +128,13 @@ impl Runtime {
             size: bytes.len() as u64,
             digests,
         };
-        self.shelf.put(room.id, cid.to_bytes(), layout, bytes);
+        self.put_on_shelf(room.id, cid.to_bytes(), layout, bytes);
+    }
+
+    fn put_on_shelf(&self, room: RoomId, content: ContentId, layout: Layout, bytes: &[u8]) {
+        // Without it others fetch the file from storage, as they would have without this page.
+        if let Ok(file) = blob(bytes, OCTETS) {
+            self.shelf.put(room, content, layout, file);
+        }
     }
 }

@@ -1,21 +1,20 @@
-//! Photographs that are open. Lists get a small copy of each: a browser decodes a picture in full wherever it is drawn,
-//! however small. And what is open is held in memory, so the photographs that were opened first are locked again when
+//! Photographs that are open. Lists get a small copy of each, made in a worker: a browser decodes a picture in full wherever
+//! it is drawn, however small. And what is open is held in memory, so the photographs that were opened first are locked again when
 //! all together are too large; what the reader looks at stays.
 
 use std::{rc::Rc, sync::Arc};
 
 use healthsync_core::EventId;
-use wasm_bindgen::JsCast;
-use wasm_bindgen_futures::{JsFuture, spawn_local};
-use web_sys::{CanvasRenderingContext2d, HtmlCanvasElement, HtmlImageElement};
+use js_sys::Array;
+use wasm_bindgen_futures::spawn_local;
+use web_sys::Blob;
 
-use crate::client::{
-    browser::{
-        platform::{document, revoke_url},
-        rooms::OpenRoom,
-        runtime::Runtime,
+use crate::{
+    client::{
+        browser::{platform::revoke_url, rooms::OpenRoom, runtime::Runtime},
+        model::{Blobs, ImageLock},
     },
-    model::{Blobs, ImageLock},
+    components::platform::{call, imaging_module},
 };
 
 /// Bytes of all open photographs of a room together, as files.
@@ -67,12 +66,12 @@ pub(crate) fn forget(lock: &ImageLock) {
 }
 
 impl Runtime {
-    /// Opens the photograph `cid` of `case`: `bytes` bytes at the `blob:` address `url`.
+    /// Opens the photograph `cid` of `case`: `file`, at the `blob:` address `url`.
     pub(super) fn open_photo(
         self: &Rc<Self>,
         room: &Rc<OpenRoom>,
         (case, cid): (EventId, &str),
-        bytes: u64,
+        file: Blob,
         url: String,
         wrong_nodes: Vec<String>,
     ) {
@@ -80,7 +79,7 @@ impl Runtime {
         let photo = Photo {
             case,
             cid: cid.clone(),
-            bytes,
+            bytes: file.size() as u64,
         };
         for gone in room.photos.borrow_mut().add(photo) {
             let locked = room.locks.borrow_mut().insert(gone, ImageLock::LockedAgain);
@@ -98,7 +97,7 @@ impl Runtime {
         let (runtime, room) = (self.clone(), room.clone());
         spawn_local(async move {
             // Without it the list shows an icon.
-            let Some(copy) = small_copy(&url).await else {
+            let Some(copy) = small_copy(&file).await else {
                 return;
             };
             if let Some(ImageLock::Open {
@@ -120,28 +119,12 @@ impl Runtime {
     }
 }
 
-/// A small copy of the picture at `url`, as a `data:` address.
-async fn small_copy(url: &str) -> Option<Arc<str>> {
-    let image = HtmlImageElement::new().ok()?;
-    image.set_src(url);
-    JsFuture::from(image.decode()).await.ok()?;
-    let (width, height) = (
-        f64::from(image.natural_width()),
-        f64::from(image.natural_height()),
-    );
-    let scale = (SMALL / width.max(height)).min(1.0);
-    let (width, height) = ((width * scale).max(1.0), (height * scale).max(1.0));
-    let canvas: HtmlCanvasElement = document().create_element("canvas").ok()?.dyn_into().ok()?;
-    canvas.set_width(width as u32);
-    canvas.set_height(height as u32);
-    let context: CanvasRenderingContext2d = canvas.get_context("2d").ok()??.dyn_into().ok()?;
-    context
-        .draw_image_with_html_image_element_and_dw_and_dh(&image, 0.0, 0.0, width, height)
-        .ok()?;
-    canvas
-        .to_data_url_with_type("image/jpeg")
-        .ok()
-        .map(Arc::from)
+/// A small copy of a picture, as a `data:` address.
+async fn small_copy(file: &Blob) -> Option<Arc<str>> {
+    let module = imaging_module().await.ok()?;
+    let arguments = Array::of2(file, &SMALL.into());
+    let copy = call(&module, "small", &arguments).await.ok()?;
+    copy.as_string().map(Arc::from)
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ use super::{
 };
 use crate::client::{
     browser::{
+        platform::bytes_of,
         rooms::{OpenRoom, write::limit_trouble},
         runtime::{Runtime, trouble},
         storage::drafts,
@@ -100,9 +101,11 @@ impl Runtime {
                             wrong_nodes: Vec::new(),
                         };
                         room.locks.borrow_mut().insert(cid, open);
-                    } else if let (Some(url), Some(case)) = (&attached.preview, said.last()) {
-                        let (size, url) = (attached.size, url.clone());
-                        self.open_photo(room, (*case, &cid), size, url, Vec::new());
+                    } else if let (Some(Content::Photo(picture)), Some(url), Some(case)) =
+                        (&attached.content, &attached.preview, said.last())
+                    {
+                        let file = picture.file.clone();
+                        self.open_photo(room, (*case, &cid), file, url.clone(), Vec::new());
                     }
                     self.remove_attached(room, attached.id, false);
                 }
@@ -139,7 +142,13 @@ impl Runtime {
             Some(stored) => stored,
             None => {
                 let plain = match content {
-                    Content::Photo(picture) => picture.bytes.clone(),
+                    Content::Photo(picture) => bytes_of(&picture.file).await.ok_or_else(|| {
+                        trouble(
+                            "The browser cannot read the cleaned image any more.",
+                            None,
+                            Some("Take it out and attach its file again."),
+                        )
+                    })?,
                     Content::Series(series) => {
                         let cleaned = series.cleaned.borrow().clone();
                         let cleaned = cleaned

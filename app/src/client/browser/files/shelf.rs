@@ -6,11 +6,10 @@ use std::cell::RefCell;
 use futures::{FutureExt, future::BoxFuture};
 use healthsync_core::RoomId;
 use healthsync_net::{ContentId, Layout};
-use js_sys::Uint8Array;
 use send_wrapper::SendWrapper;
-use wasm_bindgen_futures::JsFuture;
+use web_sys::Blob;
 
-use crate::client::browser::platform::bytes_to_js;
+use crate::client::browser::platform::bytes_of;
 
 /// Bytes of all files together.
 const MOST: u64 = 32 * 1024 * 1024;
@@ -22,7 +21,7 @@ struct Item {
     room: RoomId,
     content: ContentId,
     layout: Layout,
-    blob: web_sys::Blob,
+    file: Blob,
 }
 
 /// Lives on the page's thread; the wrapper says so to the node, whose bounds want `Send`.
@@ -42,29 +41,14 @@ impl std::fmt::Debug for Shelf {
 
 impl Shelf {
     /// Keeps an encrypted file for the members of `room`.
-    pub(crate) fn put(&self, room: RoomId, content: ContentId, layout: Layout, bytes: &[u8]) {
-        let parts = js_sys::Array::of1(&bytes_to_js(bytes));
-        // Without it others fetch the file from storage, as they would have without this page.
-        if let Ok(blob) = web_sys::Blob::new_with_u8_array_sequence(&parts) {
-            self.put_blob(room, content, layout, blob);
-        }
-    }
-
-    /// What another tab of this browser has.
-    pub(crate) fn put_blob(
-        &self,
-        room: RoomId,
-        content: ContentId,
-        layout: Layout,
-        blob: web_sys::Blob,
-    ) {
+    pub(crate) fn put(&self, room: RoomId, content: ContentId, layout: Layout, file: Blob) {
         let mut items = self.0.borrow_mut();
         items.retain(|item| item.room != room || item.content != content);
         items.push(Item {
             room,
             content,
             layout,
-            blob,
+            file,
         });
         let mut all: u64 = items.iter().map(|item| item.layout.size).sum();
         while all > MOST && items.len() > 1 {
@@ -72,11 +56,11 @@ impl Shelf {
         }
     }
 
-    pub(crate) fn find(&self, room: RoomId, content: ContentId) -> Option<(Layout, web_sys::Blob)> {
+    pub(crate) fn find(&self, room: RoomId, content: ContentId) -> Option<(Layout, Blob)> {
         let items = self.0.borrow();
         let mut there = items.iter();
         let item = there.find(|item| item.room == room && item.content == content)?;
-        Some((item.layout.clone(), item.blob.clone()))
+        Some((item.layout.clone(), item.file.clone()))
     }
 
     /// What is here.
@@ -100,14 +84,10 @@ impl healthsync_net::Shelf for Shelf {
             .find(|item| item.content == *content && start <= item.layout.size)
             .and_then(|item| {
                 let end = (start + CHUNK).min(item.layout.size);
-                item.blob
+                item.file
                     .slice_with_f64_and_f64(start as f64, end as f64)
                     .ok()
             });
-        SendWrapper::new(async move {
-            let buffer = JsFuture::from(slice?.array_buffer()).await.ok()?;
-            Some(Uint8Array::new(&buffer).to_vec())
-        })
-        .boxed()
+        SendWrapper::new(async move { bytes_of(&slice?).await }).boxed()
     }
 }

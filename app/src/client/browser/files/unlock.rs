@@ -13,15 +13,16 @@ use futures::{
 };
 use healthsync_core::{EventId, ImageRef, Person};
 use healthsync_lighthouse::{
-    Cid, CipherError, OVERHEAD, Share, cid_and_leaves, decrypt, parse_cid, shares,
+    Cid, CipherError, OVERHEAD, Share, cid_and_leaves, decrypt, parse_cid, sha256, shares,
 };
 use wasm_bindgen_futures::spawn_local;
+use web_sys::Url;
 
 use super::{open_series::open_series, peers::PATIENCE};
 use crate::client::{
     browser::{
         http::{HttpError, get_bytes},
-        platform::blob_url,
+        platform::blob,
         rooms::{
             OpenRoom,
             key::{NEEDED, NoKey},
@@ -223,21 +224,19 @@ impl Runtime {
             let opened = open_series(&plain, &self.piece_of(room), &show).await;
             return opened.map_err(Closed::Failed);
         }
-        check_receipt(image, &plain).map_err(Closed::Failed)?;
-        let url = blob_url(&plain, safe_mime(&image.mime)).map_err(|_| {
+        check_receipt(image, &plain).await.map_err(Closed::Failed)?;
+        let file = blob(&plain, safe_mime(&image.mime)).and_then(|file| {
+            let url = Url::create_object_url_with_blob(&file)?;
+            Ok((file, url))
+        });
+        let (file, url) = file.map_err(|_| {
             Closed::Failed(trouble(
                 "The browser could not show the image.",
                 None,
                 Some("Reload the page."),
             ))
         })?;
-        self.open_photo(
-            room,
-            (case, &image.cid),
-            plain.len() as u64,
-            url,
-            wrong_nodes,
-        );
+        self.open_photo(room, (case, &image.cid), file, url, wrong_nodes);
         Ok(())
     }
 
@@ -363,9 +362,9 @@ pub(crate) fn safe_mime(mime: &str) -> &'static str {
 }
 
 /// A photograph that is not the file which its receipt speaks of is not shown: nobody knows what is in it.
-pub(crate) fn check_receipt(image: &ImageRef, plain: &[u8]) -> Result<(), Trouble> {
+pub(crate) async fn check_receipt(image: &ImageRef, plain: &[u8]) -> Result<(), Trouble> {
     match &image.receipt {
-        Some(receipt) if !receipt.is_of(plain) => Err(trouble(
+        Some(receipt) if !receipt.is_of(&sha256(plain).await) => Err(trouble(
             "This file is not the one that was cleaned: its SHA-256 is another than its receipt's. It is not shown.",
             None,
             Some("Ask whoever shared it to share it again."),

@@ -12,15 +12,14 @@ use healthsync_lighthouse::{
     MasterKey, OVERHEAD, Share, cid_and_leaves, encrypt, generate, parse_cid,
 };
 use healthsync_net::Layout;
-use js_sys::{Array, Uint8Array};
+use js_sys::Array;
 use serde::{Deserialize, Serialize};
-use wasm_bindgen_futures::JsFuture;
 
 use super::study::Cleaned;
 use crate::client::{
     browser::{
         http::{HttpError, upload},
-        platform::{now, random},
+        platform::{OCTETS, blob, bytes_of, now, random},
         rooms::{OpenRoom, key::NEEDED},
         runtime::{Runtime, trouble},
     },
@@ -79,8 +78,17 @@ impl Runtime {
             size: total,
             digests: leaves,
         };
+        let file = blob(&sealed, OCTETS).map_err(|_| {
+            trouble(
+                "The browser has no room for the encrypted image.",
+                KEPT,
+                Some("Close other tabs, then send it again."),
+            )
+        })?;
+        drop(sealed);
         // Others in the room may fetch it from here, before and without the storage.
-        self.shelf.put(room.id, content.to_bytes(), layout, &sealed);
+        self.shelf
+            .put(room.id, content.to_bytes(), layout, file.clone());
 
         let Some((me, delegation)) = self.signer() else {
             return Err(trouble(
@@ -106,7 +114,7 @@ impl Runtime {
             sent(bytes.min(total), total);
         };
         let name = hex::encode(random::<16>());
-        let answer = upload(&url, &sealed, &name, &token.to_bearer(), progress)
+        let answer = upload(&url, &file, &name, &token.to_bearer(), progress)
             .await
             .map_err(|error| {
                 let what = match &error {
@@ -209,16 +217,13 @@ impl Runtime {
                 let part = whole
                     .slice_with_f64_and_f64(span.start as f64, span.end as f64)
                     .map_err(|_| unreadable())?;
-                let buffer = JsFuture::from(part.array_buffer())
-                    .await
-                    .map_err(|_| unreadable())?;
+                let plain = bytes_of(&part).await.ok_or_else(unreadable)?;
                 let (key, _) = fresh_key(1, 1)?;
                 let own = Cell::new(0);
                 let told = move |bytes: u64, _| {
                     done.set(done.get() + bytes - own.replace(bytes));
                     sent(done.get().min(all), all);
                 };
-                let plain = Uint8Array::new(&buffer).to_vec();
                 let cid = self.store(room, plain, &key, Rc::new(told)).await?;
                 Ok(Piece {
                     cid,

@@ -85,7 +85,7 @@ impl Tab {
             Say::Wake => host.node.wake(),
             Say::Keep(room, content, layout) => {
                 if let Some(blob) = blob.filter(|blob| blob.size() == layout.size as f64) {
-                    self.shelf.put_blob(room, content, layout, blob);
+                    self.shelf.put(room, content, layout, blob);
                 }
             }
             Say::Fetch {

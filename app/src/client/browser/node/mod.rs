@@ -25,6 +25,7 @@ use healthsync_net::{
     ContentId, Layout, NetEvent, NodeHandle,
     tabs::{Say, TabId},
 };
+use web_sys::Blob;
 
 use super::files::shelf::Shelf;
 use tab::{Input, Tab};
@@ -75,14 +76,14 @@ pub(crate) fn start(
 
 impl Share {
     /// Keeps an encrypted file for the members of `room`.
-    pub(crate) fn put(&self, room: RoomId, content: ContentId, layout: Layout, bytes: &[u8]) {
-        self.put_here(room, content, layout, bytes);
+    pub(crate) fn put(&self, room: RoomId, content: ContentId, layout: Layout, file: Blob) {
+        self.put_here(room, content, layout, file);
         self.tell(Input::Keep(room, content));
     }
 
     /// Keeps what the host has, too.
-    pub(crate) fn put_here(&self, room: RoomId, content: ContentId, layout: Layout, bytes: &[u8]) {
-        self.shelf.put(room, content, layout, bytes);
+    pub(crate) fn put_here(&self, room: RoomId, content: ContentId, layout: Layout, file: Blob) {
+        self.shelf.put(room, content, layout, file);
     }
 
     /// From now on `fetch` is called for what guests want.

@@ -12,7 +12,7 @@ use healthsync_core::{
 };
 use healthsync_lighthouse::MasterKey;
 use leptos::prelude::*;
-use wasm_bindgen_futures::{JsFuture, spawn_local};
+use wasm_bindgen_futures::spawn_local;
 
 use super::{
     list::describe,
@@ -20,7 +20,7 @@ use super::{
 };
 use crate::client::{
     browser::{
-        platform::{bytes_from_js, now, save_file},
+        platform::{bytes_of, now, save_file},
         runtime::{Me, Runtime, storage_trouble, trouble},
         storage::{drafts, envelopes, keys},
     },
@@ -288,6 +288,5 @@ async fn read_file(files: &Files) -> Option<Vec<u8>> {
     if file.size() > copy::MAX_BYTES as f64 {
         return None;
     }
-    let buffer = JsFuture::from(file.array_buffer()).await.ok()?;
-    bytes_from_js(&js_sys::Uint8Array::new(&buffer))
+    bytes_of(file).await
 }

@@ -4,10 +4,13 @@ use healthsync_core::{EventId, Person, PhotoReceipt, RoomId};
 use healthsync_imaging::intake::Found;
 use js_sys::Array;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
-use wasm_bindgen::JsCast;
+use wasm_bindgen::{JsCast, JsValue};
 
 use super::{Database, StorageError, schema};
-use crate::{api::RoomFacts, client::browser::platform::bytes_from_js};
+use crate::{
+    api::RoomFacts,
+    client::browser::platform::{blob, bytes_from_js},
+};
 
 fn room_of(person: Person, room: RoomId) -> String {
     format!("{person}/{room}")
@@ -107,7 +110,7 @@ pub(crate) struct KeptSeries {
 /// What was attached, with its content.
 #[derive(Clone, Debug)]
 pub(crate) enum Kept {
-    Photo(KeptAttachment, Vec<u8>),
+    Photo(KeptAttachment, web_sys::Blob),
     Series(KeptSeries, Vec<web_sys::Blob>),
 }
 
@@ -119,11 +122,11 @@ pub(crate) async fn keep_attachment(
     db: &Database,
     (person, room, id): (Person, RoomId, u32),
     entry: &KeptAttachment,
-    bytes: &[u8],
+    file: &web_sys::Blob,
 ) -> Result<(), StorageError> {
     let key = attachment_of(person, room, id);
-    // Bytes first: an entry is only listed once its picture is there.
-    db.put_bytes(schema::ATTACHED_BYTES, &key, bytes).await?;
+    // The file first: an entry is only listed once its picture is there.
+    db.put(schema::ATTACHED_BYTES, &key, file.into()).await?;
     db.put_json(schema::ATTACHMENTS, &key, entry).await
 }
 
@@ -209,13 +212,21 @@ pub(crate) async fn attachments(
             let files = files.iter().filter_map(|file| file.dyn_into().ok());
             let files = files.collect();
             found.push((id, Kept::Series(series, files)));
-        } else if let (Ok(photo), Some(bytes)) =
-            (serde_json::from_str(&text), bytes_from_js(&content))
+        } else if let Ok(photo) = serde_json::from_str::<KeptAttachment>(&text)
+            && let Some(file) = as_file(&content, &photo.mime)
         {
-            found.push((id, Kept::Photo(photo, bytes)));
+            found.push((id, Kept::Photo(photo, file)));
         }
     }
     Ok(found)
+}
+
+/// A kept photograph. Earlier releases kept its bytes, without their type.
+fn as_file(content: &JsValue, mime: &str) -> Option<web_sys::Blob> {
+    if let Some(file) = content.dyn_ref::<web_sys::Blob>() {
+        return Some(file.clone());
+    }
+    blob(&bytes_from_js(content)?, mime).ok()
 }
 
 /// A room that is being created: kept from before the wallet is asked until the room's name is in its log, so that

@@ -179,7 +179,7 @@ impl Runtime {
                 let opened = open_series(&plain, &fetch, &show);
                 return opened.await.map_err(NoKey::Failed);
             }
-            check_receipt(image, &plain).map_err(NoKey::Failed)?;
+            check_receipt(image, &plain).await.map_err(NoKey::Failed)?;
             if let Ok(url) = blob_url(&plain, safe_mime(&image.mime)) {
                 show(url, Blobs::default());
                 return Ok(());

@@ -20,7 +20,7 @@ use super::keys::digest_of;
 use crate::client::{
     browser::{
         http::upload,
-        platform::{now, random},
+        platform::{OCTETS, blob, now, random},
         rooms::{OpenRoom, key::NEEDED, write::limit_trouble},
         runtime::{Runtime, trouble},
     },
@@ -145,7 +145,14 @@ impl Runtime {
             self.bootstrap.storage.url
         );
         let name = hex::encode(random::<16>());
-        let stored = upload(&url, &sealed, &name, &token.to_bearer(), |_, _| ())
+        let file = blob(&sealed, OCTETS).map_err(|_| {
+            trouble(
+                "The browser has no room for it.",
+                KEPT,
+                Some("Propose again."),
+            )
+        })?;
+        let stored = upload(&url, &file, &name, &token.to_bearer(), |_, _| ())
             .await
             .map_err(|error| {
                 let what = format!("The sealed conversation could not be stored: {error}.");
