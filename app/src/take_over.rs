@@ -1,9 +1,9 @@
 //! From the server's page to the living one, in one step that nobody sees: both have the same elements in the same
-//! order, so focus stays where it was, and what was typed before the scripts were there goes on.
+//! order, so focus stays where it was, and what was typed or picked before the scripts were there goes on.
 
 use leptos::{mount::mount_to, prelude::*};
 use wasm_bindgen::JsCast;
-use web_sys::{Document, Element, HtmlElement, HtmlInputElement, HtmlTextAreaElement};
+use web_sys::{Document, Element, FileList, HtmlElement, HtmlInputElement, HtmlTextAreaElement};
 
 use crate::{
     App,
@@ -43,6 +43,7 @@ pub fn take_over(begin: fn(Client, Go)) {
 struct Begun {
     focused: Option<u32>,
     typed: Vec<(u32, String)>,
+    picked: Vec<(u32, FileList)>,
 }
 
 fn reachable(within: &Element) -> Vec<Element> {
@@ -63,6 +64,12 @@ fn begun(document: &Document, served: &Element) -> Begun {
         }
         if let Some(text) = text_of(&element).filter(|text| !text.is_empty()) {
             begun.typed.push((at, text));
+        }
+        let files = element
+            .dyn_ref::<HtmlInputElement>()
+            .and_then(HtmlInputElement::files);
+        if let Some(files) = files.filter(|files| files.length() > 0) {
+            begun.picked.push((at, files));
         }
     }
     begun
@@ -91,14 +98,24 @@ fn go_on(fresh: &Element, begun: Begun) {
         } else if let Some(input) = element.dyn_ref::<HtmlInputElement>() {
             input.set_value(&text);
         }
-        // As if it were typed now. Fails only for an event that is under way already.
-        if let Ok(event) = web_sys::Event::new("input") {
-            let _ = element.dispatch_event(&event);
+        happens(element, "input");
+    }
+    for (index, files) in begun.picked {
+        if let Some(input) = at(index).and_then(|element| element.dyn_ref::<HtmlInputElement>()) {
+            input.set_files(Some(&files));
+            happens(input, "change");
         }
     }
     if let Some(element) = begun.focused.and_then(at)
         && let Some(element) = element.dyn_ref::<HtmlElement>()
     {
         let _ = element.focus();
+    }
+}
+
+/// As if it happened now. Fails only for an event that is under way already.
+fn happens(element: &Element, what: &str) {
+    if let Ok(event) = web_sys::Event::new(what) {
+        let _ = element.dispatch_event(&event);
     }
 }

@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import * as p from '../lib/people.mjs';
+import { file, png } from '../lib/pictures.mjs';
 import { startStack } from '../stack.mjs';
 
 describe('the start and the end of a page', { timeout: 120_000 }, () => {
@@ -42,6 +43,35 @@ describe('the start and the end of a page', { timeout: 120_000 }, () => {
     assert.equal(await name.evaluate((field) => field.served ?? false), false, 'the page was taken over');
     assert.equal(await name.inputValue(), 'Typed early');
     assert.equal(await name.evaluate((field) => field === document.activeElement), true);
+    p.clean(ada);
+    await ada.context.close();
+  });
+
+  it('attaches what was picked before the page could take it, however much of it was there', async () => {
+    ada = await p.person(browser, stack);
+    await p.connect(ada);
+    const room = await p.createRoom(ada, 'Early 5524');
+    const composer = ada.page.getByTestId('composer');
+    /** Keeps a file back; gives what lets it go. */
+    const held = async (name) => {
+      let release;
+      const released = new Promise((resolve) => { release = resolve; });
+      await ada.page.route(`**/${name}`, async (route) => { await released; await route.continue(); });
+      return release;
+    };
+    const pick = (name) => ada.page.getByTestId('attach').setInputFiles([file(name, png({ seed: 90 }))]);
+    const attached = (name) => ada.page.locator('.thumb').filter({ hasText: name }).filter({ hasText: /, (clean|\d+ removed)$/ });
+
+    const [page, runtime] = [await held('healthsync.wasm'), await held('split_runtime.wasm')];
+    await ada.page.goto(stack.url + room, { waitUntil: 'commit' });
+    await composer.evaluate((field) => field.setAttribute('data-served', ''));
+    await pick('served.png');
+    page();
+    await ada.page.locator('[data-testid=composer]:not([data-served])').waitFor();
+    await pick('drawn.png');
+    assert.equal(await ada.page.locator('html[data-live]').count(), 0);
+    runtime();
+    for (const name of ['served.png', 'drawn.png']) await attached(name).waitFor();
     p.clean(ada);
     await ada.context.close();
   });

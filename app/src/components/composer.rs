@@ -217,7 +217,7 @@ pub(crate) fn Composer() -> impl IntoView {
                         data-testid="attach"
                         on:change=move |event| {
                             if let Some(files) = platform::picked_files(&event) {
-                                client.send(Intent::Attach(files));
+                                room.attach(client, files);
                             }
                         }
                     />

@@ -9,8 +9,8 @@ use leptos::prelude::*;
 use crate::client::{
     Client,
     model::{
-        Attachment, CaseRow, MemberRow, MessageRow, MintRow, MintWork, PollRow, Profile,
-        RegistryView, Role, RoomPhase, RoomView, Talk,
+        Attachment, CaseRow, Files, Intent, MemberRow, MessageRow, MintRow, MintWork, PollRow,
+        Profile, RegistryView, Role, RoomPhase, RoomView, Talk,
     },
 };
 
@@ -45,6 +45,8 @@ pub(crate) struct RoomScope {
     pub(crate) minting: RwSignal<bool>,
     /// What the composer is for, when it is not for a new message.
     pub(crate) composing: RwSignal<Composing>,
+    /// Files that came before the room was asked for; `None` from then on.
+    early: StoredValue<Option<Vec<Files>>>,
 }
 
 /// What is being written.
@@ -86,6 +88,30 @@ impl RoomScope {
             asking: RwSignal::new(false),
             composing: RwSignal::new(Composing::Message),
             minting: RwSignal::new(false),
+            early: StoredValue::new(Some(Vec::new())),
+        }
+    }
+
+    /// Asks for the room, and attaches what came before.
+    pub(crate) fn open(self, client: Client) {
+        client.send(Intent::OpenRoom(self.id));
+        let early = self.early.try_update_value(Option::take).flatten();
+        for files in early.into_iter().flatten() {
+            client.send(Intent::Attach(files));
+        }
+    }
+
+    /// Attaches files: somebody may pick some before the page has all of its scripts.
+    pub(crate) fn attach(self, client: Client, files: Files) {
+        let keep = |early: &mut Option<Vec<Files>>| match early {
+            Some(early) => {
+                early.push(files);
+                None
+            }
+            None => Some(files),
+        };
+        if let Some(files) = self.early.try_update_value(keep).flatten() {
+            client.send(Intent::Attach(files));
         }
     }
 

@@ -72,7 +72,7 @@ fn OpenRoom(id: RoomId) -> impl IntoView {
     provide_context(room);
     Effect::new(move |_| {
         if client.live.get() {
-            client.send(Intent::OpenRoom(id));
+            room.open(client);
         }
     });
     on_cleanup(move || client.send(Intent::CloseRoom(id)));
@@ -146,13 +146,13 @@ fn Regions() -> impl IntoView {
         if platform::drags_files(&event) {
             event.prevent_default();
             over.set(false);
-            platform::dropped_deep(&event, move |files| client.send(Intent::Attach(files)));
+            platform::dropped_deep(&event, move |files| room.attach(client, files));
         }
     };
     let paste = move |event: ClipboardEvent| {
         if let Some(files) = platform::pasted_files(&event) {
             event.prevent_default();
-            client.send(Intent::Attach(files));
+            room.attach(client, files);
         }
     };
     let current = move |to: &'static str| {
