@@ -65,8 +65,6 @@ describe('two people look at a picture together', { timeout: 300_000 }, () => {
     await ben.page.getByRole('button', { name: /^Follow/ }).first().click();
     await stage(ada).focus();
     await ada.page.keyboard.press('PageDown');
-    await ada.page.mouse.move(...await spot(ada, 0.45, 0.45));
-    await ada.page.mouse.move(...await spot(ada, 0.5, 0.5));
     await ben.page.locator('[data-testid=image] img[alt="Image 2 of 2 of this case"]').waitFor();
   });
 

@@ -189,9 +189,8 @@ describe('a study in the room', { timeout: 600_000 }, () => {
   it('follows slice and window of the colleague', async () => {
     await ada.page.getByRole('button', { name: /^Follow/ }).first().click();
     await ben.page.locator('[data-choose=preset]').selectOption({ label: 'Bone 400 / 1800' });
-    await ben.page.locator('[data-choose=slice]').fill('30');
-    await ben.page.mouse.move(...await spot(ben, 0.5, 0.5));
-    await ben.page.mouse.move(...await spot(ben, 0.52, 0.5));
+    // Faster than the room is told, and without a move of the pointer.
+    for (const slice of ['10', '20', '30']) await ben.page.locator('[data-choose=slice]').fill(slice);
     await ada.page.locator('[data-scrub-text]').filter({ hasText: `Slice 30 / ${SLICES}` }).waitFor();
     await corner(ada, 'te').filter({ hasText: 'W 1800 L 400' }).waitFor();
   });

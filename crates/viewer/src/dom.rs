@@ -1,6 +1,8 @@
 //! Short ways to the DOM.
 
+use js_sys::Promise;
 use wasm_bindgen::{JsCast, JsValue};
+use wasm_bindgen_futures::JsFuture;
 use web_sys::{
     Document, Element, HtmlCanvasElement, HtmlElement, ImageBitmap, ImageBitmapRenderingContext,
     Window,
@@ -12,6 +14,20 @@ pub(crate) fn window() -> Window {
 
 pub(crate) fn document() -> Document {
     window().document().expect("a page has a document")
+}
+
+/// Waits so many milliseconds.
+pub(crate) async fn pause(ms: i32) {
+    let waits = Promise::new(&mut |done, _| {
+        // Without a timer the promise is kept at once.
+        if window()
+            .set_timeout_with_callback_and_timeout_and_arguments_0(&done, ms)
+            .is_err()
+        {
+            let _ = done.call0(&JsValue::NULL);
+        }
+    });
+    let _ = JsFuture::from(waits).await;
 }
 
 /// The first element inside `root` that the selector finds.

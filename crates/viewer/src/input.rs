@@ -12,7 +12,7 @@ use healthsync_imaging::{
     render::{Axis, View, Window},
     stage::{Mark, Say},
 };
-use js_sys::{Array, Date};
+use js_sys::Array;
 use wasm_bindgen::JsCast;
 use wasm_bindgen_futures::spawn_local;
 use web_sys::{
@@ -21,16 +21,12 @@ use web_sys::{
 
 use crate::{dom, draft::Draft, label, state::Tool, tools::STEP, viewer::Inner};
 
-/// The room hears of the pointer at most so often, ms.
-const POINT_EVERY: f64 = 100.0;
-
 #[derive(Debug, Default)]
 pub(crate) struct Input {
     fingers: RefCell<Vec<Finger>>,
     drag: RefCell<Option<Drag>>,
     /// Parts of a slice that the wheel has turned.
     turned: Cell<f64>,
-    pointed: Cell<f64>,
     asking: Cell<bool>,
     /// What the pointer is over, by pane.
     value: RefCell<Option<(u32, String)>>,
@@ -567,8 +563,7 @@ impl Inner {
     fn left(self: &Rc<Self>, event: &PointerEvent) {
         if self.input.fingers.borrow().is_empty() && self.stage_of(event).is_some() {
             self.input.value.replace(None);
-            self.input.pointed.set(0.0);
-            self.say_point(None);
+            self.tell_pointer(None);
             self.redraw();
         }
     }
@@ -602,30 +597,13 @@ impl Inner {
     }
 
     fn point(self: &Rc<Self>, spot: [f64; 2]) {
-        let now = Date::now();
-        if now - self.input.pointed.get() < POINT_EVERY {
-            return;
-        }
-        self.input.pointed.set(now);
         let pixel = self.with_active(|pane, state| {
             let pixel = pane.viewport(state).to_picture(spot);
             let size = pane.size(state);
             let inside = (0..2).all(|axis| (0.0..=f64::from(size[axis])).contains(&pixel[axis]));
             (inside && pane.axis == Axis::Slices).then_some(pixel)
         });
-        self.say_point(pixel.flatten());
-    }
-
-    pub(crate) fn say_point(&self, at: Option<[f64; 2]>) {
-        let say = self.with_active(|pane, _| Say::Point {
-            picture: pane.picture,
-            slice: pane.slice(),
-            at,
-            window: pane.window,
-        });
-        if let Some(say) = say {
-            self.say(&say);
-        }
+        self.tell_pointer(pixel.flatten());
     }
 
     fn ask_value(self: &Rc<Self>, spot: [f64; 2]) {

@@ -21,6 +21,7 @@ mod review;
 mod state;
 mod study;
 mod tags;
+mod telling;
 mod tools;
 mod viewer;
 

@@ -230,6 +230,8 @@ impl Inner {
             "follow" => {
                 let mut state = self.state.borrow_mut();
                 state.following = !state.following;
+                drop(state);
+                self.follow();
             }
             "reset" => self.reset(),
             "jump" => return self.jump(&id),
@@ -265,7 +267,7 @@ impl Inner {
 
     pub(crate) fn set_window(self: &Rc<Self>, window: Option<Window>) {
         self.change_look(|pane| pane.window = window);
-        self.say_point(None);
+        self.tell_room();
     }
 
     fn reset(self: &Rc<Self>) {

@@ -23,6 +23,7 @@ use crate::{
     input::Input,
     pane::Pane,
     state::{Picture, Stack, State},
+    telling::Telling,
 };
 
 pub(crate) type Handle = Rc<Inner>;
@@ -54,6 +55,7 @@ pub(crate) struct Inner {
     pub(crate) active: Cell<usize>,
     pub(crate) input: Input,
     pub(crate) cine: Cine,
+    pub(crate) telling: Telling,
     host: Function,
     closed: Cell<bool>,
     next: Cell<u32>,
@@ -93,6 +95,7 @@ pub(crate) fn open(root: HtmlElement, host: Function, worker: Function) -> Handl
         active: Cell::default(),
         input: Input::default(),
         cine: Cine::default(),
+        telling: Telling::default(),
         host,
         closed: Cell::default(),
         next: Cell::new(1),
@@ -264,6 +267,19 @@ impl Inner {
         self.measure_marks();
         self.show_tools();
         self.show_all();
+        if changed {
+            self.tell_picture();
+            // It was chosen for the sake of a slice there.
+            let led = self
+                .state
+                .borrow()
+                .pointers
+                .first()
+                .is_some_and(|leader| leader.picture == chosen);
+            if led {
+                self.follow();
+            }
+        }
     }
 
     fn take_files(self: &Rc<Self>, picture: usize, expected: u32, parts: &Array) {
@@ -571,11 +587,12 @@ impl Inner {
         if !changed.is_empty() {
             self.show_slice();
             self.redraw();
+            self.tell_slice();
         }
     }
 
     /// The slice, window and picture of whoever is followed.
-    fn follow(self: &Rc<Self>) {
+    pub(crate) fn follow(self: &Rc<Self>) {
         let wanted = {
             let state = self.state.borrow();
             if !state.following {
