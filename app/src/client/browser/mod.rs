@@ -266,11 +266,16 @@ impl Runtime {
         let runtime = self.clone();
         spawn_local(async move {
             let ready = room.ready().await;
-            // A large picture is still being cleaned when its caption is there: the caption must not go alone.
-            while room.attached.borrow().iter().any(Attached::is_new) && !room.closed.get() {
+            // A picture is still being cleaned when its caption is there: the caption must not go alone.
+            while room.still_attaching() && !room.closed.get() {
                 sleep(LOOKS_MS).await;
             }
             room.waiting_to_send.borrow_mut().remove(&text);
+            if let Some(name) = room.to_be_looked_at() {
+                runtime.give_back(&room, text).await;
+                let why = format!("Nothing was sent: look at {name} before it is shared.");
+                return runtime.toast(ToastKind::Bad, why);
+            }
             if !ready {
                 runtime.give_back(&room, text).await;
                 let why =

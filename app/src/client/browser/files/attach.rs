@@ -3,6 +3,7 @@
 
 use std::rc::Rc;
 
+use futures::future::join;
 use healthsync_core::{Person, PhotoReceipt, limits};
 use healthsync_imaging::intake::{HEAD_BYTES, Photographed, is_medical};
 use healthsync_lighthouse::OVERHEAD;
@@ -105,11 +106,6 @@ impl Attached {
         whole && matches!(self.stage, Stage::Ready { .. } | Stage::Failed(_))
     }
 
-    /// Not known yet whether it is a picture.
-    pub(crate) fn is_new(&self) -> bool {
-        self.content.is_none() && self.stage == Stage::Checking
-    }
-
     pub(crate) fn forget(&self) {
         if let Some(url) = &self.preview {
             revoke_url(url);
@@ -118,6 +114,19 @@ impl Attached {
 }
 
 impl OpenRoom {
+    /// Files are still being read or cleaned.
+    pub(crate) fn still_attaching(&self) -> bool {
+        let checked = |row: &Attached| row.stage == Stage::Checking;
+        self.arriving.get() > 0 || self.attached.borrow().iter().any(checked)
+    }
+
+    /// An attached series whose pixels somebody has to look at first.
+    pub(crate) fn to_be_looked_at(&self) -> Option<String> {
+        let attached = self.attached.borrow();
+        let unseen = attached.iter().find(|row| row.stage == Stage::Unseen);
+        unseen.map(|row| row.name.clone())
+    }
+
     pub(crate) fn set_stage(&self, id: u32, stage: Stage) {
         if let Some(attached) = self
             .attached
@@ -136,39 +145,58 @@ impl Runtime {
         let Some(room) = self.open_room() else { return };
         let files = files.0.take();
         let runtime = self.clone();
+        room.arriving.set(room.arriving.get() + 1);
         spawn_local(async move {
             let (photos, medical) = by_kind(files).await;
-            let there = room
-                .attached
-                .borrow()
-                .iter()
-                .filter(|attached| attached.content.is_some())
-                .count();
-            let free = limits::IMAGES_PER_CASE.saturating_sub(there);
-            if photos.len() > free {
-                runtime.toast(
-                    ToastKind::Bad,
-                    format!(
-                        "A case holds {} images; the first {free} of these were taken.",
-                        limits::IMAGES_PER_CASE
-                    ),
-                );
-            }
-            let left = free.saturating_sub(photos.len());
-            for file in photos.into_iter().take(free) {
-                runtime.attach_one(&room, file).await;
-            }
-            if !medical.is_empty() {
-                runtime.attach_study(&room, medical, left).await;
-            }
+            // Each has its row at once: what is sent meanwhile waits for all of them.
+            let (rows, left) = runtime.attach_rows(&room, photos);
+            room.arriving.set(room.arriving.get() - 1);
+            let photos = async {
+                for (id, file) in rows {
+                    runtime.attach_photo(&room, id, file).await;
+                }
+            };
+            let study = async {
+                if !medical.is_empty() {
+                    runtime.attach_study(&room, medical, left).await;
+                }
+            };
+            join(photos, study).await;
         });
     }
 
-    async fn attach_one(self: &Rc<Self>, room: &Rc<OpenRoom>, file: web_sys::File) {
-        let name: String = file.name().chars().take(limits::NAME_CHARS).collect();
-        let size = file.size() as u64;
-        let id = self.attach_row(room, name.clone(), Stage::Checking);
-        match self.check(&file, size).await {
+    /// A row for each photograph that there is room for, and for how many images there is room after them.
+    fn attach_rows(
+        self: &Rc<Self>,
+        room: &Rc<OpenRoom>,
+        photos: Vec<web_sys::File>,
+    ) -> (Vec<(u32, web_sys::File)>, usize) {
+        let takes_part = |row: &&Attached| !matches!(row.stage, Stage::Failed(_));
+        let there = room.attached.borrow().iter().filter(takes_part).count();
+        let free = limits::IMAGES_PER_CASE.saturating_sub(there);
+        if photos.len() > free {
+            self.toast(
+                ToastKind::Bad,
+                format!(
+                    "A case holds {} images; the first {free} of these were taken.",
+                    limits::IMAGES_PER_CASE
+                ),
+            );
+        }
+        let left = free.saturating_sub(photos.len());
+        let rows = photos.into_iter().take(free).map(|file| {
+            let id = self.attach_row(room, name_of(&file), Stage::Checking);
+            (id, file)
+        });
+        (rows.collect(), left)
+    }
+
+    async fn attach_photo(self: &Rc<Self>, room: &Rc<OpenRoom>, id: u32, file: web_sys::File) {
+        let is_there = || room.attached.borrow().iter().any(|row| row.id == id);
+        if !is_there() {
+            return;
+        }
+        match self.check(&file, file.size() as u64).await {
             Ok(picture) => {
                 let picture = Rc::new(picture);
                 {
@@ -180,7 +208,7 @@ impl Runtime {
                     show(attached, picture.clone());
                 }
                 self.repaint(room);
-                self.keep_picture(room, id, name, &picture).await;
+                self.keep_picture(room, id, name_of(&file), &picture).await;
             }
             Err(trouble) => {
                 room.set_stage(id, Stage::Failed(trouble));
@@ -396,6 +424,10 @@ fn show(attached: &mut Attached, picture: Rc<Picture>) {
         removed: picture.removed,
     };
     attached.content = Some(Content::Photo(picture));
+}
+
+fn name_of(file: &web_sys::File) -> String {
+    file.name().chars().take(limits::NAME_CHARS).collect()
 }
 
 /// Photographs, and what the imaging worker is for. A file that cannot be read is taken for a photograph, which says so.

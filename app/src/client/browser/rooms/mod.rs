@@ -150,6 +150,8 @@ pub(crate) struct OpenRoom {
     pub note_due: Cell<bool>,
     /// Texts that wait to be said, so that a second press of the button does not say one twice.
     pub waiting_to_send: RefCell<BTreeSet<String>>,
+    /// How often files were picked of which nothing is on screen yet.
+    pub arriving: Cell<u32>,
     /// Whoever wants to say something as soon as the log is there.
     waiting: RefCell<Vec<oneshot::Sender<()>>>,
     /// A repaint is under way already.
@@ -208,6 +210,7 @@ impl OpenRoom {
             noting: Task::default(),
             note_due: Cell::default(),
             waiting_to_send: RefCell::default(),
+            arriving: Cell::default(),
             waiting: RefCell::default(),
             repaint: Cell::new(false),
         }
