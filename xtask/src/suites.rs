@@ -21,10 +21,10 @@ const LIBRARIES: [(&str, &str); 4] = [
 const PAGE_BUDGET: u64 = 505_000;
 /// What may be loaded after it, for all that works behind the views. Page and runtime together shall come below 600 kB;
 /// this bound only stops growth. Lower it whenever the runtime shrinks.
-const RUNTIME_BUDGET: u64 = 724_000;
+const RUNTIME_BUDGET: u64 = 703_000;
 
-/// What comes with the first picture, likewise: viewer and decoders, those of TIFF and NIfTI too.
-const IMAGING_BUDGET: u64 = 1_045_000;
+/// What comes with the first picture, likewise: viewer, what cleans photographs, and decoders, those of TIFF and NIfTI too.
+const IMAGING_BUDGET: u64 = 1_055_000;
 
 /// One suite's surroundings.
 #[derive(Debug)]
