@@ -248,7 +248,8 @@ pub(crate) async fn get_part(
     Ok(bytes)
 }
 
-/// Posts one file as `multipart/form-data` field `file` under a random name (names identify patients), with progress. Dropping the future stops the upload.
+/// Posts one file as `multipart/form-data` field `file` under a random name (names identify patients), with progress.
+/// Dropping the future stops the upload.
 pub(crate) async fn upload(
     url: &str,
     file: &web_sys::Blob,

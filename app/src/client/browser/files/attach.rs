@@ -171,7 +171,8 @@ impl Runtime {
         room: &Rc<OpenRoom>,
         photos: Vec<web_sys::File>,
     ) -> (Vec<(u32, web_sys::File)>, usize) {
-        let takes_part = |row: &&Attached| !matches!(row.stage, Stage::Failed(_));
+        // Also what could not be sent: it goes with the next try.
+        let takes_part = |row: &&Attached| row.content.is_some() || row.stage == Stage::Checking;
         let there = room.attached.borrow().iter().filter(takes_part).count();
         let free = limits::IMAGES_PER_CASE.saturating_sub(there);
         if photos.len() > free {

@@ -1,6 +1,6 @@
-//! Photographs that are open. Lists get a small copy of each, made in a worker: a browser decodes a picture in full wherever
-//! it is drawn, however small. And what is open is held in memory, so the photographs that were opened first are locked again when
-//! all together are too large; what the reader looks at stays.
+//! Photographs that are open. Lists get a small copy of each, made in a worker: a browser decodes a picture in full
+//! wherever it is drawn, however small. And what is open is held in memory, so the photographs that were opened first are
+//! locked again when all together are too large; what the reader looks at stays.
 
 use std::{rc::Rc, sync::Arc};
 
