@@ -5,6 +5,9 @@ import { file, hugePng, png, pngOfBytes } from '../lib/pictures.mjs';
 import * as p from '../lib/people.mjs';
 import { startStack } from '../stack.mjs';
 
+/** Images in a case. */
+const MOST = 64;
+
 describe('bad input and broken parts', { timeout: 300_000 }, () => {
   let stack, browser, ada, ben, room;
   const error = (me, text) => me.page.getByTestId('error').filter({ hasText: text }).first().waitFor();
@@ -106,7 +109,11 @@ describe('bad input and broken parts', { timeout: 300_000 }, () => {
     await ada.page.getByTestId('send').click();
     await error(ada, /upload|storage/i);
     assert.equal(await ada.page.getByTestId('composer').inputValue(), 'Kept after a failed upload');
+    // What failed goes with the next try, so it has its place: of as many as a case holds, one has none.
+    await ada.page.getByTestId('attach').setInputFiles(Array.from({ length: MOST }, (_, i) => file(`more-${i}.png`, png({ seed: i }))));
+    await ada.page.getByTestId('toast').filter({ hasText: `A case holds ${MOST} images; the first ${MOST - 1} of these were taken.` }).waitFor();
     await ada.page.unroute('**/api/v0/add*');
+    for (let i = 0; i < MOST - 1; i++) await ada.page.getByRole('button', { name: `Take out more-${i}.png` }).click();
     await ada.page.getByTestId('send').click();
     await ada.page.getByTestId('case').filter({ hasText: 'Kept after a failed upload' }).waitFor();
   });
