@@ -4,13 +4,16 @@
 //! head and the outbox entries together. Two tabs of one browser can never give the same number to two events: where this
 //! page does not remember the head, the transaction reads it first, and where it does, an event is only added if its
 //! number is free. The latter spares a question to the database, half of what a message waits for before it is sent; it is
-//! done where the browser has been seen to undo the whole transaction when an addition fails.
+//! done where the browser has been seen to undo the whole transaction when an addition fails. Within a page one append
+//! follows the other: two messages stay in the order in which they were written, also where the first has to be tried
+//! again.
 
 use std::{
     cell::{Cell, RefCell},
     collections::{BTreeMap, BTreeSet},
 };
 
+use futures::channel::oneshot;
 use healthsync_core::{
     DeviceKey, DeviceSecret, Envelope, Event, EventError, EventId, Kind, LimitError, Millis,
     Person, RoomId, RoomKey, SignedDelegation, SignedEvent, event, limits,
@@ -43,6 +46,8 @@ struct Head {
 #[derive(Default)]
 pub(crate) struct RememberedHeads {
     heads: RefCell<BTreeMap<(RoomId, DeviceKey), Head>>,
+    /// Ends with the append that was asked for last.
+    last: Cell<Option<oneshot::Receiver<()>>>,
     /// Whether the browser has been tried.
     tried: Cell<bool>,
     /// It undoes what it should. Firefox 140 does not: it keeps the rest.
@@ -99,9 +104,16 @@ pub(crate) async fn append(
     kinds: Vec<Kind>,
 ) -> Result<Vec<Appended>, AppendError> {
     let db = db.clone();
+    let (ends_here, this) = oneshot::channel();
+    let before = db.heads.last.replace(Some(this));
     to_the_end(async move {
+        // Dropped when this append has ended, in whatever way.
+        let _ends_here = ends_here;
+        if let Some(before) = before {
+            let _ = before.await;
+        }
         let place = (author.room, author.device.public());
-        // Taken out while it is in use: who appends meanwhile reads the head, behind this transaction.
+        // Taken out: after an error it is read again.
         let remembered = db.heads.heads.borrow_mut().remove(&place);
         if remembered.is_some() {
             match append_after(&db, &author, next_lamport, &kinds, remembered).await {
