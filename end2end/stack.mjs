@@ -194,7 +194,7 @@ class Stack {
     await this.startServer();
   }
 
-  /** Ends everything and removes the data. Throws when a process had ended by itself: a crash is not to be missed. */
+  /** Ends everything and removes the data. Throws when a process had ended by itself or panicked: it is not to be missed. */
   async stop() {
     const nodes = [...this.#keyNodes.values()].map(({ service }) => service);
     const servers = [this, ...this.#beside].map((stack) => stack.#server);
@@ -203,6 +203,7 @@ class Stack {
     await this.#chain?.stop('SIGTERM');
     for (const other of this.#beside) this.#crashes.push(...other.#crashes);
     for (const service of [...servers, this.#chain, ...nodes]) if (service?.endedByItself) this.#crashes.push(service.obituary());
+    for (const service of [...servers, ...nodes]) this.#crashes.push(...(service?.panics() ?? []));
     if (this.#crashes.length) throw new Error(this.#crashes.join('\n'));
     await rm(this.#root, { recursive: true, force: true });
     folders.delete(this.#root);
@@ -263,6 +264,12 @@ class Service {
     const { exitCode, signalCode } = this.#child;
     const how = this.#failure?.message ?? signalCode ?? `exit code ${exitCode}`;
     return `${this.#name} has stopped by itself (${how}):\n${this.lastLines()}`;
+  }
+
+  /** Where it panicked and why. The server answers such a request with a 500 and goes on. */
+  panics() {
+    const lines = readFileSync(this.#log, 'utf8').split('\n');
+    return lines.flatMap((line, i) => (/^thread .* panicked at /.test(line) ? [`${this.#name}: ${lines.slice(i, i + 2).join(' ')}`] : []));
   }
 
   lastLines(count = 20) {

@@ -93,17 +93,19 @@ fn OpenRoom(id: RoomId) -> impl IntoView {
             RoomPhase::Failed(_) => Shown::Failed,
         })
     });
-    let title = Signal::derive(move || {
-        room.name.get().unwrap_or_else(|| {
+    let title = move || {
+        // The server writes the head after the page, when what belongs to the page may be gone already.
+        let name = room.name.try_get().flatten();
+        name.unwrap_or_else(|| {
             let text = id.to_string();
             format!("Room {}…{}", &text[..6], &text[62..])
         })
-    });
+    };
 
     view! {
-        <Title text=move || title.get() />
+        <Title text=title />
         <div class="room-page">
-            <RoomTopBar title />
+            <RoomTopBar title=Signal::derive(title) />
             {move || match shown.get() {
                 Shown::Room => view! { <Regions /> }.into_any(),
                 Shown::NeedsWallet => view! { <Gate><NeedsWallet /></Gate> }.into_any(),
