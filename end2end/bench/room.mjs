@@ -13,10 +13,14 @@ const MESSAGES = Number(process.env.BENCH_MESSAGES ?? 500);
 const PAUSE = Number(process.env.BENCH_PAUSE ?? 50);
 const LOADS = Number(process.env.BENCH_LOADS ?? 10);
 
-/** Notes when something as long as a message came in by any link; and lets the page have one WebRTC link at most. */
+/** Notes when something as long as a message left and came in by any link; and lets the page have one WebRTC link at most. */
 const LISTEN = (direct) => {
-  const heard = (e) => { if ((e.data.byteLength ?? e.data.length) > 400) window.__heard = performance.timeOrigin + performance.now(); };
+  const now = () => performance.timeOrigin + performance.now();
+  const long = (data) => (data.byteLength ?? data.length ?? data.size) > 400;
+  const heard = (e) => { if (long(e.data)) window.__heard = now(); };
   for (const kind of [window.WebSocket, window.RTCDataChannel]) {
+    const { send } = kind.prototype;
+    kind.prototype.send = function (data) { if (long(data)) window.__left ??= now(); return send.call(this, data); };
     const { set, ...rest } = Object.getOwnPropertyDescriptor(kind.prototype, 'onmessage');
     Object.defineProperty(kind.prototype, 'onmessage', { ...rest, set(take) { set.call(this, take && ((e) => { heard(e); take.call(this, e); })); } });
   }
@@ -42,21 +46,26 @@ async function latencies(from, to, count, send) {
     window.__watch = new MutationObserver((list) => { for (const m of list) { for (const n of m.addedNodes) look(n); if (m.type === 'characterData') look(m.target.parentElement); } });
     window.__watch.observe(document.body, { childList: true, subtree: true, characterData: true });
   });
-  const sent = await from.evaluate(async ({ count, send, pause }) => {
+  const { clicked, left } = await from.evaluate(async ({ count, send, pause }) => {
     const say = new Function('text', send);
-    const times = [];
+    const [clicked, left] = [[], []];
     for (let i = 0; i < count; i++) {
-      times.push(performance.timeOrigin + performance.now());
+      clicked.push(performance.timeOrigin + performance.now());
+      window.__left = undefined;
       say(`bench-${i}.`);
       await new Promise((next) => setTimeout(next, pause));
+      left.push(window.__left);
     }
-    return times;
+    return { clicked, left };
   }, { count, send, pause: PAUSE });
   await to.waitForFunction((n) => Object.keys(window.__seen).length >= n, count, { timeout: 60_000 }).catch(() => {});
   const { seen, came } = await to.evaluate(() => { window.__watch.disconnect(); return { seen: window.__seen, came: window.__came }; });
-  const since = (times) => sent.map((t, i) => times[i] - t).filter(Number.isFinite);
-  const [took, arrived] = [since(seen), since(came)];
-  return { p50: percentile(took, 50), p95: percentile(took, 95), p99: percentile(took, 99), lost: count - took.length, arrived: percentile(arrived, 50) };
+  const between = (from, to) => from.map((t, i) => to[i] - t).filter(Number.isFinite);
+  const [took, arrived, way] = [between(clicked, seen), between(clicked, came), between(left, came)];
+  return {
+    p50: percentile(took, 50), p95: percentile(took, 95), p99: percentile(took, 99), lost: count - took.length,
+    arrived: percentile(arrived, 50), way: { p50: percentile(way, 50), p95: percentile(way, 95) },
+  };
 }
 
 const SAY = `const box = document.querySelector('[data-testid=composer]');
@@ -83,7 +92,8 @@ try {
   await p.enterRoom(ben, room);
 
   const usable = [['navigation to usable room', 'p50', 'p95', 'max', 'target']];
-  const latency = [[`message, browser to browser, ${MESSAGES} of them`, 'came in p50', 'drawn p50', 'p95', 'p99', 'lost', 'target']];
+  const latency = [[`message, browser to browser, ${MESSAGES} of them`, 'sent to came in p50', 'p95', 'pressed to came in p50', 'drawn p50', 'p95', 'p99', 'lost', 'target']];
+  const times = (l) => [ms(l.way.p50), ms(l.way.p95), ms(l.arrived), ms(l.p50), ms(l.p95), ms(l.p99), l.lost];
   for (const wanted of ['websocket', 'webrtc']) {
     for (const me of [ada, ben]) await setTransport(me, wanted);
     const loads = [];
@@ -98,7 +108,7 @@ try {
     const got = `${await p.transport(ada)}/${await p.transport(ben)}`;
     usable.push([wanted === got.split('/')[1] ? wanted : `${wanted} asked, ${got} got`, ms(percentile(loads, 50)), ms(percentile(loads, 95)), ms(Math.max(...loads)), '1500 ms']);
     const l = await latencies(ada.page, ben.page, MESSAGES, SAY);
-    latency.push([`HealthSync, by the relay, ${got}`, ms(l.arrived), ms(l.p50), ms(l.p95), ms(l.p99), l.lost, 'p50 5 ms']);
+    latency.push([`HealthSync, by the relay, ${got}`, ...times(l), 'p50 5 ms']);
     results[wanted] = { got, loads, latency: l };
   }
   {
@@ -111,10 +121,10 @@ try {
     const linked = (me) => me.page.waitForFunction(() => /[1-9]\d* direct/.test(document.querySelector('[data-testid=direct-links]')?.textContent));
     if ((await Promise.allSettled([cy, di].map(linked))).every(({ status }) => status === 'fulfilled')) {
       const l = await latencies(cy.page, di.page, MESSAGES, SAY);
-      latency.push(['HealthSync, direct link beside the relay', ms(l.arrived), ms(l.p50), ms(l.p95), ms(l.p99), l.lost, '']);
+      latency.push(['HealthSync, direct link beside the relay', ...times(l), '']);
       results.direct = l;
     } else {
-      latency.push(['HealthSync, direct link: none was made in 20 s', '', '', '', '', '', '']);
+      latency.push(['HealthSync, direct link: none was made in 20 s', '', '', '', '', '', '', '', '']);
     }
     await cy.context.close();
     await di.context.close();
@@ -122,7 +132,7 @@ try {
   const plain = await startPlainRelay();
   const pages = await Promise.all([ada, ben].map(async (me) => { const page = await me.context.newPage(); await page.goto(plain.url); await page.locator('html[data-live]').waitFor({ state: 'attached' }); return page; }));
   const floor = await latencies(pages[0], pages[1], MESSAGES, 'window.say(text)');
-  latency.push(['plain WebSocket broadcast, no encryption, no storage', '', ms(floor.p50), ms(floor.p95), ms(floor.p99), floor.lost, '']);
+  latency.push(['plain WebSocket broadcast, no encryption, no storage', '', '', '', ms(floor.p50), ms(floor.p95), ms(floor.p99), floor.lost, '']);
   results.plain = floor;
   await Promise.all(pages.map((page) => page.close()));
   plain.stop();
