@@ -78,6 +78,9 @@ pub fn shell(options: LeptosOptions, assets: Assets, bootstrap: Bootstrap) -> im
 
 /// Loads and starts the page's WebAssembly, and says when it could not be loaded or has stopped: a panic in it is a
 /// trap, after which nothing of it may run any more.
+///
+/// A file that is dropped where nothing takes it would be shown in the place of the page, and what was typed be gone.
+/// Before the page has started, it is picked instead, and what is picked is kept.
 const START: &str = "\
 const stuck = (text) => {
   const bar = document.getElementById('stuck');
@@ -91,10 +94,21 @@ const fell = (reason) => {
 };
 addEventListener('error', (event) => fell(event.error));
 addEventListener('unhandledrejection', (event) => fell(event.reason));
+let alive = false;
+const drag = (event) => {
+  if (event.defaultPrevented || !event.dataTransfer.types.includes('Files') || event.target.type === 'file') return;
+  event.preventDefault();
+  const picker = alive ? null : document.querySelector('input[type=file][multiple]:enabled');
+  if (!picker) event.dataTransfer.dropEffect = 'none';
+  else if (event.type === 'drop') picker.files = event.dataTransfer.files;
+};
+addEventListener('dragover', drag);
+addEventListener('drop', drag);
 import(JS)
   .then(async (page) => {
     await page.default({ module_or_path: WASM });
     page.start();
+    alive = true;
   })
   .catch((reason) => {
     console.error(reason);

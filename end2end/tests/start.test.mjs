@@ -1,22 +1,27 @@
 // A page's first seconds and its last: what the server sends is taken over by the scripts without a break, and a page
 // whose scripts are missing or have stopped says so.
 import assert from 'node:assert/strict';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import * as p from '../lib/people.mjs';
 import { file, png } from '../lib/pictures.mjs';
 import { startStack } from '../stack.mjs';
 
 describe('the start and the end of a page', { timeout: 120_000 }, () => {
-  let stack, browser, ada;
+  let stack, browser, ada, folder;
   const bar = () => ada.page.locator('#stuck');
 
   before(async () => {
     stack = await startStack();
     browser = await p.launch();
+    folder = await mkdtemp(path.join(tmpdir(), 'dropped-'));
   });
   after(async () => {
     await browser?.close();
     await stack?.stop();
+    if (folder) await rm(folder, { recursive: true });
   });
 
   it('says so when its scripts cannot be loaded', async () => {
@@ -47,7 +52,7 @@ describe('the start and the end of a page', { timeout: 120_000 }, () => {
     await ada.context.close();
   });
 
-  it('attaches what was picked before the page could take it, however much of it was there', async () => {
+  it('attaches what was dropped or picked before the page could take it, however much of it was there', async () => {
     ada = await p.person(browser, stack);
     await p.connect(ada);
     const room = await p.createRoom(ada, 'Early 5524');
@@ -60,18 +65,31 @@ describe('the start and the end of a page', { timeout: 120_000 }, () => {
       return release;
     };
     const pick = (name) => ada.page.getByTestId('attach').setInputFiles([file(name, png({ seed: 90 }))]);
+    const cdp = await ada.context.newCDPSession(ada.page);
+    /** Lets go of a file in the middle of an element, as a hand does. Where the page does not take it, the browser opens it. */
+    const drop = async (over, name) => {
+      const { x, y, width, height } = await over.boundingBox();
+      const data = { items: [], files: [path.join(folder, name)], dragOperationsMask: 1 };
+      await writeFile(data.files[0], png({ seed: 91 }));
+      for (const type of ['dragEnter', 'dragOver', 'drop']) await cdp.send('Input.dispatchDragEvent', { type, x: x + width / 2, y: y + height / 2, data });
+    };
     const attached = (name) => ada.page.locator('.thumb').filter({ hasText: name }).filter({ hasText: /, (clean|\d+ removed)$/ });
 
     const [page, runtime] = [await held('healthsync.wasm'), await held('split_runtime.wasm')];
     await ada.page.goto(stack.url + room, { waitUntil: 'commit' });
     await composer.evaluate((field) => field.setAttribute('data-served', ''));
-    await pick('served.png');
+    await drop(ada.page.getByRole('banner'), 'served.png');
     page();
     await ada.page.locator('[data-testid=composer]:not([data-served])').waitFor();
     await pick('drawn.png');
     assert.equal(await ada.page.locator('html[data-live]').count(), 0);
     runtime();
     for (const name of ['served.png', 'drawn.png']) await attached(name).waitFor();
+    // Beside the place to drop on: not taken, and not opened by the browser.
+    await drop(ada.page.getByRole('banner'), 'beside.png');
+    await drop(ada.page.getByRole('main'), 'dropped.png');
+    await attached('dropped.png').waitFor();
+    assert.equal(await ada.page.locator('.thumb').count(), 3);
     p.clean(ada);
     await ada.context.close();
   });
