@@ -5,7 +5,7 @@ import { after, before, describe, it } from 'node:test';
 import { generatePrivateKey } from 'viem/accounts';
 import { file, png } from '../lib/pictures.mjs';
 import * as p from '../lib/people.mjs';
-import { forget } from '../lib/room-keys.mjs';
+import { forget, kept } from '../lib/room-keys.mjs';
 import { startStack } from '../stack.mjs';
 
 describe('what comes late, from another, or never', { timeout: 240_000 }, () => {
@@ -98,6 +98,32 @@ describe('what comes late, from another, or never', { timeout: 240_000 }, () => 
     });
     await p.openCase(ben, 'Shared while two were away');
     await p.unlock(ben);
+  });
+
+  it('keeps what is sent before the room has opened, and gives it back above what was typed since', async () => {
+    const [ada, ben] = [await someone(), await someone()];
+    await p.connect(ada);
+    await p.connect(ben);
+    const room = await p.createRoom(ada, 'Slow to open');
+    await p.addMember(ada, ben.address);
+    const held = [];
+    await ben.page.route('**/api/key_shares*', (route) => { held.push(route); });
+    await p.open(ben, room);
+    const field = ben.page.getByTestId('composer');
+    await field.fill('First, too early');
+    await field.press('Enter');
+    await field.fill('Then more');
+    const both = 'First, too early\n\nThen more';
+    const draft = async () => (await kept(ben, 'drafts', `${ben.address.toLowerCase()}/`)).map(([, text]) => text).join();
+    for (let text; (text = await draft()) !== both;) assert.ok(['', 'First, too early'].includes(text), text);
+    await ben.page.getByTestId('toast').filter({ hasText: 'The room is not open yet' }).waitFor({ timeout: 40_000 });
+    assert.equal(await field.inputValue(), both);
+    await ben.page.unroute('**/api/key_shares*');
+    await Promise.all(held.map((route) => route.abort().catch(() => {})));
+    await p.enterRoom(ben, room);
+    await ben.page.waitForFunction((text) => document.querySelector('[data-testid=composer]')?.value === text, both);
+    await field.press('Enter');
+    await ada.page.getByTestId('message').filter({ hasText: 'First, too early' }).filter({ hasText: 'Then more' }).waitFor();
   });
 
   it('unlocks what is on screen while the rest of the room is still coming, and adds a member as soon as it is there', async () => {

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { accessible, fits, shot } from '../lib/access.mjs';
+import { file, png } from '../lib/pictures.mjs';
 import * as p from '../lib/people.mjs';
 import { startStack } from '../stack.mjs';
 
@@ -74,6 +75,34 @@ describe('talking about what was said', { timeout: 240_000 }, () => {
     await more(ben, 'Nodule, 9 mm, right');
     assert.equal(await changed.getByRole('button', { name: 'Edit', exact: true }).count(), 0, 'nobody edits what others said');
     await ben.page.keyboard.press('Escape');
+  });
+
+  it('keeps what was being written and attached while an older message is changed', async () => {
+    const field = ada.page.getByTestId('composer');
+    const now = (text) => ada.page.waitForFunction((text) => document.querySelector('[data-testid=composer]')?.value === text, text);
+    await field.fill('Said in hsate');
+    await field.press('Enter');
+    await message(ben, 'Said in hsate').waitFor();
+    await field.fill('Half a thought');
+    await ada.page.getByTestId('attach').setInputFiles([file('waits.png', png({ seed: 95 }))]);
+    const thumb = ada.page.locator('.thumb').filter({ hasText: /, (clean|\d+ removed)$/ });
+    await thumb.waitFor();
+    for (const how of ['Escape', 'Enter']) {
+      await more(ada, 'Said in hsate');
+      await act(ada, 'Said in hsate', 'Edit');
+      await now('Said in hsate');
+      await field.fill('Said in haste');
+      await field.press(how);
+      await now('Half a thought');
+    }
+    await message(ben, 'Said in haste').waitFor();
+    await ada.page.reload();
+    await now('Half a thought');
+    await thumb.waitFor();
+    assert.equal(await ada.page.getByTestId('case').count(), 0, 'nothing was shared');
+    await thumb.getByRole('button').first().click();
+    await thumb.waitFor({ state: 'detached' });
+    await field.fill('');
   });
 
   it('gives signs and takes them back', async () => {

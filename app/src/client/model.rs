@@ -104,6 +104,17 @@ pub struct Trouble {
     pub next: Option<String>,
 }
 
+impl Trouble {
+    /// The same, and where the words are that somebody wrote for it.
+    #[must_use]
+    pub fn keeping(self, kept: &str) -> Self {
+        Self {
+            kept: Some(kept.to_owned()),
+            ..self
+        }
+    }
+}
+
 /// A transaction, from the button to the chain.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TxState {
@@ -171,11 +182,24 @@ pub struct Client {
     /// What this browser keeps, once it was asked for.
     pub space: RwSignal<Option<Space>>,
     pub toasts: RwSignal<Vec<Toast>>,
+    /// What could not be said, on its way back into the message field, which takes it.
+    pub returned: RwSignal<String>,
     /// Where colleagues in the open room point, by case.
     pub pointers: RwSignal<Vec<(EventId, Pointer)>>,
     /// False until the page reacts to clicks (the WebAssembly has taken it over): buttons that need it are disabled till then.
     pub live: RwSignal<bool>,
     handler: StoredValue<Option<Handler>>,
+}
+
+/// Adds text to a draft, unless it is just that.
+pub fn put_above(draft: &mut String, text: &str) {
+    if text.is_empty() || draft.trim() == text.trim() {
+        return;
+    }
+    *draft = match draft.trim().is_empty() {
+        true => text.to_owned(),
+        false => [text, "\n\n", draft].concat(),
+    };
 }
 
 impl Client {
@@ -198,6 +222,7 @@ impl Client {
             copy_work: RwSignal::new(CopyWork::None),
             space: RwSignal::new(None),
             toasts: RwSignal::new(Vec::new()),
+            returned: RwSignal::new(String::new()),
             pointers: RwSignal::new(Vec::new()),
             live: RwSignal::new(false),
             handler: StoredValue::new(None),

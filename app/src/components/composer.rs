@@ -1,11 +1,12 @@
 //! Writing: text, and images attached by picking, dropping or pasting.
 //!
 //! The text field belongs to the browser: it is filled once from the kept draft and never written while someone
-//! types. Text that travels with images stays in the field until the images are shared.
+//! types, except that what could not be said comes back above it. Text that travels with images stays in the field
+//! until the images are shared. While a message is edited, the draft waits aside.
 
 use std::time::Duration;
 
-use healthsync_core::limits;
+use healthsync_core::{LimitError, limits};
 use leptos::{
     ev::{KeyboardEvent, SubmitEvent},
     html::Textarea,
@@ -22,7 +23,7 @@ use super::{
     time::clock,
 };
 use crate::client::{
-    model::{Attachment, Intent, Network, Session, Stage},
+    model::{Attachment, Intent, Network, Session, Stage, put_above},
     use_client,
 };
 
@@ -34,11 +35,12 @@ pub(crate) fn Composer() -> impl IntoView {
     let fault = RwSignal::new(None::<String>);
     let with_images = StoredValue::new(false);
     let touched = StoredValue::new(false);
+    // The draft, while a message of one's own is edited in its place.
+    let aside = StoredValue::new(None::<String>);
     // The beginning of a name after “@”, while one is being typed.
     let word = RwSignal::new(None::<String>);
 
-    // The kept draft, and text that could not be sent and comes back: only into an empty field. What was typed before
-    // the page was live is kept at once.
+    // The kept draft: only into an empty field. What was typed before the page was live is kept at once.
     Effect::new(move |_| {
         let draft = room.draft.get();
         let Some(field) = field.get() else { return };
@@ -48,6 +50,26 @@ pub(crate) fn Composer() -> impl IntoView {
             client.send(Intent::KeepDraft(field.value()));
         }
         touched.set_value(true);
+    });
+
+    // What could not be said comes back.
+    Effect::new(move |_| {
+        let (returned, Some(field)) = (client.returned.get(), field.get()) else {
+            return;
+        };
+        if returned.is_empty() {
+            return;
+        }
+        client.returned.set(String::new());
+        let edited = aside.get_value();
+        let mut draft = edited.clone().unwrap_or_else(|| field.value());
+        put_above(&mut draft, &returned);
+        if edited.is_some() {
+            aside.set_value(Some(draft.clone()));
+        } else {
+            field.set_value(&draft);
+        }
+        client.send(Intent::KeepDraft(draft));
     });
 
     // What stood in the way may be gone.
@@ -65,10 +87,11 @@ pub(crate) fn Composer() -> impl IntoView {
         })
     });
     let clear = move || {
-        if let Some(field) = field.get_untracked() {
+        if aside.with_value(Option::is_some) {
+            aside.set_value(Some(String::new()));
+        } else if let Some(field) = field.get_untracked() {
             field.set_value("");
         }
-        client.send(Intent::KeepDraft(String::new()));
     };
     // Shared: what was on its way is gone from the list. Failed or cancelled: it is still there, and so is the text.
     Effect::new(move |before: Option<Vec<u32>>| {
@@ -80,17 +103,29 @@ pub(crate) fn Composer() -> impl IntoView {
         if now.is_empty() && !before.is_empty() {
             if with_images.get_value() && before.iter().all(|id| !left.contains(id)) {
                 clear();
+                client.send(Intent::KeepDraft(String::new()));
             }
             with_images.set_value(false);
         }
         now
     });
 
+    let is_short_enough = move |checked: Result<(), LimitError>| {
+        fault.set(checked.err().map(|why| format!("{why} It is kept here.")));
+        fault.with_untracked(Option::is_none)
+    };
     let send = move || {
         let Some(field) = field.get_untracked() else {
             return;
         };
-        let text = field.value();
+        let text = field.value().trim().to_owned();
+        if let Composing::Edit(of, _) = room.composing.get_untracked() {
+            if !text.is_empty() && is_short_enough(limits::check_message(&text)) {
+                client.send(Intent::Edit { of, text });
+                room.composing.set(Composing::Message);
+            }
+            return;
+        }
         let attached = room.attachments.with_untracked(|list| {
             list.iter()
                 .any(|row| !matches!(row.stage, Stage::Failed(_)) && !is_busy(row))
@@ -108,32 +143,27 @@ pub(crate) fn Composer() -> impl IntoView {
             fault.set(Some(why));
             return;
         }
-        if !busy.with_untracked(Vec::is_empty) || (text.trim().is_empty() && !attached) {
+        if !busy.with_untracked(Vec::is_empty) || (text.is_empty() && !attached) {
             return;
         }
         let checked = if attached {
-            limits::check_caption(text.trim())
+            limits::check_caption(&text)
         } else {
-            limits::check_message(text.trim())
+            limits::check_message(&text)
         };
-        if let Err(too_long) = checked {
-            fault.set(Some(format!("{too_long} It is kept here.")));
+        if !is_short_enough(checked) {
             return;
         }
-        fault.set(None);
         with_images.set_value(attached);
-        let text = text.trim().to_owned();
-        match room.composing.get_untracked() {
-            Composing::Edit(of, _) if !attached => client.send(Intent::Edit { of, text }),
-            composing => client.send(Intent::Send {
-                mentions: mentioned(room, &text),
-                to: match composing {
-                    Composing::Reply(to) => Some(to),
-                    Composing::Message | Composing::Edit(..) => None,
-                },
-                text,
-            }),
-        }
+        client.send(Intent::Send {
+            mentions: mentioned(room, &text),
+            to: match room.composing.get_untracked() {
+                Composing::Reply(to) => Some(to),
+                Composing::Message | Composing::Edit(..) => None,
+            },
+            text,
+            pictures: attached,
+        });
         room.composing.set(Composing::Message);
         if !attached {
             clear();
@@ -163,17 +193,22 @@ pub(crate) fn Composer() -> impl IntoView {
                 client.send(Intent::Typing);
             }
             word.set(mention_word(&text));
-            client.send(Intent::KeepDraft(text));
+            if aside.with_value(Option::is_none) {
+                client.send(Intent::KeepDraft(text));
+            }
         }
     };
-    // Answering and editing begin with the field: what stood there before an edit is not lost, it is the draft.
+    // Answering and editing begin with the field.
     Effect::new(move |_| {
         let composing = room.composing.get();
-        let Some(field) = field.get_untracked() else {
-            return;
-        };
+        let Some(field) = field.get() else { return };
         if let Composing::Edit(_, text) = &composing {
+            if aside.with_value(Option::is_none) {
+                aside.set_value(Some(field.value()));
+            }
             field.set_value(text);
+        } else if let Some(draft) = aside.try_update_value(Option::take).flatten() {
+            field.set_value(&draft);
         }
         if composing != Composing::Message {
             let _ = field.focus();
@@ -249,14 +284,10 @@ pub(crate) fn Composer() -> impl IntoView {
     }
 }
 
-/// Back to writing a new message; the text of an edit is not wanted there.
+/// Back to writing a new message.
 fn stop_composing(room: RoomScope, field: NodeRef<Textarea>) {
-    let edited = matches!(room.composing.get_untracked(), Composing::Edit(..));
     room.composing.set(Composing::Message);
     if let Some(field) = field.get_untracked() {
-        if edited {
-            field.set_value(&room.draft.get_untracked());
-        }
         let _ = field.focus();
     }
 }

@@ -33,6 +33,7 @@ use crate::{Go, components::platform::mark_live};
 use super::model::{Bootstrap, Client, Intent, Network, RoomList, Session, ToastKind, TokenIntent};
 use files::attach::Attached;
 use platform::{document, sleep, window};
+use rooms::write::TYPING_MS;
 use runtime::{Parts, Runtime, trouble};
 use wallet::eip6963::Wallets;
 
@@ -215,7 +216,12 @@ impl Runtime {
             Intent::DismissMemberError => self.dismiss_member_error(),
             Intent::KeepDraft(text) => self.keep_draft(text),
             Intent::Typing => self.typing(),
-            Intent::Send { text, to, mentions } => self.send(text, to, mentions),
+            Intent::Send {
+                text,
+                to,
+                mentions,
+                pictures,
+            } => self.send(text, to, mentions, pictures),
             Intent::Edit { of, text } => self.edit_message(of, text),
             Intent::Retract(of) => self.say_or_toast(vec![Kind::Retract { of }]),
             Intent::React { to, sign, on } => {
@@ -258,34 +264,52 @@ impl Runtime {
     }
 
     /// Text alone is a message; with pictures it is the caption of a case. While the room is still opening, it waits.
-    fn send(self: &Rc<Self>, text: String, to: Option<EventId>, mentions: Vec<Person>) {
+    fn send(
+        self: &Rc<Self>,
+        text: String,
+        to: Option<EventId>,
+        mentions: Vec<Person>,
+        pictures: bool,
+    ) {
         let Some(room) = self.open_room() else { return };
-        if !room.waiting_to_send.borrow_mut().insert(text.clone()) {
-            return;
+        if pictures {
+            // The caption stays in the field, where a second press of the button finds it.
+            if room.case_waits.replace(true) {
+                return;
+            }
+        } else {
+            room.draft.take();
+            room.unsaid.borrow_mut().push(text.clone());
+            self.save_draft(&room, TYPING_MS);
         }
+        let pictures = pictures || room.still_attaching();
         let runtime = self.clone();
         spawn_local(async move {
             let ready = room.ready().await;
             // A picture is still being cleaned when its caption is there: the caption must not go alone.
-            while room.still_attaching() && !room.closed.get() {
+            while pictures && room.still_attaching() && !room.closed.get() {
                 sleep(LOOKS_MS).await;
             }
-            room.waiting_to_send.borrow_mut().remove(&text);
-            if let Some(name) = room.to_be_looked_at() {
-                runtime.give_back(&room, text).await;
+            room.case_waits.set(false);
+            if let Some(name) = room.to_be_looked_at().filter(|_| pictures) {
+                runtime.give_back(&room, &text);
                 let why = format!("Nothing was sent: look at {name} before it is shared.");
                 return runtime.toast(ToastKind::Bad, why);
             }
             if !ready {
-                runtime.give_back(&room, text).await;
+                runtime.give_back(&room, &text);
                 let why =
                     "The room is not open yet, so nothing was sent. What you wrote is kept here.";
                 return runtime.toast(ToastKind::Bad, why);
             }
-            if room.attached.borrow().iter().any(Attached::can_go) {
+            if !pictures {
+                runtime.send_message(room, text, to, mentions).await;
+            } else if room.attached.borrow().iter().any(Attached::can_go) {
                 runtime.send_case(room, text);
             } else {
-                runtime.send_message(room, text, to, mentions).await;
+                runtime.give_back(&room, &text);
+                let why = "Nothing was sent: no image is left to share. What you wrote is kept here; send it again without one.";
+                runtime.toast(ToastKind::Bad, why);
             }
         });
     }

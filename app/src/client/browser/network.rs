@@ -178,6 +178,9 @@ fn listen_to_browser(runtime: &Rc<Runtime>) {
         if super::is_visible() {
             runtime.node.wake();
             runtime.check_room();
+        } else {
+            // A phone may never show it again.
+            runtime.keep_typed();
         }
     });
     on(&window, "offline", runtime, |runtime| {
@@ -188,6 +191,7 @@ fn listen_to_browser(runtime: &Rc<Runtime>) {
         runtime.node.wake();
     });
     on(&window, "pagehide", runtime, |runtime| {
+        runtime.keep_typed();
         if let Some(room) = runtime.open_room() {
             runtime.say_bye(&room);
         }

@@ -36,12 +36,14 @@ pub enum Intent {
     DismissMemberError,
     KeepDraft(String),
     Typing,
-    /// Text alone is a message; with attachments it is the caption of a new case.
+    /// Text alone is a message; with pictures it is the caption of a new case.
     Send {
         text: String,
         /// The message that it answers.
         to: Option<EventId>,
         mentions: Vec<Person>,
+        /// Whether what is attached goes with it. The text stays in the field until it has gone.
+        pictures: bool,
     },
     /// Other words for one's own message.
     Edit {

@@ -29,11 +29,9 @@ impl Runtime {
 
     async fn share(self: &Rc<Self>, room: &Rc<OpenRoom>, caption: String) {
         if let Err(error) = limits::check_caption(&caption) {
-            self.give_back(room, caption).await;
+            self.give_back(room, &caption);
             return self.toast_trouble(&limit_trouble(&error));
         }
-        // In the database until the case is kept; on screen it is the composer's.
-        self.save_draft(room, caption.clone(), 0);
         let going: Vec<Attached> = room
             .attached
             .borrow()
@@ -67,7 +65,7 @@ impl Runtime {
             self.repaint(room);
         }
         if images.is_empty() {
-            return self.give_back(room, caption).await;
+            return self.give_back(room, &caption);
         }
         match self
             .say(
@@ -109,17 +107,17 @@ impl Runtime {
                     }
                     self.remove_attached(room, attached.id, false);
                 }
-                if !failed {
-                    room.draft.replace(String::new());
-                    self.save_draft(room, String::new(), 0);
+                if !failed && room.draft.borrow().trim() == caption {
+                    room.draft.take();
                 }
+                self.no_longer_unsaid(room, &caption);
                 self.repaint(room);
             }
             Err(trouble) => {
                 for (attached, _) in shared {
                     room.set_stage(attached.id, Stage::Failed(trouble.clone()));
                 }
-                self.give_back(room, caption).await;
+                self.give_back(room, &caption);
             }
         }
     }

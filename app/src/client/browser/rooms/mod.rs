@@ -148,8 +148,12 @@ pub(crate) struct OpenRoom {
     pub noting: Task,
     /// Whether `noting` is about to write.
     pub note_due: Cell<bool>,
-    /// Texts that wait to be said, so that a second press of the button does not say one twice.
-    pub waiting_to_send: RefCell<BTreeSet<String>>,
+    /// Whether `keeping_draft` is about to read what is unsaid.
+    pub draft_due: Cell<bool>,
+    /// Texts that have left the field and are no event yet.
+    pub unsaid: RefCell<Vec<String>>,
+    /// A caption and its pictures wait for the room, or the pictures to be checked.
+    pub case_waits: Cell<bool>,
     /// How often files were picked of which nothing is on screen yet.
     pub arriving: Cell<u32>,
     /// Whoever wants to say something as soon as the log is there.
@@ -209,7 +213,9 @@ impl OpenRoom {
             casting_task: Task::default(),
             noting: Task::default(),
             note_due: Cell::default(),
-            waiting_to_send: RefCell::default(),
+            draft_due: Cell::default(),
+            unsaid: RefCell::default(),
+            case_waits: Cell::default(),
             arriving: Cell::default(),
             waiting: RefCell::default(),
             repaint: Cell::new(false),
@@ -314,6 +320,7 @@ impl OpenRoom {
         self.act.take();
         self.member_error.take();
         self.draft.take();
+        self.draft_due.set(false);
         self.presence.clear();
     }
 }

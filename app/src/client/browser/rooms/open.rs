@@ -52,6 +52,8 @@ impl Runtime {
         let Some(room) = self.room.take() else { return };
         self.say_bye(&room);
         self.note_now(&room);
+        self.save_draft(&room, 0);
+        self.client.returned.set(String::new());
         room.closed.set(true);
         room.loading.stop();
         room.noting.stop();

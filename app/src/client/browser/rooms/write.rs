@@ -4,6 +4,7 @@ use std::rc::Rc;
 
 use healthsync_core::{EphemeralKind, EventId, Kind, LimitError, Person};
 use healthsync_net::GossipKind;
+use leptos::prelude::{Update, WithUntracked};
 use wasm_bindgen_futures::spawn_local;
 
 use super::{OpenRoom, Unsent, about, ring::epoch_of};
@@ -16,8 +17,13 @@ use crate::client::{
             envelopes::{self, AppendError, Appended, Author},
         },
     },
-    model::{Delivery, PollRules, Trouble},
+    model::{Delivery, PollRules, Trouble, put_above},
 };
+
+/// How long what was typed may be in the page alone.
+pub(crate) const TYPING_MS: u32 = 400;
+
+const BACK: &str = "What you wrote is in the message field.";
 
 impl Runtime {
     /// Keeps events of these kinds in this browser, shows them, and sends them. When this returns `Ok`, they are kept:
@@ -30,8 +36,8 @@ impl Runtime {
         let Some((me, delegation)) = self.signer() else {
             return Err(trouble(
                 "This browser may not sign for you yet.",
-                Some("What you wrote is kept here."),
-                Some("Sign in the wallet, then send it."),
+                None,
+                Some("Sign in the wallet, then do it again."),
             ));
         };
         let (key, next_lamport) = {
@@ -40,8 +46,8 @@ impl Runtime {
             let (Some(key), Some(next)) = (key, next) else {
                 return Err(trouble(
                     "The room is still opening.",
-                    Some("What you wrote is kept here."),
-                    Some("Send it in a moment."),
+                    None,
+                    Some("Do it again in a moment."),
                 ));
             };
             (key, next)
@@ -104,7 +110,7 @@ impl Runtime {
         self.repaint_behind(room);
     }
 
-    /// `Send` with text alone. It stays in the database as a draft until it is kept as an event.
+    /// `Send` with text alone.
     pub(crate) async fn send_message(
         self: &Rc<Self>,
         room: Rc<OpenRoom>,
@@ -112,12 +118,6 @@ impl Runtime {
         to: Option<EventId>,
         mentions: Vec<Person>,
     ) {
-        let text = text.trim().to_owned();
-        if text.is_empty() {
-            return;
-        }
-        // The field is empty already; the message itself is what is painted next.
-        room.draft.take();
         // Whoever answers has read what was new.
         if let Some(log) = room.log.borrow().as_ref() {
             room.seen.set(log.next_lamport());
@@ -128,21 +128,27 @@ impl Runtime {
             mentions,
         };
         match self.say(&room, vec![said]).await {
-            Ok(_) => self.save_draft(&room, String::new(), 0),
+            Ok(_) => self.no_longer_unsaid(&room, &text),
             Err(trouble) => {
-                self.give_back(&room, text).await;
-                self.toast_trouble(&trouble);
+                self.give_back(&room, &text);
+                self.toast_trouble(&trouble.keeping(BACK));
             }
         }
     }
 
-    /// Anything else that is said at the press of a button.
+    /// Anything else that is said at the press of a button. Its words, if it has any, are not lost when it can't be said.
     pub(crate) fn say_or_toast(self: &Rc<Self>, kinds: Vec<Kind>) {
         let Some(room) = self.open_room() else { return };
         let runtime = self.clone();
+        let words = kinds.iter().find_map(words_of);
         spawn_local(async move {
-            if let Err(trouble) = runtime.say(&room, kinds).await {
-                runtime.toast_trouble(&trouble);
+            match (runtime.say(&room, kinds).await, words) {
+                (Ok(_), _) => {}
+                (Err(trouble), None) => runtime.toast_trouble(&trouble),
+                (Err(trouble), Some(words)) => {
+                    runtime.give_back(&room, &words);
+                    runtime.toast_trouble(&trouble.keeping(BACK));
+                }
             }
         });
     }
@@ -177,34 +183,83 @@ impl Runtime {
         }]);
     }
 
-    /// Text that could not be sent goes back into the composer. An empty one is painted before, so that the same text
-    /// coming back a second time is a change, too.
-    pub(crate) async fn give_back(self: &Rc<Self>, room: &Rc<OpenRoom>, text: String) {
-        room.draft.take();
-        self.repaint(room);
-        sleep(0).await;
-        room.draft.replace(text.clone());
-        self.repaint(room);
-        self.save_draft(room, text, 0);
+    /// Text that could not be said goes back into the message field, above what stands there by now.
+    pub(crate) fn give_back(self: &Rc<Self>, room: &Rc<OpenRoom>, text: &str) {
+        // A room that was left has it in its draft.
+        if !room.closed.get() {
+            self.client
+                .returned
+                .update(|returned| put_above(returned, text));
+        }
+        self.no_longer_unsaid(room, text);
     }
 
-    /// Typing: kept after a pause. Not painted, as the field shows it already; a field that comes in its place, because
+    /// It was said, or stands in the field again.
+    pub(crate) fn no_longer_unsaid(self: &Rc<Self>, room: &Rc<OpenRoom>, text: &str) {
+        {
+            let mut unsaid = room.unsaid.borrow_mut();
+            if let Some(at) = unsaid.iter().position(|waiting| waiting == text) {
+                unsaid.remove(at);
+            }
+        }
+        if !room.closed.get() {
+            self.save_draft(room, 0);
+        }
+    }
+
+    /// Typing: kept within a moment. Not painted, as the field shows it already; a field that comes in its place, because
     /// the room is still opening, is filled with it.
     pub(crate) fn keep_draft(self: &Rc<Self>, text: String) {
         let Some(room) = self.open_room() else { return };
-        room.draft.replace(text.clone());
-        self.save_draft(&room, text, 400);
+        room.draft.replace(text);
+        self.save_draft(&room, TYPING_MS);
     }
 
-    pub(crate) fn save_draft(self: &Rc<Self>, room: &Rc<OpenRoom>, text: String, after_ms: u32) {
+    /// Before the page may end.
+    pub(crate) fn keep_typed(self: &Rc<Self>) {
+        if let Some(room) = self.open_room().filter(|room| room.draft_due.get()) {
+            self.save_draft(&room, 0);
+        }
+    }
+
+    /// All that was written in this room and is no event yet: it comes back after a reload.
+    fn all_unsaid(&self, room: &OpenRoom) -> String {
+        let mut all = room.draft.borrow().clone();
+        self.client
+            .returned
+            .with_untracked(|returned| put_above(&mut all, returned));
+        for text in room.unsaid.borrow().iter().rev() {
+            put_above(&mut all, text);
+        }
+        all
+    }
+
+    /// Keeps what is unsaid: at once, or after a while in which more of it may come.
+    pub(crate) fn save_draft(self: &Rc<Self>, room: &Rc<OpenRoom>, after_ms: u32) {
         let Some(person) = room.person.get() else {
             return;
         };
+        // Whoever types without a pause is not put off.
+        if after_ms > 0 && room.draft_due.replace(true) {
+            return;
+        }
+        // A room that is being left forgets it in a moment.
+        let now = (after_ms == 0).then(|| self.all_unsaid(room));
+        if now.is_some() {
+            room.draft_due.set(false);
+        }
         let (runtime, shared) = (self.clone(), room.clone());
         room.keeping_draft.run(async move {
-            if after_ms > 0 {
-                sleep(after_ms).await;
-            }
+            let text = match now {
+                Some(text) => text,
+                None => {
+                    sleep(after_ms).await;
+                    if !shared.draft_due.replace(false) {
+                        return;
+                    }
+                    runtime.all_unsaid(&shared)
+                }
+            };
             // Most messages go out before their text was ever kept as a draft.
             if text.is_empty() && !shared.draft_kept.get() {
                 return;
@@ -220,6 +275,17 @@ impl Runtime {
     /// Tells the others that the registry's list has changed.
     pub(crate) fn tell_members_changed(&self, room: &OpenRoom) {
         self.hint(room, EphemeralKind::MembersChanged);
+    }
+}
+
+/// What a person wrote for it.
+fn words_of(kind: &Kind) -> Option<String> {
+    match kind {
+        Kind::Poll {
+            question, options, ..
+        } => Some(format!("{question}\n{}", options.join("\n"))),
+        Kind::Option { text, .. } | Kind::Edit { text, .. } => Some(text.clone()),
+        _ => None,
     }
 }
 
