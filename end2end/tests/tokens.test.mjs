@@ -65,6 +65,40 @@ describe('a case becomes a token, is sold, and is withdrawn', { timeout: 420_000
     await dialog.getByRole('button', { name: 'Cancel' }).click();
   });
 
+  it('proposes what was chosen in the form, also after the discussion was taken out and in again', async () => {
+    const row = (who) => at(ada, 'mint-person').filter({ has: ada.page.locator(`label[title="${who.address}"]`) });
+    const takesPart = (who) => row(who).getByRole('checkbox');
+    const share = (who) => row(who).getByRole('textbox');
+    const dialog = ada.page.locator('dialog.dialog--mint');
+    const discussion = dialog.getByRole('checkbox', { name: /With the discussion/ });
+    await at(ada, 'mint').click();
+    await at(ada, 'mint-person').nth(2).waitFor();
+    await takesPart(cleo).uncheck();
+    // What was said beside the case is only Ben's.
+    await discussion.uncheck();
+    await row(ben).waitFor({ state: 'detached' });
+    assert.equal(await takesPart(cleo).isChecked(), false, 'who was unticked stays so');
+    assert.equal(await share(ada).inputValue(), '100');
+    await discussion.check();
+    await row(ben).waitFor();
+    assert.equal(await takesPart(cleo).isChecked(), false);
+    await takesPart(cleo).check();
+    await takesPart(cleo).uncheck();
+    await share(ada).fill('70');
+    await share(ben).fill('30');
+    await dialog.getByText('100 % together').waitFor();
+    ada.wallet.autoApprove = false;
+    await at(ada, 'mint-propose').click();
+    const asked = await ada.wallet.pending('eth_signTypedData_v4');
+    const terms = JSON.parse(asked.params[1]).message;
+    const shares = terms.contributors.map((person, i) => [person.toLowerCase(), Number(terms.shares[i])]);
+    assert.deepEqual(Object.fromEntries(shares), { [ada.address.toLowerCase()]: 7_000, [ben.address.toLowerCase()]: 3_000 });
+    await ada.wallet.reject('eth_signTypedData_v4');
+    await at(ada, 'error').filter({ hasText: /declined it/ }).waitFor();
+    ada.wallet.autoApprove = true;
+    await dialog.getByRole('button', { name: 'Cancel' }).click();
+  });
+
   it('keeps everything as it was when the wallet says no', async () => {
     ada.wallet.autoApprove = false;
     await propose(ada);
