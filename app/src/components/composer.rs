@@ -18,6 +18,7 @@ use super::{
     mentions::{MentionChoice, mention_word, mentioned},
     notice::rest_of,
     platform,
+    refused::Refused,
     room_scope::{Composing, RoomScope, use_room},
     time::clock,
 };
@@ -390,6 +391,7 @@ fn Unsent() -> impl IntoView {
                     })
             }}
         </p>
+        <Refused />
     }
 }
 

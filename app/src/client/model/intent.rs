@@ -66,8 +66,10 @@ pub enum Intent {
     ShowOlder,
     /// Tell of news while the page is in the background, or do not; the browser asks the person.
     Notify(bool),
-    /// Send again what the relay refused.
+    /// Send again what the relay refused of this.
     Retry(EventId),
+    /// Send again everything in this room that the relay refused.
+    RetryAll,
     Attach(Files),
     Detach(u32),
     /// Look at an attached series, and at what was removed from it.
