@@ -108,6 +108,8 @@ pub(crate) struct OpenRoom {
     /// What was asked of the registry for the room as a whole.
     pub act: RefCell<Option<(RoomAct, TxState)>>,
     pub member_error: RefCell<Option<String>>,
+    /// How often the relay was asked in vain to keep the room for another time.
+    pub keep_failures: Cell<u32>,
     /// Locks of images by CID; absent means locked.
     pub locks: RefCell<BTreeMap<String, ImageLock>>,
     /// Those of them that are photographs.
@@ -182,6 +184,7 @@ impl OpenRoom {
             changes: RefCell::default(),
             act: RefCell::default(),
             member_error: RefCell::default(),
+            keep_failures: Cell::new(0),
             locks: RefCell::default(),
             photos: RefCell::default(),
             mint_work: RefCell::default(),

@@ -93,6 +93,7 @@ fn room_view(room: &OpenRoom, who: Option<(Person, DeviceKey)>) -> RoomView {
             archived: facts.archived,
             offered: facts.offered,
             kept: facts.kept,
+            keep_failures: room.keep_failures.get(),
             adding: Arc::new(
                 adding
                     .map(|(person, state)| (*person, state.clone()))
