@@ -70,6 +70,9 @@ describe('a room on the registry', { timeout: 300_000 }, () => {
     await on(ada, 'member-add-address').fill(both);
     await on(ada, 'member-add').click();
     await on(ada, 'member-adding').nth(1).filter({ hasText: /wallet/ }).waitFor();
+    await on(ada, 'stop-waiting').click();
+    await on(ada, 'error').filter({ hasText: /no longer waits for the wallet/ }).waitFor();
+    await on(ada, 'member-adding').first().waitFor({ state: 'detached' });
     await ada.wallet.reject('eth_sendTransaction');
     await on(ada, 'error').filter({ hasText: /not added/ }).waitFor();
     assert.equal(await on(ada, 'member-add-address').inputValue(), both);
@@ -105,6 +108,23 @@ describe('a room on the registry', { timeout: 300_000 }, () => {
     await row(ada, ben.address).getByTestId('member-moderator').click();
     for (const me of [ada, ben]) await role(me, ben, /member,/);
     await row(ben, eve.address).getByTestId('member-remove').waitFor({ state: 'detached' });
+  });
+
+  it('can stop waiting for the wallet; what is confirmed there afterwards still happens, and is shown', async () => {
+    await manage(ada, ben);
+    ada.wallet.autoApprove = false;
+    await row(ada, ben.address).getByTestId('member-moderator').click();
+    await row(ada, ben.address).getByTestId('stop-waiting').click();
+    await row(ada, ben.address).filter({ hasText: /no longer waits for the wallet.*still happens on the chain/ }).waitFor();
+    await manage(ada, ben);
+    await row(ada, ben.address).getByTestId('member-moderator').waitFor();
+    await ada.wallet.approve('eth_sendTransaction');
+    ada.wallet.autoApprove = true;
+    for (const me of [ada, ben]) await role(me, ben, /moderator,/);
+    await row(ada, ben.address).getByText('no longer waits').waitFor({ state: 'detached' });
+    await manage(ada, ben);
+    await row(ada, ben.address).getByTestId('member-moderator').click();
+    for (const me of [ada, ben]) await role(me, ben, /member,/);
   });
 
   it('says when the chain has dropped a transaction, and is not misled when the wallet has replaced it', async () => {

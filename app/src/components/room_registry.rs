@@ -4,6 +4,7 @@ use leptos::{html::Select, prelude::*};
 
 use super::{
     icon::Icon,
+    mint_work::StopWaiting,
     notice::{WarnNotice, rest_of},
     price::Price,
     room_scope::use_room,
@@ -93,8 +94,12 @@ fn ActState() -> impl IntoView {
             RoomAct::Leave => "Leaving the room",
             RoomAct::Archive => "Archiving the room",
         };
+        let mut waits = None;
         let said = match state {
-            TxState::Wallet => format!("{doing}: waits for the wallet."),
+            TxState::Wallet(ask) => {
+                waits = Some(ask);
+                format!("{doing}: waits for the wallet.")
+            }
             TxState::Pending { .. } => format!("{doing}: on its way to the chain."),
             TxState::Confirmed { block, .. } => format!("{doing}: in block {block}."),
             TxState::Failed(why) => {
@@ -121,6 +126,7 @@ fn ActState() -> impl IntoView {
                 <p class="badge badge--warn room-act" role="status" data-testid="room-act" data-state="pending">
                     {said}
                 </p>
+                {waits.map(|ask| view! { <StopWaiting ask /> })}
             }
             .into_any(),
         )

@@ -207,6 +207,7 @@ impl Runtime {
             Intent::ResetNewRoom => self.reset_new_room(),
             Intent::OpenRoom(id) => self.enter(id),
             Intent::CloseRoom(id) => self.close_room(id),
+            Intent::StopWaiting(ask) => self.stop_waiting(ask),
             Intent::AddMembers(persons) => self.add_members(persons),
             Intent::RemoveMember(person) => self.remove_member(person),
             Intent::Registry(intent) => self.take_registry_intent(intent),

@@ -32,6 +32,8 @@ pub enum Intent {
     /// Ask the chain what this would cost for these people.
     Price(Priced, Vec<Person>),
     Copy(CopyIntent),
+    /// Stop waiting for the wallet to send a transaction: the number of its [`TxState::Wallet`](super::TxState::Wallet).
+    StopWaiting(u32),
     /// What failed about people or the room was read.
     DismissMemberError,
     KeepDraft(String),

@@ -116,7 +116,8 @@ pub(crate) struct OpenRoom {
     pub photos: RefCell<Photos>,
     /// What is being done for a case or a proposal that is to become a token.
     pub mint_work: RefCell<BTreeMap<EventId, MintWork>>,
-    pub minting: Task,
+    /// Proposing and answering, by the case or proposal: one answer does not end the wait for another.
+    pub minting: RefCell<BTreeMap<EventId, AbortHandle>>,
     /// Mints that are on their way to the chain, by proposal.
     pub following: RefCell<BTreeMap<EventId, AbortHandle>>,
     /// Tokens that the chain has.
@@ -188,7 +189,7 @@ impl OpenRoom {
             locks: RefCell::default(),
             photos: RefCell::default(),
             mint_work: RefCell::default(),
-            minting: Task::default(),
+            minting: RefCell::default(),
             following: RefCell::default(),
             minted: RefCell::default(),
             looking: RefCell::default(),
@@ -289,11 +290,11 @@ impl OpenRoom {
         self.retired.take();
         self.casting_task.stop();
         self.casting.take();
-        self.minting.stop();
         self.mint_work.take();
-        let following = self.following.take().into_values();
-        for handle in following.chain(self.unlocking.take().into_values()) {
-            handle.abort();
+        for tasks in [&self.minting, &self.following, &self.unlocking] {
+            for handle in tasks.take().into_values() {
+                handle.abort();
+            }
         }
         for lock in self.locks.take().into_values() {
             photos::forget(&lock);
