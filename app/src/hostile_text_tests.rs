@@ -221,6 +221,7 @@ fn poll(closed_at: Option<Millis>) -> PollRow {
             },
             failed: Some(trouble()),
         }),
+        said: event(9),
         delivery: Delivery::Refused(trouble()),
     }
 }
@@ -259,6 +260,7 @@ fn room(lock: ImageLock, closed_at: Option<Millis>) -> RoomView {
         series: false,
     }]);
     room.draft = evil();
+    room.refused = Some((2, evil()));
     room
 }
 

@@ -70,6 +70,9 @@ describe('a room on the registry', { timeout: 300_000 }, () => {
     await on(ada, 'member-add-address').fill(both);
     await on(ada, 'member-add').click();
     await on(ada, 'member-adding').nth(1).filter({ hasText: /wallet/ }).waitFor();
+    await on(ada, 'stop-waiting').click();
+    await on(ada, 'error').filter({ hasText: /no longer waits for the wallet/ }).waitFor();
+    await on(ada, 'member-adding').first().waitFor({ state: 'detached' });
     await ada.wallet.reject('eth_sendTransaction');
     await on(ada, 'error').filter({ hasText: /not added/ }).waitFor();
     assert.equal(await on(ada, 'member-add-address').inputValue(), both);
@@ -105,6 +108,23 @@ describe('a room on the registry', { timeout: 300_000 }, () => {
     await row(ada, ben.address).getByTestId('member-moderator').click();
     for (const me of [ada, ben]) await role(me, ben, /member,/);
     await row(ben, eve.address).getByTestId('member-remove').waitFor({ state: 'detached' });
+  });
+
+  it('can stop waiting for the wallet; what is confirmed there afterwards still happens, and is shown', async () => {
+    await manage(ada, ben);
+    ada.wallet.autoApprove = false;
+    await row(ada, ben.address).getByTestId('member-moderator').click();
+    await row(ada, ben.address).getByTestId('stop-waiting').click();
+    await row(ada, ben.address).filter({ hasText: /no longer waits for the wallet.*still happens on the chain/ }).waitFor();
+    await manage(ada, ben);
+    await row(ada, ben.address).getByTestId('member-moderator').waitFor();
+    await ada.wallet.approve('eth_sendTransaction');
+    ada.wallet.autoApprove = true;
+    for (const me of [ada, ben]) await role(me, ben, /moderator,/);
+    await row(ada, ben.address).getByText('no longer waits').waitFor({ state: 'detached' });
+    await manage(ada, ben);
+    await row(ada, ben.address).getByTestId('member-moderator').click();
+    for (const me of [ada, ben]) await role(me, ben, /member,/);
   });
 
   it('says when the chain has dropped a transaction, and is not misled when the wallet has replaced it', async () => {
@@ -145,7 +165,19 @@ describe('a room on the registry', { timeout: 300_000 }, () => {
     await ada.page.reload();
     await p.live(ada);
     await on(ada, 'room-kept').locator('summary').click();
-    assert.equal(await on(ada, 'room-keep').inputValue(), '365');
+    const chosen = (days) => ada.page.waitForFunction((days) => document.querySelector('[data-testid=room-keep]')?.value === days, days);
+    await chosen('365');
+    // Once more: what is shown first is now what the first visit has kept.
+    await ada.page.reload();
+    await p.live(ada);
+    await on(ada, 'room-kept').locator('summary').click();
+    await chosen('365');
+    // What the server has not taken goes back to what holds.
+    await ada.page.route('**/keep_room*', (route) => route.abort());
+    await on(ada, 'room-keep').selectOption({ label: '30 days after the last word' });
+    await on(ada, 'toast').filter({ hasText: 'How long the room is kept was not changed' }).waitFor();
+    await chosen('365');
+    await ada.page.unroute('**/keep_room*');
     await on(ada, 'room-keep').selectOption({ label: 'Never' });
     for (const me of [ada, ben]) await now(me, 'with no end');
     assert.equal(sent(), before);

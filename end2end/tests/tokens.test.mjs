@@ -65,6 +65,40 @@ describe('a case becomes a token, is sold, and is withdrawn', { timeout: 420_000
     await dialog.getByRole('button', { name: 'Cancel' }).click();
   });
 
+  it('proposes what was chosen in the form, also after the discussion was taken out and in again', async () => {
+    const row = (who) => at(ada, 'mint-person').filter({ has: ada.page.locator(`label[title="${who.address}"]`) });
+    const takesPart = (who) => row(who).getByRole('checkbox');
+    const share = (who) => row(who).getByRole('textbox');
+    const dialog = ada.page.locator('dialog.dialog--mint');
+    const discussion = dialog.getByRole('checkbox', { name: /With the discussion/ });
+    await at(ada, 'mint').click();
+    await at(ada, 'mint-person').nth(2).waitFor();
+    await takesPart(cleo).uncheck();
+    // What was said beside the case is only Ben's.
+    await discussion.uncheck();
+    await row(ben).waitFor({ state: 'detached' });
+    assert.equal(await takesPart(cleo).isChecked(), false, 'who was unticked stays so');
+    assert.equal(await share(ada).inputValue(), '100');
+    await discussion.check();
+    await row(ben).waitFor();
+    assert.equal(await takesPart(cleo).isChecked(), false);
+    await takesPart(cleo).check();
+    await takesPart(cleo).uncheck();
+    await share(ada).fill('70');
+    await share(ben).fill('30');
+    await dialog.getByText('100 % together').waitFor();
+    ada.wallet.autoApprove = false;
+    await at(ada, 'mint-propose').click();
+    const asked = await ada.wallet.pending('eth_signTypedData_v4');
+    const terms = JSON.parse(asked.params[1]).message;
+    const shares = terms.contributors.map((person, i) => [person.toLowerCase(), Number(terms.shares[i])]);
+    assert.deepEqual(Object.fromEntries(shares), { [ada.address.toLowerCase()]: 7_000, [ben.address.toLowerCase()]: 3_000 });
+    await ada.wallet.reject('eth_signTypedData_v4');
+    await at(ada, 'error').filter({ hasText: /declined it/ }).waitFor();
+    ada.wallet.autoApprove = true;
+    await dialog.getByRole('button', { name: 'Cancel' }).click();
+  });
+
   it('keeps everything as it was when the wallet says no', async () => {
     ada.wallet.autoApprove = false;
     await propose(ada);
@@ -106,6 +140,9 @@ describe('a case becomes a token, is sold, and is withdrawn', { timeout: 420_000
   it('says when the wallet declines the transaction, and when the chain drops it', async () => {
     ada.wallet.autoApprove = false;
     await at(ada, 'mint-send').click();
+    await at(ada, 'stop-waiting').click();
+    await at(ada, 'error').filter({ hasText: /no longer waits for the wallet.*still happens on the chain/ }).waitFor();
+    await at(ada, 'mint-send').waitFor();
     await ada.wallet.reject('eth_sendTransaction');
     await at(ada, 'error').filter({ hasText: /not minted.*declined/i }).waitFor();
     ada.wallet.autoApprove = true;
@@ -234,6 +271,47 @@ describe('a case becomes a token, is sold, and is withdrawn', { timeout: 420_000
   });
 });
 
+describe('two proposals at once', { timeout: 240_000 }, () => {
+  const CASES = ['Left lung 5524', 'Right lung 5524'];
+  let stack, browser;
+  after(async () => {
+    await browser?.close();
+    await stack?.stop();
+  });
+
+  it('answering one does not end the wait of the wallet for the other', async () => {
+    stack = await startStack();
+    browser = await p.launch();
+    const [ada, ben] = await Promise.all([p.person(browser, stack), p.person(browser, stack)]);
+    for (const me of [ada, ben]) await p.connect(me);
+    const room = await p.createRoom(ada, 'Two lungs 5524');
+    await p.addMember(ada, ben.address);
+    await p.enterRoom(ben, room);
+    for (const [seed, caption] of CASES.entries()) {
+      await p.share(ada, caption, [file('chest.png', png({ seed: seed + 8 }))]);
+      await ben.page.locator('.case-tabs').getByRole('link', { name: caption }).waitFor();
+      await p.say(ben, `About the ${caption}`);
+      await p.message(ada, `About the ${caption}`).waitFor();
+      await propose(ada);
+      await proposal(ada, 'asking').waitFor();
+    }
+    const answer = async (caption, id) => {
+      await p.openCase(ben, caption);
+      await proposal(ben, 'asking').waitFor();
+      await at(ben, id).click();
+    };
+    ben.wallet.autoApprove = false;
+    await answer(CASES[0], 'mint-sign');
+    await at(ben, 'mint-wait').waitFor();
+    await answer(CASES[1], 'mint-decline');
+    await proposal(ben, 'declined').waitFor();
+    await ben.wallet.approve('eth_signTypedData_v4');
+    await p.openCase(ben, CASES[0]);
+    await proposal(ben, 'ready').waitFor();
+    p.clean(ada, ben);
+  });
+});
+
 describe('on a chain with the id of Calibration', { timeout: 240_000 }, () => {
   let stack, browser;
   after(async () => {
@@ -241,7 +319,7 @@ describe('on a chain with the id of Calibration', { timeout: 240_000 }, () => {
     await stack?.stop();
   });
 
-  it('one person mints and opens a case, with receipts that come late', async () => {
+  it('one person mints and opens a case, confirmed after the page has left the room, with receipts that come late', async () => {
     stack = await startStack({ chainId: 314159, anvilArgs: ['--block-time', '3'] });
     browser = await p.launch();
     const ada = await p.person(browser, stack, { chainId: 314159 });
@@ -251,8 +329,15 @@ describe('on a chain with the id of Calibration', { timeout: 240_000 }, () => {
     await p.share(ada, CAPTION, [file('chest.png', png({ seed: 6 }))]);
     await propose(ada);
     await proposal(ada, 'ready').waitFor();
+    ada.wallet.autoApprove = false;
     await at(ada, 'mint-send').click();
-    await at(ada, 'mint-wait').waitFor();
+    await at(ada, 'stop-waiting').waitFor();
+    // Within the page: a new one could not hear the wallet's answer.
+    await ada.page.getByRole('link', { name: 'Rooms', exact: true }).first().click();
+    await at(ada, 'room-card').filter({ hasText: 'Calibration 5522' }).waitFor();
+    await ada.wallet.approve('eth_sendTransaction');
+    ada.wallet.autoApprove = true;
+    await at(ada, 'room-card').filter({ hasText: 'Calibration 5522' }).click();
     await proposal(ada, 'minted').waitFor();
     await at(ada, 'token-link').click();
     await at(ada, 'open-token').click();

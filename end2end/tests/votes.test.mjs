@@ -9,6 +9,7 @@ import { after, before, describe, it } from 'node:test';
 import { accessible, shot } from '../lib/access.mjs';
 import { file, png } from '../lib/pictures.mjs';
 import * as p from '../lib/people.mjs';
+import { kept, write } from '../lib/room-keys.mjs';
 import { SERVER, startStack } from '../stack.mjs';
 
 const CAPTION = 'Nodule 5521';
@@ -131,6 +132,39 @@ describe('votes that hold up when somebody checks', { timeout: 300_000 }, () => 
     await poll(ada, 'Too late 5521?').getByTestId('late-votes').waitFor();
     await option(ben, 'Too late 5521?', 'Biopsy').getByTestId('vote-count').filter({ hasText: /^\s*1\s*$/ }).waitFor();
     informal = await saveResult(ada, 'Too late 5521?', folder);
+  });
+
+  it('says what the relay refused, shown or not, and sends it again', async () => {
+    await ask(ada, 'Refused 5521?', ['Biopsy', 'PET-CT']);
+    await poll(ben, 'Refused 5521?').waitFor();
+    await ben.context.setOffline(true);
+    await ben.page.locator('[data-testid=network-status][data-state=offline]').waitFor();
+    await cast(ben, 'Refused 5521?', 'PET-CT');
+    await votedIn(ben, 'Refused 5521?', 'PET-CT');
+    await poll(ben, 'Refused 5521?').getByTestId('poll-add-option').click();
+    await ben.page.getByLabel('New option').fill('Watch and wait');
+    await ben.page.keyboard.press('Enter');
+    await option(ben, 'Refused 5521?', 'Watch and wait').waitFor();
+    // The relay takes what this page sends; what it would not is marked in the outbox.
+    const waiting = await kept(ben, 'outbox', `${room.split('/').pop()}/`);
+    assert.equal(waiting.length, 2);
+    for (const [key] of waiting) await write(ben, 'outbox', key, JSON.stringify({ refused: 'a reason 5521' }));
+    await ben.page.goto('about:blank');
+    await ben.context.setOffline(false);
+    await p.open(ben, room);
+    const refused = (text) => ben.page.getByTestId('refused').filter({ hasText: text }).waitFor();
+    await refused(/2 things were refused and are kept in this browser\..*a reason 5521/);
+    await poll(ben, 'Refused 5521?').getByText('Refused', { exact: true }).waitFor();
+    await accessible(ben.page);
+    assert.equal(await ben.page.getByText('go out by themselves').count(), 0);
+    // The poll's own button sends the vote, and only that.
+    await poll(ben, 'Refused 5521?').getByRole('button', { name: 'Send again' }).click();
+    await option(ada, 'Refused 5521?', 'PET-CT').getByTestId('vote-count').filter({ hasText: /^\s*1\s*$/ }).waitFor();
+    await refused('1 thing was refused and is kept in this browser.');
+    assert.equal(await option(ada, 'Refused 5521?', 'Watch and wait').count(), 0);
+    await ben.page.getByTestId('refused').getByRole('button', { name: 'Send again' }).click();
+    await option(ada, 'Refused 5521?', 'Watch and wait').waitFor();
+    await ben.page.getByTestId('refused').waitFor({ state: 'detached' });
   });
 
   it('saves the result of a closed question, with nothing else of the room in it', async () => {

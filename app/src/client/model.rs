@@ -118,8 +118,8 @@ impl Trouble {
 /// A transaction, from the button to the chain.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TxState {
-    /// The wallet shows it.
-    Wallet,
+    /// The wallet shows it; the number is for [`Intent::StopWaiting`].
+    Wallet(u32),
     Pending {
         hash: String,
         since: Millis,
@@ -129,6 +129,16 @@ pub enum TxState {
         block: u64,
     },
     Failed(Trouble),
+}
+
+impl TxState {
+    /// The number to stop waiting for the wallet with, while the wallet shows it.
+    pub(crate) fn waits_for_wallet(&self) -> Option<u32> {
+        match self {
+            Self::Wallet(ask) => Some(*ask),
+            Self::Pending { .. } | Self::Confirmed { .. } | Self::Failed(_) => None,
+        }
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -19,6 +19,7 @@ use super::{
     mentions::{MentionChoice, mention_word, mentioned},
     notice::rest_of,
     platform,
+    refused::Refused,
     room_scope::{Composing, RoomScope, use_room},
     time::clock,
 };
@@ -421,6 +422,7 @@ fn Unsent() -> impl IntoView {
                     })
             }}
         </p>
+        <Refused />
     }
 }
 

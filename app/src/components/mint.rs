@@ -108,44 +108,6 @@ fn MintForm(case: EventId) -> impl IntoView {
             _ => Vec::new(),
         })
     });
-    // Other people, another split: what was typed was about those.
-    Effect::new(move |_| {
-        let people = people.get();
-        let Some(author) = me.get_untracked() else {
-            return;
-        };
-        let all: Vec<Person> = people.iter().map(|(person, _)| *person).collect();
-        let split = first_split(&all, author);
-        quorum.set((all.len() / 2 + 1).to_string());
-        rows.set(
-            people
-                .iter()
-                .zip(split)
-                .map(|((person, entries), (_, share))| Row {
-                    person: *person,
-                    entries: *entries,
-                    included: RwSignal::new(true),
-                    share: RwSignal::new(percent(share)),
-                })
-                .collect(),
-        );
-    });
-    let resplit = move || {
-        let Some(author) = me.get_untracked() else {
-            return;
-        };
-        let kept: Vec<Row> = rows.with_untracked(|rows| {
-            rows.iter()
-                .filter(|row| row.included.get_untracked())
-                .copied()
-                .collect()
-        });
-        let all: Vec<Person> = kept.iter().map(|row| row.person).collect();
-        for (row, (_, share)) in kept.iter().zip(first_split(&all, author)) {
-            row.share.set(percent(share));
-        }
-        quorum.set((kept.len() / 2 + 1).to_string());
-    };
     let included = move || {
         rows.with(|rows| {
             rows.iter()
@@ -154,6 +116,52 @@ fn MintForm(case: EventId) -> impl IntoView {
                 .collect::<Vec<_>>()
         })
     };
+    let resplit = move || {
+        let Some(author) = me.get_untracked() else {
+            return;
+        };
+        let kept = untrack(included);
+        let all: Vec<Person> = kept.iter().map(|row| row.person).collect();
+        for (row, (_, share)) in kept.iter().zip(first_split(&all, author)) {
+            row.share.set(percent(share));
+        }
+        quorum.set((kept.len() / 2 + 1).to_string());
+    };
+    // What was chosen for a person lives as long as the form, also while a toggle has them out of it. Signals made in
+    // the effect below would end with its next run, and the fields on screen would write into nothing.
+    let owner = StoredValue::new(Owner::current().unwrap_or_default());
+    let known = StoredValue::new(Vec::<Row>::new());
+    let row_of = move |person: Person, entries: usize| {
+        let before =
+            known.with_value(|known| known.iter().find(|row| row.person == person).copied());
+        let row = before.unwrap_or_else(|| {
+            let row = owner.with_value(|owner| {
+                owner.with(|| Row {
+                    person,
+                    entries,
+                    included: RwSignal::new(true),
+                    share: RwSignal::new(String::new()),
+                })
+            });
+            known.update_value(|known| known.push(row));
+            row
+        });
+        Row { entries, ..row }
+    };
+    Effect::new(move |_| {
+        let people = people.get();
+        let before: Vec<Person> = untrack(included).iter().map(|row| row.person).collect();
+        rows.set(
+            people
+                .iter()
+                .map(|(person, entries)| row_of(*person, *entries))
+                .collect(),
+        );
+        // Other people, another split: what was typed was about those.
+        if !untrack(included).iter().map(|row| row.person).eq(before) {
+            resplit();
+        }
+    });
     let total = Memo::new(move |_| {
         let shares = included()
             .into_iter()
@@ -254,7 +262,7 @@ fn MintForm(case: EventId) -> impl IntoView {
                 </div>
                 <fieldset class="mint-people" disabled=move || busy.get()>
                     <legend class="overline">"Contributors and their shares of the royalties"</legend>
-                    <For each=move || rows.get() key=|row| row.person let(row)>
+                    <For each=move || rows.get() key=|row| (row.person, row.entries) let(row)>
                         <PersonRow row own=Signal::derive(move || me.get() == Some(row.person)) resplit />
                     </For>
                     <p class="small" class:is-bad=move || total.get() != Some(10_000) role="status">

@@ -134,7 +134,7 @@ fn Asked(row: MintRow) -> impl IntoView {
         Some(
             MintWork::Signing
                 | MintWork::Preparing(_)
-                | MintWork::Chain(TxState::Wallet | TxState::Pending { .. })
+                | MintWork::Chain(TxState::Wallet(_) | TxState::Pending { .. })
         )
     );
     let can_cancel = matches!(row.work, Some(MintWork::Signing));

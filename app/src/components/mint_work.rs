@@ -3,7 +3,10 @@
 use leptos::prelude::*;
 
 use super::{icon::Icon, notice::TroubleNotice};
-use crate::client::model::{MintWork, TxState};
+use crate::client::{
+    model::{Intent, MintWork, TxState},
+    use_client,
+};
 
 #[component]
 pub(crate) fn Work(#[prop(into)] work: Signal<Option<MintWork>>) -> impl IntoView {
@@ -23,9 +26,11 @@ pub(crate) fn Work(#[prop(into)] work: Signal<Option<MintWork>>) -> impl IntoVie
 #[component]
 pub(crate) fn ChainWork(state: TxState) -> impl IntoView {
     match state {
-        TxState::Wallet => {
-            view! { <Wait text="Confirm the transaction in the wallet.".into() /> }.into_any()
+        TxState::Wallet(ask) => view! {
+            <Wait text="Confirm the transaction in the wallet.".into() />
+            <StopWaiting ask />
         }
+        .into_any(),
         TxState::Pending { hash, .. } => {
             let text = format!(
                 "Transaction {} is on its way. On Filecoin that takes a minute or two.",
@@ -41,6 +46,23 @@ pub(crate) fn ChainWork(state: TxState) -> impl IntoView {
         }
         .into_any(),
         TxState::Failed(trouble) => view! { <TroubleNotice trouble /> }.into_any(),
+    }
+}
+
+/// The way out when the wallet does not answer: its window was closed, or the request got lost in it.
+#[component]
+pub(crate) fn StopWaiting(ask: u32) -> impl IntoView {
+    let client = use_client();
+    view! {
+        <button
+            class="btn btn--quiet"
+            type="button"
+            data-testid="stop-waiting"
+            title="What is confirmed in the wallet afterwards still happens on the chain"
+            on:click=move |_| client.send(Intent::StopWaiting(ask))
+        >
+            "Stop waiting"
+        </button>
     }
 }
 

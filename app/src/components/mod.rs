@@ -33,6 +33,7 @@ pub(crate) mod poll_result;
 pub(crate) mod price;
 pub(crate) mod profile;
 pub(crate) mod readers;
+pub(crate) mod refused;
 pub(crate) mod room_registry;
 pub(crate) mod room_scope;
 pub(crate) mod sign_in;

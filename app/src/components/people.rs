@@ -10,6 +10,7 @@ use super::{
     devices::MyDevices,
     icon::Icon,
     member_acts::MemberActs,
+    mint_work::StopWaiting,
     notice::rest_of,
     price::Price,
     profile::MyProfile,
@@ -93,7 +94,7 @@ fn Adding() -> impl IntoView {
     let adding = Memo::new(move |_| {
         let said = |(person, state): &(Person, TxState)| {
             let said = match state {
-                TxState::Wallet => "waits for the wallet",
+                TxState::Wallet(_) => "waits for the wallet",
                 TxState::Pending { .. } | TxState::Failed(_) => "on its way",
                 TxState::Confirmed { .. } => "in a block",
             };
@@ -101,6 +102,13 @@ fn Adding() -> impl IntoView {
         };
         room.registry
             .with(|registry| registry.adding.iter().map(said).collect::<Vec<_>>())
+    });
+    // One transaction adds several people.
+    let waits = Memo::new(move |_| {
+        room.registry.with(|registry| {
+            let mut states = registry.adding.iter();
+            states.find_map(|(_, state)| state.waits_for_wallet())
+        })
     });
     view! {
         <ul class="people-adding" hidden=move || adding.with(Vec::is_empty)>
@@ -115,6 +123,7 @@ fn Adding() -> impl IntoView {
                 </li>
             </For>
         </ul>
+        {move || waits.get().map(|ask| view! { <StopWaiting ask /> })}
     }
 }
 
@@ -167,7 +176,7 @@ fn Member(person: Person) -> impl IntoView {
         row.with(
             |row| match row.as_ref().and_then(|row| row.change.as_ref()) {
                 None | Some(TxState::Confirmed { .. }) => None,
-                Some(TxState::Wallet) => {
+                Some(TxState::Wallet(_)) => {
                     Some(("badge badge--warn", "waits for the wallet".to_owned()))
                 }
                 Some(TxState::Pending { .. }) => {
@@ -182,6 +191,8 @@ fn Member(person: Person) -> impl IntoView {
             },
         )
     };
+    let waits =
+        Memo::new(move |_| row.with(|row| row.as_ref()?.change.as_ref()?.waits_for_wallet()));
     let remove_label = format!(
         "Remove {}. What they have read they may have kept.",
         person.short()
@@ -204,6 +215,7 @@ fn Member(person: Person) -> impl IntoView {
                 </Show>
                 <span class="tiny faint person__state">{state}</span>
                 {move || change().map(|(class, text)| view! { <span class=class role="status">{text}</span> })}
+                {move || waits.get().map(|ask| view! { <StopWaiting ask /> })}
             </div>
             {move || {
                 let label = remove_label.clone();

@@ -146,7 +146,10 @@ fn Poll(case: EventId, id: EventId) -> impl IntoView {
                                     <button
                                         class="msg__act"
                                         type="button"
-                                        on:click=move |_| client.send(Intent::Retry(id))
+                                        on:click=move |_| {
+                                            let said = poll.with_untracked(|poll| poll.as_ref().map(|poll| poll.said));
+                                            client.send(Intent::Retry(said.unwrap_or(id)));
+                                        }
                                     >
                                         "Send again"
                                     </button>

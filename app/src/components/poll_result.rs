@@ -189,6 +189,7 @@ mod tests {
             my_late_vote: my_late_vote.map(option),
             late: u32::from(my_late_vote.is_some()),
             casting: None,
+            said: id,
             delivery: Delivery::Stored,
         }
     }

@@ -1,9 +1,10 @@
 //! The room as a whole on the registry: an offer of ownership, leaving, archiving, and what of it is under way.
 
-use leptos::prelude::*;
+use leptos::{html::Select, prelude::*};
 
 use super::{
     icon::Icon,
+    mint_work::StopWaiting,
     notice::{WarnNotice, rest_of},
     price::Price,
     room_scope::use_room,
@@ -11,7 +12,7 @@ use super::{
 use crate::{
     api::Retention,
     client::{
-        model::{Intent, Priced, RegistryIntent, Role, RoomAct, TxState},
+        model::{Intent, Priced, RegistryIntent, RegistryView, Role, RoomAct, TxState},
         use_client,
     },
 };
@@ -93,8 +94,12 @@ fn ActState() -> impl IntoView {
             RoomAct::Leave => "Leaving the room",
             RoomAct::Archive => "Archiving the room",
         };
+        let mut waits = None;
         let said = match state {
-            TxState::Wallet => format!("{doing}: waits for the wallet."),
+            TxState::Wallet(ask) => {
+                waits = Some(ask);
+                format!("{doing}: waits for the wallet.")
+            }
             TxState::Pending { .. } => format!("{doing}: on its way to the chain."),
             TxState::Confirmed { block, .. } => format!("{doing}: in block {block}."),
             TxState::Failed(why) => {
@@ -121,6 +126,7 @@ fn ActState() -> impl IntoView {
                 <p class="badge badge--warn room-act" role="status" data-testid="room-act" data-state="pending">
                     {said}
                 </p>
+                {waits.map(|ask| view! { <StopWaiting ask /> })}
             }
             .into_any(),
         )
@@ -179,6 +185,10 @@ pub(crate) fn RoomKept() -> impl IntoView {
     let client = use_client();
     let room = use_room();
     let kept = Memo::new(move |_| room.registry.with(|registry| registry.kept));
+    let chosen = Memo::new(move |_| {
+        let of = |registry: &RegistryView| (registry.kept.days, registry.keep_failures);
+        room.registry.with(of)
+    });
     let owner = Memo::new(move |_| room.my_role.get() == Some(Role::Owner));
     let now = move || {
         let Retention { days, at_most } = kept.get();
@@ -191,6 +201,15 @@ pub(crate) fn RoomKept() -> impl IntoView {
             ),
         }
     };
+    let field = NodeRef::<Select>::new();
+    // Not a property of the field: that is set before there are options to choose from, and not again when a choice that
+    // was not taken has to go back to what holds.
+    Effect::new(move |_| {
+        let (days, _) = chosen.get();
+        if let Some(field) = field.get() {
+            field.set_value(&days.map(|days| days.to_string()).unwrap_or_default());
+        }
+    });
     let choose = move |event| {
         let days = event_target_value(&event).parse().ok();
         client.send(Intent::Registry(RegistryIntent::Keep(days)));
@@ -209,7 +228,7 @@ pub(crate) fn RoomKept() -> impl IntoView {
                         class="input"
                         data-testid="room-keep"
                         disabled=move || !client.live.get()
-                        prop:value=move || kept.get().days.map(|days| days.to_string()).unwrap_or_default()
+                        node_ref=field
                         on:change=choose
                     >
                         <option value="">"Never"</option>

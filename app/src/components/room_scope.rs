@@ -35,6 +35,7 @@ pub(crate) struct RoomScope {
     pub(crate) mints: Memo<Arc<Vec<MintRow>>>,
     mint_work: Memo<Arc<Vec<(EventId, MintWork)>>>,
     pub(crate) unsent: Memo<u32>,
+    pub(crate) refused: Memo<Option<(u32, String)>>,
     pub(crate) draft: Memo<String>,
     /// The case that a tab has chosen; the shown one is `open_case`.
     pub(crate) chosen_case: RwSignal<Option<EventId>>,
@@ -82,6 +83,7 @@ impl RoomScope {
             mints: slice(client, id, |room| room.mints.clone()),
             mint_work: slice(client, id, |room| room.mint_work.clone()),
             unsent: slice(client, id, |room| room.unsent),
+            refused: slice(client, id, |room| room.refused.clone()),
             draft: slice(client, id, |room| room.draft.clone()),
             chosen_case,
             open_case: open_case(cases, phase, chosen_case),

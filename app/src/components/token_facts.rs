@@ -140,7 +140,7 @@ pub(crate) fn Contributors(facts: Memo<TokenFacts>, work: Memo<Option<TxState>>)
     let may_withdraw =
         Memo::new(move |_| mine.with(Option::is_some) && !facts.with(|facts| facts.withdrawn));
     let busy = Memo::new(move |_| {
-        work.with(|work| matches!(work, Some(TxState::Wallet | TxState::Pending { .. })))
+        work.with(|work| matches!(work, Some(TxState::Wallet(_) | TxState::Pending { .. })))
     });
     let sure = RwSignal::new(false);
     let count = move || facts.with(|facts| facts.contributors.len());

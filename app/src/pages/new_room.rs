@@ -290,7 +290,7 @@ fn Progress() -> impl IntoView {
     let at = Memo::new(move |_| {
         step.with(|step| match step {
             NewRoom::Form | NewRoom::Failed(_) | NewRoom::StoringKey { .. } => 1,
-            NewRoom::Chain(TxState::Wallet | TxState::Failed(_)) => 2,
+            NewRoom::Chain(TxState::Wallet(_) | TxState::Failed(_)) => 2,
             NewRoom::Chain(TxState::Pending { .. }) => 3,
             NewRoom::Chain(TxState::Confirmed { .. }) => 4,
         })

@@ -9,7 +9,10 @@ use std::{
     rc::Rc,
 };
 
-use futures::future::{AbortHandle, abortable};
+use futures::{
+    channel::oneshot,
+    future::{AbortHandle, abortable},
+};
 use healthsync_core::{DeviceKey, DeviceSecret, Person, SignedDelegation};
 use healthsync_net::NodeHandle;
 use leptos::prelude::*;
@@ -58,6 +61,8 @@ pub(crate) struct Runtime {
     pub signing_in: Task,
     /// The creation of a room; at most one.
     pub creating: Task,
+    /// Transactions that the wallet shows, with whom to tell that nobody waits for it any more.
+    pub at_wallet: RefCell<Vec<(u32, oneshot::Sender<()>)>>,
     /// Looks at the chain for the token on screen.
     pub watching_token: Task,
     /// Opens the conversation of the token on screen.
@@ -144,6 +149,7 @@ impl Runtime {
             watch: RefCell::default(),
             signing_in: Task::default(),
             creating: Task::default(),
+            at_wallet: RefCell::default(),
             watching_token: Task::default(),
             opening_token: Task::default(),
             told_revoked: Rc::default(),

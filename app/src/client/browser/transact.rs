@@ -1,13 +1,18 @@
 //! A transaction from the wallet to its end: in a block, refused, replaced by another, or no longer known.
 
-use std::rc::Rc;
+use std::{pin::pin, rc::Rc};
 
+use futures::{
+    channel::oneshot,
+    future::{Either, select},
+};
 use healthsync_core::Person;
 
 use super::{
     chain::Fate,
     platform::{now, sleep},
-    runtime::{Runtime, trouble},
+    runtime::{Me, Runtime, trouble},
+    wallet::WalletError,
 };
 use crate::client::model::{ToastKind, Trouble, TxState};
 
@@ -57,11 +62,7 @@ impl Runtime {
                 Some("Connect a wallet, then try again."),
             ));
         };
-        tell(TxState::Wallet);
-        let sent = me
-            .wallet
-            .send(&self.chain, me.person, call.to, &call.data)
-            .await;
+        let sent = self.by_wallet(&me, call.to, &call.data, &mut tell).await;
         let hash = sent.map_err(|error| error.trouble(what, None))?;
         tell(TxState::Pending {
             hash: hash.clone(),
@@ -84,6 +85,47 @@ impl Runtime {
                 None,
                 Some("Try again."),
             )),
+        }
+    }
+
+    /// Has the wallet send a call; gives the transaction's hash. A wallet may never answer, so whoever waits can stop.
+    /// Its answer is taken all the same when it comes: what is confirmed in the wallet happens on the chain.
+    pub(crate) async fn by_wallet(
+        &self,
+        me: &Me,
+        to: Person,
+        data: &[u8],
+        tell: &mut impl FnMut(TxState),
+    ) -> Result<String, WalletError> {
+        let ask = self.fresh_id();
+        let (stop, stopped) = oneshot::channel();
+        {
+            let mut asks = self.at_wallet.borrow_mut();
+            asks.retain(|(_, stop)| !stop.is_canceled());
+            asks.push((ask, stop));
+        }
+        tell(TxState::Wallet(ask));
+        let sending = pin!(me.wallet.send(&self.chain, me.person, to, data));
+        match select(sending, stopped).await {
+            Either::Left((sent, _)) => sent,
+            Either::Right((_, sending)) => {
+                tell(TxState::Failed(trouble(
+                    "This page no longer waits for the wallet.",
+                    None,
+                    Some(
+                        "Reject the request there. If you confirm it, it still happens on the chain, and this page shows it.",
+                    ),
+                )));
+                sending.await
+            }
+        }
+    }
+
+    pub(crate) fn stop_waiting(&self, ask: u32) {
+        let mut asks = self.at_wallet.borrow_mut();
+        if let Some(at) = asks.iter().position(|(number, _)| *number == ask) {
+            // Nobody hears it when the wallet has just answered.
+            let _ = asks.swap_remove(at).1.send(());
         }
     }
 

@@ -128,7 +128,9 @@ pub struct PollRow {
     pub late: u32,
     /// This person's vote on its way through the wallet.
     pub casting: Option<Casting>,
-    /// Of this person's newest vote (or of the poll itself while it is new).
+    /// This person's newest vote, or the poll itself before there is one.
+    pub said: EventId,
+    /// Of `said`.
     pub delivery: Delivery,
 }
 

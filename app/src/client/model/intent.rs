@@ -32,6 +32,8 @@ pub enum Intent {
     /// Ask the chain what this would cost for these people.
     Price(Priced, Vec<Person>),
     Copy(CopyIntent),
+    /// Stop waiting for the wallet to send a transaction: the number of its [`TxState::Wallet`](super::TxState::Wallet).
+    StopWaiting(u32),
     /// What failed about people or the room was read.
     DismissMemberError,
     KeepDraft(String),
@@ -68,8 +70,10 @@ pub enum Intent {
     ShowOlder,
     /// Tell of news while the page is in the background, or do not; the browser asks the person.
     Notify(bool),
-    /// Send again what the relay refused.
+    /// Send again what the relay refused of this.
     Retry(EventId),
+    /// Send again everything in this room that the relay refused.
+    RetryAll,
     Attach(Files),
     Detach(u32),
     /// Look at an attached series, and at what was removed from it.

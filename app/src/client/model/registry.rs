@@ -56,6 +56,8 @@ pub struct RegistryView {
     pub offered: Option<Person>,
     /// How long the relay keeps what is said.
     pub kept: Retention,
+    /// How often another `kept` was asked for in vain.
+    pub keep_failures: u32,
     /// People on their way onto the list.
     pub adding: Arc<Vec<(Person, TxState)>>,
     /// What was asked for the room, and how far it has come.

@@ -106,8 +106,10 @@ pub struct RoomView {
     pub mints: Arc<Vec<MintRow>>,
     /// What is being done for cases that are to be proposed.
     pub mint_work: Arc<Vec<(EventId, MintWork)>>,
-    /// Things kept in this browser that the relay has not stored yet.
+    /// Things kept in this browser that go out by themselves.
     pub unsent: u32,
+    /// Things kept in this browser that the relay refused: how many, and what happened to the last of them.
+    pub refused: Option<(u32, String)>,
     /// Text of the composer as last kept, for the first fill.
     pub draft: String,
 }
@@ -129,6 +131,7 @@ impl RoomView {
             mints: Arc::default(),
             mint_work: Arc::default(),
             unsent: 0,
+            refused: None,
             draft: String::new(),
         }
     }

@@ -60,7 +60,7 @@ impl Runtime {
         let waits = self.client.new_room.with_untracked(|state| {
             matches!(
                 state,
-                NewRoom::Chain(TxState::Wallet) | NewRoom::StoringKey { .. }
+                NewRoom::Chain(TxState::Wallet(_)) | NewRoom::StoringKey { .. }
             )
         });
         if waits {

@@ -168,10 +168,26 @@ impl Runtime {
                 }
                 runtime.repaint(&room);
             };
-            let done = runtime
-                .transact_registry(room.id, change.call, change.what, &seen, |state| {
+            let fail = |trouble: Trouble| {
+                if change.adds {
+                    room.member_error.replace(Some(trouble_text(&trouble)));
+                    set(None);
+                } else {
+                    set(Some(TxState::Failed(trouble)));
+                }
+            };
+            let tell = |state| match state {
+                TxState::Failed(trouble) => fail(trouble),
+                state => {
+                    // It may have been said that nobody waits for the wallet, which has answered now.
+                    if change.adds {
+                        room.member_error.take();
+                    }
                     set(Some(state));
-                })
+                }
+            };
+            let done = runtime
+                .transact_registry(room.id, change.call, change.what, &seen, tell)
                 .await;
             match done {
                 Ok(block) => {
@@ -184,12 +200,7 @@ impl Runtime {
                     room.turn.mine.set(change.turns_key);
                     runtime.mind_epoch(&room);
                 }
-                Err(trouble) if change.adds => {
-                    set(None);
-                    room.member_error.replace(Some(trouble_text(&trouble)));
-                    runtime.repaint(&room);
-                }
-                Err(trouble) => set(Some(TxState::Failed(trouble))),
+                Err(trouble) => fail(trouble),
             }
         });
     }

@@ -108,13 +108,16 @@ pub(crate) struct OpenRoom {
     /// What was asked of the registry for the room as a whole.
     pub act: RefCell<Option<(RoomAct, TxState)>>,
     pub member_error: RefCell<Option<String>>,
+    /// How often the relay was asked in vain to keep the room for another time.
+    pub keep_failures: Cell<u32>,
     /// Locks of images by CID; absent means locked.
     pub locks: RefCell<BTreeMap<String, ImageLock>>,
     /// Those of them that are photographs.
     pub photos: RefCell<Photos>,
     /// What is being done for a case or a proposal that is to become a token.
     pub mint_work: RefCell<BTreeMap<EventId, MintWork>>,
-    pub minting: Task,
+    /// Proposing and answering, by the case or proposal: one answer does not end the wait for another.
+    pub minting: RefCell<BTreeMap<EventId, AbortHandle>>,
     /// Mints that are on their way to the chain, by proposal.
     pub following: RefCell<BTreeMap<EventId, AbortHandle>>,
     /// Tokens that the chain has.
@@ -186,10 +189,11 @@ impl OpenRoom {
             changes: RefCell::default(),
             act: RefCell::default(),
             member_error: RefCell::default(),
+            keep_failures: Cell::new(0),
             locks: RefCell::default(),
             photos: RefCell::default(),
             mint_work: RefCell::default(),
-            minting: Task::default(),
+            minting: RefCell::default(),
             following: RefCell::default(),
             minted: RefCell::default(),
             looking: RefCell::default(),
@@ -292,11 +296,11 @@ impl OpenRoom {
         self.retired.take();
         self.casting_task.stop();
         self.casting.take();
-        self.minting.stop();
         self.mint_work.take();
-        let following = self.following.take().into_values();
-        for handle in following.chain(self.unlocking.take().into_values()) {
-            handle.abort();
+        for tasks in [&self.minting, &self.following, &self.unlocking] {
+            for handle in tasks.take().into_values() {
+                handle.abort();
+            }
         }
         for lock in self.locks.take().into_values() {
             photos::forget(&lock);

@@ -151,24 +151,29 @@ impl Runtime {
         self.repaint(room);
     }
 
-    pub(crate) fn retry(self: &Rc<Self>, id: EventId) {
+    /// Sends again what the relay refused: what shows at `id`, or all of it.
+    pub(crate) fn retry(self: &Rc<Self>, id: Option<EventId>) {
         let (Some(room), Some(me)) = (self.open_room(), self.me()) else {
             return;
         };
-        let found = room
-            .unsent
-            .borrow_mut()
-            .iter_mut()
-            .find(|(_, unsent)| unsent.shows_at(id))
-            .map(|(seq, unsent)| {
+        let mut again = Vec::new();
+        for (seq, unsent) in room.unsent.borrow_mut().iter_mut() {
+            let meant = id.is_none_or(|id| unsent.shows_at(id));
+            if meant && matches!(unsent.delivery, Delivery::Refused(_)) {
                 unsent.delivery = Delivery::Waiting;
-                *seq
-            });
-        let Some(seq) = found else { return };
+                again.push(*seq);
+            }
+        }
+        if again.is_empty() {
+            return;
+        }
         self.repaint(&room);
         let runtime = self.clone();
         spawn_local(async move {
-            let _ = outbox::refused(&runtime.db, room.id, me.device.public(), seq, None).await;
+            for seq in again {
+                // On an error it stands as refused after a reload, unless the relay takes it now.
+                let _ = outbox::refused(&runtime.db, room.id, me.device.public(), seq, None).await;
+            }
             runtime.push_outbox(&room);
         });
     }

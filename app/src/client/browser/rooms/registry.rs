@@ -104,13 +104,18 @@ impl Runtime {
         spawn_local(async move {
             match api::keep_room(token.to_bearer()).await {
                 Ok(()) => runtime.tell_members_changed(&room),
-                Err(error) => runtime.toast_trouble(&trouble(
-                    format!("How long the room is kept was not changed: {error}."),
-                    None,
-                    Some("Try again in a moment."),
-                )),
+                Err(error) => {
+                    // The choice on the page goes back to what holds.
+                    room.keep_failures.set(room.keep_failures.get() + 1);
+                    runtime.repaint(&room);
+                    runtime.toast_trouble(&trouble(
+                        format!("How long the room is kept was not changed: {error}."),
+                        None,
+                        Some("Try again in a moment."),
+                    ));
+                }
             }
-            // Also after an error: the choice goes back to what holds.
+            // Also after an error: the relay may have taken it, and only its answer was lost.
             runtime.refresh_facts(&room);
         });
     }

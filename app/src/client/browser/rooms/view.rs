@@ -93,6 +93,7 @@ fn room_view(room: &OpenRoom, who: Option<(Person, DeviceKey)>) -> RoomView {
             archived: facts.archived,
             offered: facts.offered,
             kept: facts.kept,
+            keep_failures: room.keep_failures.get(),
             adding: Arc::new(
                 adding
                     .map(|(person, state)| (*person, state.clone()))
@@ -146,7 +147,16 @@ fn room_view(room: &OpenRoom, who: Option<(Person, DeviceKey)>) -> RoomView {
         );
     }
     view.member_error = room.member_error.borrow().clone();
-    view.unsent = unsent.len() as u32;
+    for unsent in unsent.values() {
+        match &unsent.delivery {
+            Delivery::Waiting => view.unsent += 1,
+            Delivery::Refused(why) => {
+                let before = view.refused.take().map_or(0, |(count, _)| count);
+                view.refused = Some((before + 1, why.what.clone()));
+            }
+            Delivery::Stored => {}
+        }
+    }
     view
 }
 
@@ -212,6 +222,7 @@ pub(crate) fn poll_row(
 ) -> PollRow {
     let mine = me.and_then(|me| poll.votes.get(&me)).copied();
     let late = me.and_then(|me| poll.late.get(&me)).copied();
+    let said = late.or(mine).map_or(poll.id, |(event, _)| event);
     PollRow {
         id: poll.id,
         case: poll.case,
@@ -245,6 +256,7 @@ pub(crate) fn poll_row(
         my_late_vote: late.map(|(_, choice)| choice),
         late: poll.late.len() as u32,
         casting,
-        delivery: delivery(&late.or(mine).map_or(poll.id, |(event, _)| event)),
+        said,
+        delivery: delivery(&said),
     }
 }

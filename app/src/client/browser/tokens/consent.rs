@@ -8,6 +8,7 @@ use healthsync_core::{
     conversation::{commitment, holds_taken_back},
 };
 
+use super::propose::start;
 use crate::client::{
     browser::{
         rooms::OpenRoom,
@@ -40,7 +41,7 @@ impl Runtime {
             return;
         };
         let (runtime, shared) = (self.clone(), room.clone());
-        room.minting.run(async move {
+        start(&room.minting, proposal, async move {
             let answer = if agree {
                 runtime.mint_work(&shared, proposal, Some(MintWork::Signing));
                 runtime.consent(&shared, proposal).await

@@ -3,10 +3,9 @@
 
 use std::rc::Rc;
 
-use futures::future::abortable;
-use healthsync_core::{EventId, Kind, Person};
-use wasm_bindgen_futures::spawn_local;
+use healthsync_core::{EventId, Kind, Person, RoomId};
 
+use super::propose::start;
 use crate::{
     api,
     client::{
@@ -31,14 +30,20 @@ impl Runtime {
 
     pub(super) async fn keep_and_follow_mint(
         self: &Rc<Self>,
-        room: &Rc<OpenRoom>,
+        room: RoomId,
         proposal: EventId,
         hash: String,
         me: Person,
     ) {
         // Without a place to keep it, it is followed for as long as this page is open.
-        let _ = drafts::keep_pending_mint(&self.db, (me, room.id), proposal, &hash).await;
-        self.follow_mint(room, proposal, hash, me);
+        let _ = drafts::keep_pending_mint(&self.db, (me, room), proposal, &hash).await;
+        // The room may have been left while the wallet was asked. Opening it takes up what is kept.
+        let open = self.open_room().filter(|open| {
+            open.id == room && open.person.get() == Some(me) && open.log.borrow().is_some()
+        });
+        if let Some(open) = open {
+            self.follow_mint(&open, proposal, hash, me);
+        }
     }
 
     fn follow_mint(
@@ -49,17 +54,11 @@ impl Runtime {
         me: Person,
     ) {
         let (runtime, shared) = (self.clone(), room.clone());
-        let (work, handle) = abortable(async move {
+        // Aborted by leaving the room; it is taken up when the room is opened again.
+        start(&room.following, proposal, async move {
             let work = runtime.see_mint_through(&shared, proposal, &hash, me).await;
             shared.following.borrow_mut().remove(&proposal);
             runtime.mint_work(&shared, proposal, work.err().map(MintWork::Failed));
-        });
-        if let Some(before) = room.following.borrow_mut().insert(proposal, handle) {
-            before.abort();
-        }
-        spawn_local(async move {
-            // Aborted by leaving the room; it is taken up when the room is opened again.
-            let _ = work.await;
         });
     }
 

@@ -14,9 +14,9 @@ use crate::{
         browser::{
             platform::sleep,
             rooms::OpenRoom,
-            runtime::{Runtime, trouble},
+            runtime::{Me, Runtime, trouble},
         },
-        model::{MintWork, Trouble, TxState},
+        model::{MintWork, Trouble},
     },
 };
 
@@ -25,24 +25,38 @@ impl Runtime {
         let Some(room) = self.open_room().filter(|room| room.is_open()) else {
             return;
         };
-        let (runtime, shared) = (self.clone(), room.clone());
-        room.minting.run(async move {
-            if let Err(trouble) = runtime.send_mint(&shared, proposal).await {
-                runtime.mint_work(&shared, proposal, Some(MintWork::Failed(trouble)));
+        let Some(me) = self.me() else { return };
+        let runtime = self.clone();
+        // Nothing stops it, not even leaving the room: whatever the wallet confirms is minted, and nobody else could tell
+        // the room.
+        spawn_local(async move {
+            if let Err(trouble) = runtime.send_mint(&room, &me, proposal).await {
+                runtime.show_mint(&room, &me, proposal, Some(MintWork::Failed(trouble)));
             }
         });
     }
 
-    async fn send_mint(self: &Rc<Self>, room: &Rc<OpenRoom>, id: EventId) -> Result<(), Trouble> {
+    /// Unless the room is somebody else's by now.
+    fn show_mint(
+        self: &Rc<Self>,
+        room: &Rc<OpenRoom>,
+        me: &Me,
+        id: EventId,
+        work: Option<MintWork>,
+    ) {
+        if !room.closed.get() && room.person.get() == Some(me.person) {
+            self.mint_work(room, id, work);
+        }
+    }
+
+    async fn send_mint(
+        self: &Rc<Self>,
+        room: &Rc<OpenRoom>,
+        me: &Me,
+        id: EventId,
+    ) -> Result<(), Trouble> {
         let kept = || Some("The signatures are kept.".to_owned());
         let contract = self.token_contract()?;
-        let Some(me) = self.me() else {
-            return Err(trouble(
-                WHAT,
-                None,
-                Some("Connect a wallet, then try again."),
-            ));
-        };
         not_taken_back(room, id, WHAT)?;
         let (call, token) = {
             let log = room.log.borrow();
@@ -63,20 +77,16 @@ impl Runtime {
             let token = mint.terms().token(self.bootstrap.chain.id, &contract);
             (call.abi_encode(), token)
         };
-        let show = |state| self.mint_work(room, id, Some(MintWork::Chain(state)));
-        show(TxState::Wallet);
-        let sent = me
-            .wallet
-            .send(&self.chain, me.person, contract, &call)
-            .await;
-        match sent {
+        let mut show = |state| self.show_mint(room, me, id, Some(MintWork::Chain(state)));
+        match self.by_wallet(me, contract, &call, &mut show).await {
             Ok(hash) => {
-                self.keep_and_follow_mint(room, id, hash, me.person).await;
+                self.keep_and_follow_mint(room.id, id, hash, me.person)
+                    .await;
                 Ok(())
             }
             // Somebody else was faster; that is as good.
             Err(_) if self.is_minted(token).await => {
-                self.mint_work(room, id, None);
+                self.show_mint(room, me, id, None);
                 self.see_minted(room, token);
                 Ok(())
             }

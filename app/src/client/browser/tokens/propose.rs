@@ -2,10 +2,12 @@
 //! then the proposer signs, and the room is asked. Nothing is on the chain until all have signed.
 
 use std::{
+    cell::RefCell,
     collections::{BTreeMap, BTreeSet},
     rc::Rc,
 };
 
+use futures::future::{AbortHandle, abortable};
 use healthsync_core::{
     Bundle, Contributor, DeviceToken, EventId, Kind, MintAnswer, MintProposal, Person, Scope,
     SignedEvent, Terms, TokenId,
@@ -72,9 +74,8 @@ impl Runtime {
         let Some(room) = self.open_room().filter(|room| room.is_open()) else {
             return;
         };
-        let (runtime, shared) = (self.clone(), room.clone());
-        room.minting.run(async move {
-            let case = plan.case;
+        let (runtime, shared, case) = (self.clone(), room.clone(), plan.case);
+        start(&room.minting, case, async move {
             match runtime.propose(&shared, plan).await {
                 Ok(()) => runtime.mint_work(&shared, case, None),
                 Err(trouble) => runtime.mint_work(&shared, case, Some(MintWork::Failed(trouble))),
@@ -98,12 +99,9 @@ impl Runtime {
 
     pub(super) fn dismiss_mint(self: &Rc<Self>, of: EventId) {
         let Some(room) = self.open_room() else { return };
-        // Only one thing waits for the wallet at a time; a transaction that was sent goes on.
-        if matches!(
-            room.mint_work.borrow().get(&of),
-            Some(MintWork::Signing | MintWork::Preparing(_))
-        ) {
-            room.minting.stop();
+        // A transaction goes on: it is on the chain, or the wallet may still send it.
+        if let Some(task) = room.minting.borrow_mut().remove(&of) {
+            task.abort();
         }
         self.mint_work(&room, of, None);
     }
@@ -326,6 +324,23 @@ impl Runtime {
             .await;
         signed.map_err(|error| error.trouble(what, None))
     }
+}
+
+/// Runs what is done for a case or proposal until it is through, or its handle says stop; what was done for the same one
+/// before ends.
+pub(super) fn start(
+    tasks: &RefCell<BTreeMap<EventId, AbortHandle>>,
+    of: EventId,
+    work: impl Future<Output = ()> + 'static,
+) {
+    let (work, handle) = abortable(work);
+    if let Some(before) = tasks.borrow_mut().insert(of, handle) {
+        before.abort();
+    }
+    spawn_local(async move {
+        // Aborted means that nobody waits for it any more.
+        let _ = work.await;
+    });
 }
 
 /// A conversation, ready to be sealed.

@@ -1,7 +1,8 @@
 //! Wallets: extension wallets (EIP-6963, EIP-1193) and the demo wallet, behind one set of questions.
 //!
 //! A question to a wallet may never be answered (its window was closed): callers run it in a task that can be
-//! dropped, and a late answer then reaches nobody.
+//! dropped, and a late signature then reaches nobody. A transaction's answer is waited for to the end
+//! (`Runtime::by_wallet`), because it is sent whether anybody waits or not.
 
 pub(crate) mod demo;
 pub(crate) mod eip6963;
