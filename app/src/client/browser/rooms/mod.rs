@@ -123,6 +123,8 @@ pub(crate) struct OpenRoom {
     pub looking: RefCell<BTreeSet<TokenId>>,
     pub unlocking: RefCell<BTreeMap<EventId, AbortHandle>>,
     pub attached: RefCell<Vec<Attached>>,
+    /// The row of which the image is on its way, and what stops that.
+    pub going: RefCell<Option<(u32, AbortHandle)>>,
     /// Attached things that storage has, while the room knows nothing of them: by row of the composer.
     pub stored: RefCell<BTreeMap<u32, Stored>>,
     /// The vote that the wallet was asked for, and its poll.
@@ -191,6 +193,7 @@ impl OpenRoom {
             looking: RefCell::default(),
             unlocking: RefCell::default(),
             attached: RefCell::default(),
+            going: RefCell::default(),
             stored: RefCell::default(),
             casting: RefCell::default(),
             owner: Cell::new(None),
