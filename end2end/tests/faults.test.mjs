@@ -242,6 +242,26 @@ describe('bad input and broken parts', { timeout: 300_000 }, () => {
     assert.equal(await ada.page.getByTestId('composer').inputValue(), '');
   });
 
+  it('unlocks many photographs a few at a time', async () => {
+    const caption = 'A roll of film';
+    await p.share(ada, caption, Array.from({ length: 7 }, (_, i) => file(`roll-${i}.png`, png({ seed: 100 + i }))));
+    let [now, most, all] = [0, 0, 0];
+    await ben.page.route('**/ipfs/**', async (route) => {
+      most = Math.max(most, ++now);
+      all += 1;
+      const answer = await route.fetch();
+      // Whatever else is to come at the same time has come meanwhile.
+      await new Promise((done) => setTimeout(done, 300));
+      now -= 1;
+      await route.fulfill({ response: answer });
+    });
+    await p.openCase(ben, caption);
+    await p.unlock(ben);
+    while (all < 7) await ben.page.waitForResponse('**/ipfs/**');
+    await ben.page.unrouteAll({ behavior: 'wait' });
+    assert.equal(most, 3);
+  });
+
   it('says that the browser is full and what to do, keeps the text, and sends it when there is room again', async () => {
     const devtools = await ben.context.newCDPSession(ben.page);
     const room = (quotaSize) => devtools.send('Storage.overrideQuotaForOrigin', { origin: stack.url, quotaSize });

@@ -121,7 +121,8 @@ pub(crate) struct OpenRoom {
     pub minted: RefCell<BTreeSet<TokenId>>,
     /// Tokens that the chain is being asked for.
     pub looking: RefCell<BTreeSet<TokenId>>,
-    pub unlocking: RefCell<BTreeMap<EventId, AbortHandle>>,
+    /// Images that are being unlocked, by content id, and what stops that.
+    pub unlocking: RefCell<Vec<(String, AbortHandle)>>,
     pub attached: RefCell<Vec<Attached>>,
     /// The row of which the image is on its way, and what stops that.
     pub going: RefCell<Option<(u32, AbortHandle)>>,
@@ -292,7 +293,8 @@ impl OpenRoom {
         self.minting.stop();
         self.mint_work.take();
         let following = self.following.take().into_values();
-        for handle in following.chain(self.unlocking.take().into_values()) {
+        let unlocking = self.unlocking.take().into_iter().map(|(_, handle)| handle);
+        for handle in following.chain(unlocking) {
             handle.abort();
         }
         for lock in self.locks.take().into_values() {
