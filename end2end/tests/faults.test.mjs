@@ -242,6 +242,28 @@ describe('bad input and broken parts', { timeout: 300_000 }, () => {
     assert.equal(await ada.page.getByTestId('composer').inputValue(), '');
   });
 
+  it('gives up an upload of which nothing more goes out for a minute, keeps it, and shares on the second try', async () => {
+    const caption = 'Into a black hole, and then not';
+    await ada.page.route('**/api/v0/add*', () => {});
+    // The minute is over at once.
+    await ada.page.evaluate(() => {
+      const real = window.setTimeout;
+      window.setTimeout = (call, ms, ...more) => real(call, ms === 60_000 ? 500 : ms, ...more);
+    });
+    await ada.page.getByTestId('attach').setInputFiles([file('hole.png', png({ seed: 96 }))]);
+    await ada.page.getByTestId('composer').fill(caption);
+    await ada.page.getByTestId('send').click();
+    await error(ada, /nothing more of it went to .* for a minute.*The image is kept here/);
+    await ada.page.unroute('**/api/v0/add*');
+    // With its own clock again.
+    await ada.page.reload();
+    await ada.page.locator('.thumb').filter({ hasText: 'hole.png' }).waitFor();
+    await ada.page.waitForFunction((text) => document.querySelector('[data-testid=composer]')?.value === text, caption);
+    await p.live(ada);
+    await ada.page.getByTestId('send').click();
+    await ada.page.getByTestId('case').filter({ hasText: caption }).waitFor();
+  });
+
   it('unlocks many photographs a few at a time', async () => {
     const caption = 'A roll of film';
     await p.share(ada, caption, Array.from({ length: 7 }, (_, i) => file(`roll-${i}.png`, png({ seed: 100 + i }))));

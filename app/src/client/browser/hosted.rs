@@ -171,6 +171,7 @@ impl Way for AtHost {
             HttpError::Status { status, text } => Some(Refusal::read(*status, text)),
             HttpError::Unreachable(_)
             | HttpError::Timeout(_)
+            | HttpError::Stalled(_)
             | HttpError::Cancelled
             | HttpError::NotSigned(_)
             | HttpError::Unreadable(_) => None,
