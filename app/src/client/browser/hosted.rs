@@ -172,7 +172,7 @@ impl Way for AtHost {
             HttpError::Unreachable(_)
             | HttpError::Timeout(_)
             | HttpError::Stalled(_)
-            | HttpError::Cancelled
+            | HttpError::NoSigner
             | HttpError::NotSigned(_)
             | HttpError::Unreadable(_) => None,
         }

@@ -31,8 +31,9 @@ pub(crate) enum HttpError {
     /// An answer that says no; the text is the body's own sentence when it has one.
     #[error("{text} (status {status})")]
     Status { status: u16, text: String },
-    #[error("stopped")]
-    Cancelled,
+    /// Nobody is signed in any more, so nothing was sent.
+    #[error("this browser may not sign for you yet")]
+    NoSigner,
     /// The wallet's signature that the other end asks for did not come about.
     #[error("{0}")]
     NotSigned(String),
@@ -44,9 +45,12 @@ impl HttpError {
     /// Whether trying again later can help.
     pub(crate) fn is_temporary(&self) -> bool {
         match self {
-            HttpError::Unreachable(_) | HttpError::Timeout(_) | HttpError::Stalled(_) => true,
+            HttpError::Unreachable(_)
+            | HttpError::Timeout(_)
+            | HttpError::Stalled(_)
+            | HttpError::NoSigner => true,
             HttpError::Status { status, .. } => *status >= 500 || *status == 429 || *status == 408,
-            HttpError::Cancelled | HttpError::NotSigned(_) | HttpError::Unreadable(_) => false,
+            HttpError::NotSigned(_) | HttpError::Unreadable(_) => false,
         }
     }
 }

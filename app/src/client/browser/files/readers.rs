@@ -178,7 +178,7 @@ impl Runtime {
 
     async fn key_log(&self, node: &KeyNodeInfo, cid: &str) -> Result<Vec<Logged>, HttpError> {
         let Some((me, delegation)) = self.signer() else {
-            return Err(HttpError::Cancelled);
+            return Err(HttpError::NoSigner);
         };
         let scope = Scope::KeyLog {
             cid: cid.to_owned(),
