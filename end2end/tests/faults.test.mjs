@@ -200,6 +200,90 @@ describe('bad input and broken parts', { timeout: 300_000 }, () => {
     await ada.page.getByTestId('case').filter({ hasText: 'Stopped half way' }).waitFor();
   });
 
+  it('leaves out what is taken out while the case is sent: what is stored by then, what is on its way, and what waits', async () => {
+    const caption = 'Only the last of the four';
+    const names = ['stored.png', 'going.png', 'waiting.png', 'stays.png'];
+    let [uploads, begun] = [0];
+    const second = new Promise((told) => { begun = told; });
+    await ada.page.route('**/api/v0/add*', (route) => (++uploads === 2 ? begun() : route.continue()));
+    await ada.page.getByTestId('attach').setInputFiles(names.map((name, i) => file(name, png({ width: 200 + i, seed: 90 + i }))));
+    for (const name of names) await ada.page.locator('.thumb').filter({ hasText: name }).filter({ hasText: /, (clean|\d+ removed)$/ }).waitFor();
+    await ada.page.getByTestId('composer').fill(caption);
+    await ada.page.getByTestId('send').click();
+    await second;
+    for (const name of ['stored.png', 'waiting.png', 'going.png']) await ada.page.getByRole('button', { name: `Take out ${name}` }).click();
+    await ada.page.getByTestId('case').filter({ hasText: caption }).waitFor();
+    await ada.page.unroute('**/api/v0/add*');
+    assert.equal(uploads, 3);
+    await ada.page.locator('.thumb').first().waitFor({ state: 'detached' });
+    await ada.page.waitForFunction(() => document.querySelector('[data-testid=composer]').value === '');
+    await p.openCase(ben, caption);
+    await p.unlock(ben);
+    assert.equal((await p.picture(ben)).width, 203);
+    assert.ok(await ben.page.locator('[data-choose=picture]').isHidden(), 'one image, so there is nothing to choose');
+  });
+
+  it('shares nothing when all is taken out while it is sent, and keeps the caption', async () => {
+    const caption = 'Nothing is left of this';
+    await ada.page.route('**/api/v0/add*', () => {});
+    await ada.page.getByTestId('attach').setInputFiles([file('gone.png', png({ seed: 95 }))]);
+    await ada.page.getByTestId('composer').fill(caption);
+    const upload = ada.page.waitForRequest('**/api/v0/add*');
+    await ada.page.getByTestId('send').click();
+    await upload;
+    await ada.page.getByRole('button', { name: 'Take out gone.png' }).click();
+    await ada.page.locator('.thumb').first().waitFor({ state: 'detached' });
+    await ada.page.unroute('**/api/v0/add*');
+    assert.equal(await ada.page.getByTestId('composer').inputValue(), caption);
+    // It can go as a message, so the composer waits for nothing any more.
+    await ada.page.getByTestId('send').click();
+    await p.message(ben, caption).waitFor();
+    assert.equal(await ada.page.getByTestId('case').filter({ hasText: caption }).count(), 0);
+    assert.equal(await ada.page.getByTestId('composer').inputValue(), '');
+  });
+
+  it('gives up an upload of which nothing more goes out for a minute, keeps it, and shares on the second try', async () => {
+    const caption = 'Into a black hole, and then not';
+    await ada.page.route('**/api/v0/add*', () => {});
+    // The minute is over at once.
+    await ada.page.evaluate(() => {
+      const real = window.setTimeout;
+      window.setTimeout = (call, ms, ...more) => real(call, ms === 60_000 ? 500 : ms, ...more);
+    });
+    await ada.page.getByTestId('attach').setInputFiles([file('hole.png', png({ seed: 96 }))]);
+    await ada.page.getByTestId('composer').fill(caption);
+    await ada.page.getByTestId('send').click();
+    await error(ada, /nothing more of it went to .* for a minute.*The image is kept here/);
+    await ada.page.unroute('**/api/v0/add*');
+    // With its own clock again.
+    await ada.page.reload();
+    await ada.page.locator('.thumb').filter({ hasText: 'hole.png' }).waitFor();
+    await ada.page.waitForFunction((text) => document.querySelector('[data-testid=composer]')?.value === text, caption);
+    await p.live(ada);
+    await ada.page.getByTestId('send').click();
+    await ada.page.getByTestId('case').filter({ hasText: caption }).waitFor();
+  });
+
+  it('unlocks many photographs a few at a time', async () => {
+    const caption = 'A roll of film';
+    await p.share(ada, caption, Array.from({ length: 7 }, (_, i) => file(`roll-${i}.png`, png({ seed: 100 + i }))));
+    let [now, most, all] = [0, 0, 0];
+    await ben.page.route('**/ipfs/**', async (route) => {
+      most = Math.max(most, ++now);
+      all += 1;
+      const answer = await route.fetch();
+      // Whatever else is to come at the same time has come meanwhile.
+      await new Promise((done) => setTimeout(done, 300));
+      now -= 1;
+      await route.fulfill({ response: answer });
+    });
+    await p.openCase(ben, caption);
+    await p.unlock(ben);
+    while (all < 7) await ben.page.waitForResponse('**/ipfs/**');
+    await ben.page.unrouteAll({ behavior: 'wait' });
+    assert.equal(most, 3);
+  });
+
   it('says that the browser is full and what to do, keeps the text, and sends it when there is room again', async () => {
     const devtools = await ben.context.newCDPSession(ben.page);
     const room = (quotaSize) => devtools.send('Storage.overrideQuotaForOrigin', { origin: stack.url, quotaSize });

@@ -105,6 +105,30 @@ describe('five key nodes in five processes', { timeout: 300_000 }, () => {
     await ben.page.getByText('a key share was wrong').first().waitFor();
   });
 
+  it('opens from its token as well when two nodes lie and a third is late', async () => {
+    const at = (name) => ada.page.getByTestId(name);
+    await p.enterRoom(ada, room);
+    await p.openCase(ada, 'Two lie');
+    await at('mint').first().click();
+    await at('mint-person').first().waitFor();
+    await at('mint-propose').click();
+    await ada.page.locator('[data-testid=mint-proposal][data-state=ready]').waitFor();
+    await at('mint-send').click();
+    await ada.page.locator('[data-testid=mint-proposal][data-state=minted]').waitFor();
+    await p.open(ada, await at('token-link').first().getAttribute('href'));
+    // First the key of the conversation, then the image's.
+    let asked = 0;
+    const second = ada.page.waitForResponse((answer) => answer.url().includes('/api/key_shares') && ++asked === 2);
+    stack.freezeKeyNode(5);
+    try {
+      await at('open-token').click();
+      await (await second).finished();
+    } finally {
+      stack.thawKeyNode(5);
+    }
+    await ada.page.locator('img[data-testid=image]').waitFor();
+  });
+
   it('opens with two nodes frozen in the middle, and names them', async () => {
     await share('Two frozen', 3);
     for (const n of [1, 5]) stack.freezeKeyNode(n);

@@ -107,6 +107,34 @@ describe('a removed member reads nothing new', { timeout: 240_000 }, () => {
     await fay.context.close();
   });
 
+  it('asks for a new key once, however much is said under it meanwhile', async () => {
+    const gus = await p.person(browser, stack);
+    await p.connect(gus);
+    await p.addMember(ada, gus.address);
+    await p.member(ben, gus.address).waitFor();
+    let [asked, answer] = [0];
+    const held = new Promise((go) => { answer = go; });
+    await ben.page.route('**/api/key_shares*', async (route) => {
+      asked += 1;
+      await held;
+      await route.continue();
+    });
+    const texts = Array.from({ length: 5 }, (_, i) => `under the new key, ${i}`);
+    await p.member(ada, gus.address).getByTestId('member-remove').click();
+    await p.member(ada, gus.address).waitFor({ state: 'detached' });
+    for (const text of texts) {
+      await p.say(ada, text);
+      await p.stored(ada, text);
+    }
+    assert.equal(await p.message(ben, texts[0]).count(), 0, 'its key is still coming');
+    answer();
+    for (const text of texts) await p.message(ben, text).waitFor();
+    await ben.page.unroute('**/api/key_shares*');
+    assert.equal(asked, 1);
+    p.clean(gus);
+    await gus.context.close();
+  });
+
   it('gives somebody who joins later every key, and the whole history', async () => {
     const gus = await p.person(browser, stack);
     await p.connect(gus);

@@ -2,14 +2,16 @@
 // and a browser whose right to write is ended.
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
-import { readFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, truncate, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
 import { generatePrivateKey } from 'viem/accounts';
 import * as p from '../lib/people.mjs';
 import * as keys from '../lib/room-keys.mjs';
 import { startStack } from '../stack.mjs';
 
 describe('one person, two browsers', { timeout: 240_000 }, () => {
-  let stack, browser, key, desk, laptop, ben, room, id, file;
+  let stack, browser, key, desk, laptop, ben, room, id, file, folder;
   const on = (me, name) => me.page.getByTestId(name);
   const takeIn = (me, name, buffer) => on(me, 'copy-take-in').setInputFiles({ name, mimeType: 'application/octet-stream', buffer });
   const result = (me, text) => on(me, 'copy-result').filter({ hasText: text }).waitFor();
@@ -22,6 +24,7 @@ describe('one person, two browsers', { timeout: 240_000 }, () => {
   };
 
   before(async () => {
+    folder = await mkdtemp(path.join(tmpdir(), 'copies-'));
     stack = await startStack();
     browser = await p.launch();
     key = generatePrivateKey();
@@ -39,6 +42,7 @@ describe('one person, two browsers', { timeout: 240_000 }, () => {
   after(async () => {
     await browser?.close();
     await stack?.stop();
+    if (folder) await rm(folder, { recursive: true, force: true });
   });
 
   it('saves a copy: sealed, and with the keys only when that was asked for', async () => {
@@ -54,6 +58,10 @@ describe('one person, two browsers', { timeout: 240_000 }, () => {
   });
 
   it('takes the copy in: says what is new, refuses what was changed, and nothing of a damaged file', async () => {
+    // Nothing is in it, and it takes no place.
+    const large = path.join(folder, 'large.copy');
+    await writeFile(large, '');
+    await truncate(large, 256 * 1024 * 1024 + 1);
     // No word from the relay: what is here comes from the file.
     await laptop.page.routeWebSocket(/\/p2p/, () => {});
     await p.connect(laptop);
@@ -62,6 +70,8 @@ describe('one person, two browsers', { timeout: 240_000 }, () => {
     await result(laptop, 'not a copy of a room');
     await takeIn(laptop, 'cut.copy', file.subarray(0, file.length - 7));
     await result(laptop, 'damaged');
+    await on(laptop, 'copy-take-in').setInputFiles(large);
+    await result(laptop, 'larger than 256 MiB');
     const forged = Buffer.from(file);
     forged[forged.length - 20] ^= 1;
     await takeIn(laptop, 'forged.copy', forged);

@@ -141,6 +141,7 @@ fn Thumb(id: u32) -> impl IntoView {
                 type="button"
                 aria-label=move || format!("Take out {}", name.get())
                 title="Take out"
+                disabled=move || row.with(|row| row.as_ref().is_some_and(|row| row.stage == Stage::Done))
                 on:click=move |_| client.send(Intent::Detach(id))
             >
                 <Icon name="x" />

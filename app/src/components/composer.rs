@@ -94,7 +94,8 @@ pub(crate) fn Composer() -> impl IntoView {
             field.set_value("");
         }
     };
-    // Shared: what was on its way is gone from the list. Failed or cancelled: it is still there, and so is the text.
+    // Shared: what was on its way is gone from the list, and the draft with it. Failed or cancelled: it is still there.
+    // Taken out, to the last one: the draft stays, and so does the text.
     Effect::new(move |before: Option<Vec<u32>>| {
         let now = busy.get();
         let left = room
@@ -102,7 +103,8 @@ pub(crate) fn Composer() -> impl IntoView {
             .with(|list| list.iter().map(|row| row.id).collect::<Vec<_>>());
         let before = before.unwrap_or_default();
         if now.is_empty() && !before.is_empty() {
-            if with_images.get_value() && before.iter().all(|id| !left.contains(id)) {
+            let told = room.draft.with_untracked(String::is_empty);
+            if with_images.get_value() && told && before.iter().all(|id| !left.contains(id)) {
                 clear();
                 client.send(Intent::KeepDraft(String::new()));
             }

@@ -20,14 +20,13 @@ pub(crate) fn KeyReaders(case: EventId) -> impl IntoView {
             asked.map(|(_, readers)| readers.clone())
         })
     });
-    let open = RwSignal::new(false);
     view! {
         <details
             class="profile key-readers"
             data-testid="readers"
-            on:toggle=move |_| {
-                open.update(|open| *open = !*open);
-                if open.get_untracked() {
+            on:toggle=move |event| {
+                // The browser tells once of several toggles.
+                if event_target::<leptos::web_sys::HtmlDetailsElement>(&event).open() {
                     client.send(Intent::Readers { case });
                 }
             }

@@ -171,7 +171,8 @@ impl Way for AtHost {
             HttpError::Status { status, text } => Some(Refusal::read(*status, text)),
             HttpError::Unreachable(_)
             | HttpError::Timeout(_)
-            | HttpError::Cancelled
+            | HttpError::Stalled(_)
+            | HttpError::NoSigner
             | HttpError::NotSigned(_)
             | HttpError::Unreadable(_) => None,
         }

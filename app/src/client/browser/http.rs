@@ -2,13 +2,21 @@
 //!
 //! `fetch` for everything but uploads: only XMLHttpRequest reports how much of a body has been sent.
 
-use std::{cell::RefCell, rc::Rc};
+use std::{
+    cell::{Cell, RefCell},
+    rc::Rc,
+};
 
 use futures::{channel::oneshot, future::Either};
 use wasm_bindgen::{JsCast, JsValue, closure::Closure};
 use wasm_bindgen_futures::JsFuture;
 
 use super::platform::{error_text, field, sleep, window};
+
+/// An upload of which nothing more goes out for so long has stalled.
+const STALLED_MS: u32 = 60_000;
+/// The other end may pass on what it was sent before it answers.
+const STORED_MS: u32 = 300_000;
 
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum HttpError {
@@ -17,11 +25,15 @@ pub(crate) enum HttpError {
     Unreachable(String),
     #[error("{0} did not answer in time")]
     Timeout(String),
+    /// The line takes nothing more of an upload.
+    #[error("nothing more of it went to {0} for a minute")]
+    Stalled(String),
     /// An answer that says no; the text is the body's own sentence when it has one.
     #[error("{text} (status {status})")]
     Status { status: u16, text: String },
-    #[error("stopped")]
-    Cancelled,
+    /// Nobody is signed in any more, so nothing was sent.
+    #[error("this browser may not sign for you yet")]
+    NoSigner,
     /// The wallet's signature that the other end asks for did not come about.
     #[error("{0}")]
     NotSigned(String),
@@ -33,9 +45,12 @@ impl HttpError {
     /// Whether trying again later can help.
     pub(crate) fn is_temporary(&self) -> bool {
         match self {
-            HttpError::Unreachable(_) | HttpError::Timeout(_) => true,
+            HttpError::Unreachable(_)
+            | HttpError::Timeout(_)
+            | HttpError::Stalled(_)
+            | HttpError::NoSigner => true,
             HttpError::Status { status, .. } => *status >= 500 || *status == 429 || *status == 408,
-            HttpError::Cancelled | HttpError::NotSigned(_) | HttpError::Unreadable(_) => false,
+            HttpError::NotSigned(_) | HttpError::Unreadable(_) => false,
         }
     }
 }
@@ -249,7 +264,7 @@ pub(crate) async fn get_part(
 }
 
 /// Posts one file as `multipart/form-data` field `file` under a random name (names identify patients), with progress.
-/// Dropping the future stops the upload.
+/// Dropping the future stops the upload; it stops by itself when the line takes no more of it, or no answer comes.
 pub(crate) async fn upload(
     url: &str,
     file: &web_sys::Blob,
@@ -273,7 +288,7 @@ pub(crate) async fn upload(
         .set_request_header("encryption", "true")
         .map_err(unreadable)?;
 
-    let (done, ended) = oneshot::channel::<bool>();
+    let (done, mut ended) = oneshot::channel::<bool>();
     let done = Rc::new(RefCell::new(Some(done)));
     let finish = |answered: bool| {
         let done = done.clone();
@@ -285,8 +300,12 @@ pub(crate) async fn upload(
     };
     let (on_load, on_error) = (finish(true), finish(false));
     let mut progress = progress;
+    // Whether something went out since it was looked at last, and whether all has gone out.
+    let moved = Rc::new(Cell::new((false, false)));
+    let moves = moved.clone();
     let on_progress =
         Closure::<dyn FnMut(web_sys::ProgressEvent)>::new(move |event: web_sys::ProgressEvent| {
+            moves.set((true, event.loaded() >= event.total()));
             progress(event.loaded() as u64, event.total() as u64);
         });
     request.set_onload(Some(on_load.as_ref().unchecked_ref()));
@@ -314,7 +333,21 @@ pub(crate) async fn upload(
         .0
         .send_with_opt_form_data(Some(&form))
         .map_err(unreadable)?;
-    let answered = ended.await.unwrap_or(false);
+    let answered = loop {
+        let (_, all) = moved.get();
+        let patience = if all { STORED_MS } else { STALLED_MS };
+        match within(patience, &mut ended).await {
+            Some(answered) => break answered.unwrap_or(false),
+            None if all => return Err(HttpError::Timeout(place(url))),
+            None => {
+                let (more, all) = moved.get();
+                if !more {
+                    return Err(HttpError::Stalled(place(url)));
+                }
+                moved.set((false, all));
+            }
+        }
+    };
     if !answered {
         return Err(HttpError::Unreachable(place(url)));
     }

@@ -171,6 +171,7 @@ pub enum Stage {
         stored: u8,
         of: u8,
     },
+    /// Stored, and being told to the room.
     Done,
     Failed(Trouble),
 }

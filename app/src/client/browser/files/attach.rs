@@ -127,6 +127,16 @@ impl OpenRoom {
         unseen.map(|row| row.name.clone())
     }
 
+    pub(super) fn has_attached(&self, id: u32) -> bool {
+        self.attached.borrow().iter().any(|row| row.id == id)
+    }
+
+    /// A case is being written down for the room: what is in it can neither be taken out nor stopped any more.
+    pub(super) fn is_telling(&self) -> bool {
+        let told = |row: &Attached| row.stage == Stage::Done;
+        self.attached.borrow().iter().any(told)
+    }
+
     pub(crate) fn set_stage(&self, id: u32, stage: Stage) {
         if let Some(attached) = self
             .attached
@@ -341,6 +351,15 @@ impl Runtime {
 
     pub(crate) fn detach(self: &Rc<Self>, id: u32) {
         let Some(room) = self.open_room() else { return };
+        let told = |row: &Attached| row.id == id && row.stage == Stage::Done;
+        if room.attached.borrow().iter().any(told) {
+            return;
+        }
+        if let Some((going, handle)) = &*room.going.borrow()
+            && *going == id
+        {
+            handle.abort();
+        }
         self.remove_attached(&room, id, true);
         self.repaint(&room);
     }

@@ -6,7 +6,7 @@ use std::{
     rc::Rc,
 };
 
-use futures::future::{join, join_all};
+use futures::{StreamExt, TryStreamExt, future::join_all, stream};
 use healthsync_core::{DeviceToken, EventId, Millis, Person, Scope};
 use leptos::prelude::{Set, Update, WithUntracked};
 use serde::Deserialize;
@@ -24,6 +24,8 @@ use crate::client::{
 };
 
 const ANSWER_MS: u32 = 15_000;
+/// Logs that each node is asked for at a time.
+const AT_ONCE: usize = 3;
 /// Nodes of Lighthouse's kind.
 const UNLOGGED: &str = "These key nodes keep no record of whom they gave a key, so nobody can say. Whoever was in the room while it was shared may have it, and the image with it.";
 
@@ -95,8 +97,8 @@ impl Runtime {
                 keeps: room.keeps_keys(case),
             });
         }
-        let (now, before) = join(self.readers_of(&cids), self.readers_of(&given_up)).await;
-        let ((rows, silent), (mut before, silent_then)) = (now?, before?);
+        let (rows, silent) = self.readers_of(&cids).await?;
+        let (mut before, silent_then) = self.readers_of(&given_up).await?;
         // Whoever gives an image a new key opens it with the old one.
         before.retain(|row| Some(row.person) != room.person.get());
         let silent = BTreeSet::from_iter(silent.into_iter().chain(silent_then));
@@ -124,8 +126,9 @@ impl Runtime {
     async fn readers_of(&self, cids: &[String]) -> Result<(Vec<ReaderRow>, Vec<String>), Trouble> {
         let nodes = &self.bootstrap.key_nodes;
         let logs = join_all(nodes.iter().map(|node| async move {
-            let logs = join_all(cids.iter().map(|cid| self.key_log(node, cid))).await;
-            (node, logs.into_iter().collect::<Result<Vec<_>, _>>())
+            let logs = cids.iter().map(|cid| self.key_log(node, cid));
+            let logs: Result<Vec<_>, _> = stream::iter(logs).buffered(AT_ONCE).try_collect().await;
+            (node, logs)
         }))
         .await;
         let mut rows = BTreeMap::<Person, ReaderRow>::new();
@@ -175,7 +178,7 @@ impl Runtime {
 
     async fn key_log(&self, node: &KeyNodeInfo, cid: &str) -> Result<Vec<Logged>, HttpError> {
         let Some((me, delegation)) = self.signer() else {
-            return Err(HttpError::Cancelled);
+            return Err(HttpError::NoSigner);
         };
         let scope = Scope::KeyLog {
             cid: cid.to_owned(),

@@ -207,7 +207,7 @@ impl Runtime {
 
     async fn retire_at(self: &Rc<Self>, node: &KeyNodeInfo, cid: &str) -> Result<(), HttpError> {
         let Some(me) = self.me() else {
-            return Err(HttpError::Cancelled);
+            return Err(HttpError::NoSigner);
         };
         let hosted = self.bootstrap.hosted.is_some();
         let body = if hosted {

@@ -2,6 +2,7 @@
 
 use std::{rc::Rc, sync::Arc};
 
+use futures::future::abortable;
 use healthsync_core::{ImageRef, Kind, SeriesRef, limits, series::MIME};
 
 use super::{
@@ -44,29 +45,41 @@ impl Runtime {
         }
         self.repaint(room);
 
-        let mut images = Vec::new();
         let mut shared = Vec::new();
         let mut failed = false;
         for attached in going {
             let Some(content) = attached.content.clone() else {
                 continue;
             };
-            match self.share_one(room, &attached, &content).await {
-                Ok(image) => {
-                    room.set_stage(attached.id, Stage::Done);
-                    shared.push((attached, image.cid.clone()));
-                    images.push(image);
-                }
-                Err(trouble) => {
+            if !room.has_attached(attached.id) {
+                continue;
+            }
+            let (transfer, handle) = abortable(self.share_one(room, &attached, &content));
+            room.going.replace(Some((attached.id, handle)));
+            match transfer.await {
+                Ok(Ok(image)) => shared.push((attached, image)),
+                Ok(Err(trouble)) => {
                     failed = true;
                     room.set_stage(attached.id, Stage::Failed(trouble));
                 }
+                // Taken out while it was on its way.
+                Err(_) => {}
             }
             self.repaint(room);
         }
-        if images.is_empty() {
-            return self.give_back(room, &caption);
+        // Also what is stored by now can be taken out, until all of it is told to the room.
+        shared.retain(|(attached, _)| room.has_attached(attached.id));
+        if shared.is_empty() {
+            if failed {
+                self.give_back(room, &caption);
+            }
+            return;
         }
+        for (attached, _) in &shared {
+            room.set_stage(attached.id, Stage::Done);
+        }
+        self.repaint(room);
+        let images = shared.iter().map(|(_, image)| image.clone()).collect();
         match self
             .say(
                 room,
@@ -78,7 +91,7 @@ impl Runtime {
             .await
         {
             Ok(said) => {
-                for (attached, cid) in shared {
+                for (attached, ImageRef { cid, .. }) in shared {
                     // Whoever shared it sees it without unlocking.
                     let files = match &attached.content {
                         Some(Content::Series(series)) => {
@@ -107,7 +120,8 @@ impl Runtime {
                     }
                     self.remove_attached(room, attached.id, false);
                 }
-                if !failed && room.draft.borrow().trim() == caption {
+                let in_field = !room.unsaid.borrow().contains(&caption);
+                if !failed && in_field {
                     room.draft.take();
                 }
                 self.no_longer_unsaid(room, &caption);
@@ -201,6 +215,9 @@ impl Runtime {
     /// Stops what is on its way; pictures and caption stay.
     pub(crate) fn cancel_upload(self: &Rc<Self>) {
         let Some(room) = self.open_room() else { return };
+        if room.is_telling() {
+            return;
+        }
         room.sharing.stop();
         for attached in room.attached.borrow_mut().iter_mut() {
             if let Some(rest) = attached.rest()

@@ -93,17 +93,19 @@ impl Runtime {
             .map(|(node, _)| self.node_name(usize::from(*node)))
             .collect();
         if usize::from(count.get()) < NEEDED {
-            let reason = failed
-                .first()
-                .map(|(_, error)| error.to_string())
-                .unwrap_or_default();
+            let reason = failed.first().map(|(_, error)| error);
+            let next = match reason {
+                Some(HttpError::NoSigner) => "Sign in the wallet, then try again.",
+                _ => "Try again when the key nodes answer.",
+            };
+            let reason = reason.map(HttpError::to_string).unwrap_or_default();
             return Err(trouble(
                 format!(
                     "{} did not take its key share: {reason}.",
                     list_names(&names)
                 ),
                 None,
-                Some("Try again when the key nodes answer."),
+                Some(next),
             ));
         }
         self.toast(
@@ -166,7 +168,7 @@ impl Runtime {
         tries: u32,
     ) -> Result<(), HttpError> {
         let Some(me) = self.me() else {
-            return Err(HttpError::Cancelled);
+            return Err(HttpError::NoSigner);
         };
         let rules = rules(me.person, cid, &self.members_of(&room), "([1])");
         let call = ("fileAccessConditions", cid);
@@ -223,7 +225,7 @@ impl Runtime {
                 other => return other,
             }
         }
-        Err(HttpError::Cancelled)
+        Err(HttpError::NoSigner)
     }
 
     /// Saves shares that were left over from an earlier save or visit.

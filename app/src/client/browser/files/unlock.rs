@@ -8,8 +8,9 @@ use std::{
 };
 
 use futures::{
-    FutureExt,
-    future::{LocalBoxFuture, abortable, join, join_all},
+    FutureExt, StreamExt,
+    future::{LocalBoxFuture, abortable, join},
+    stream,
 };
 use healthsync_core::{EventId, ImageRef, Person};
 use healthsync_lighthouse::{
@@ -25,7 +26,7 @@ use crate::client::{
         platform::blob,
         rooms::{
             OpenRoom,
-            key::{NEEDED, NoKey},
+            key::{NEEDED, NoKey, Shares},
         },
         runtime::{Runtime, trouble},
     },
@@ -34,22 +35,11 @@ use crate::client::{
 
 /// A transfer in which nothing comes for so long has stalled.
 const IDLE_MS: u32 = 30_000;
-
-enum Closed {
-    Denied,
-    Failed(Trouble),
-}
-
-impl From<NoKey> for Closed {
-    fn from(no_key: NoKey) -> Self {
-        match no_key {
-            NoKey::Denied => Closed::Denied,
-            NoKey::Failed(trouble) => Closed::Failed(trouble),
-        }
-    }
-}
+/// Photographs that are unlocked at a time, and series.
+const AT_ONCE: usize = 3;
 
 impl Runtime {
+    /// Unlocks what is closed in a case. What is under way, or open as far as it has come, is not begun again.
     pub(crate) fn unlock(self: &Rc<Self>, case: EventId) {
         // What is on screen can be unlocked, also while the rest of the room is still coming.
         let Some(room) = self.open_room() else { return };
@@ -75,45 +65,54 @@ impl Runtime {
             };
             view.images.iter().filter(closed).cloned().collect()
         };
-        let runtime = self.clone();
-        let (work, handle) = abortable({
-            let room = room.clone();
-            async move {
-                join_all(
-                    images
-                        .iter()
-                        .map(|image| runtime.unlock_one(&room, (case, person), image)),
-                )
-                .await;
-                room.unlocking.borrow_mut().remove(&case);
-            }
-        });
-        if let Some(before) = room.unlocking.borrow_mut().insert(case, handle) {
-            before.abort();
-        }
-        spawn_local(async move {
+        let (series, photos) = images.into_iter().partition(|image| image.series.is_some());
+        // Each kind in its own line: a photograph does not wait for the last slice of a series.
+        for line in [photos, series] {
+            let line: Vec<ImageRef> = line;
+            let unlocking: Vec<_> = line
+                .into_iter()
+                .map(|image| {
+                    self.set_lock(&room, &image.cid, ImageLock::Shares(self.asked()));
+                    let (runtime, shared, cid) = (self.clone(), room.clone(), image.cid.clone());
+                    let (work, handle) = abortable(async move {
+                        runtime.unlock_one(&shared, (case, person), &image).await;
+                        let mut unlocking = shared.unlocking.borrow_mut();
+                        unlocking.retain(|(cid, _)| *cid != image.cid);
+                    });
+                    room.unlocking.borrow_mut().push((cid, handle));
+                    work
+                })
+                .collect();
             // Aborted by cancelling or by leaving the room.
-            let _ = work.await;
-        });
+            let all = stream::iter(unlocking)
+                .for_each_concurrent(AT_ONCE, |work| work.map(|_: Result<(), _>| ()));
+            spawn_local(all);
+        }
     }
 
+    /// Stops what is not open yet. A series of which the first files are on screen goes on: half of it would look like all
+    /// there is.
     pub(crate) fn cancel_unlock(self: &Rc<Self>, case: EventId) {
         let Some(room) = self.open_room() else { return };
-        if let Some(handle) = room.unlocking.borrow_mut().remove(&case) {
-            handle.abort();
-        }
         let log = room.log.borrow();
         if let Some(view) = log.as_ref().and_then(|log| log.state().case(&case)) {
             let mut locks = room.locks.borrow_mut();
-            for image in &view.images {
-                let on_the_way = matches!(
-                    locks.get(&image.cid),
-                    Some(ImageLock::Shares(_) | ImageLock::Fetching { .. } | ImageLock::Decrypting)
-                );
-                if on_the_way {
-                    locks.remove(&image.cid);
+            room.unlocking.borrow_mut().retain(|(cid, handle)| {
+                let stops = view.images.iter().any(|image| image.cid == *cid)
+                    && matches!(
+                        locks.get(cid),
+                        Some(
+                            ImageLock::Shares(_)
+                                | ImageLock::Fetching { .. }
+                                | ImageLock::Decrypting
+                        )
+                    );
+                if stops {
+                    handle.abort();
+                    locks.remove(cid);
                 }
-            }
+                !stops
+            });
         }
         drop(log);
         self.repaint(&room);
@@ -132,8 +131,8 @@ impl Runtime {
     ) {
         if let Err(why) = self.open_image(room, case, image).await {
             let lock = match why {
-                Closed::Denied => ImageLock::Denied { person },
-                Closed::Failed(trouble) => ImageLock::Failed(trouble),
+                NoKey::Denied => ImageLock::Denied { person },
+                NoKey::Failed(trouble) => ImageLock::Failed(trouble),
             };
             self.set_lock(room, &image.cid, lock);
         }
@@ -145,7 +144,7 @@ impl Runtime {
         room: &OpenRoom,
         image: &ImageRef,
         show: &dyn Fn(ImageLock),
-    ) -> Result<(Vec<u8>, Vec<String>), Closed> {
+    ) -> Result<(Vec<u8>, Vec<String>), NoKey> {
         show(ImageLock::Shares(self.asked()));
         let has_shares = Cell::new(false);
         let received = RefCell::new((0, image.size + OVERHEAD as u64));
@@ -169,16 +168,27 @@ impl Runtime {
         let bytes = self.fetch_object(room, &image.cid, image.size, &mut shown);
         let (found, bytes) = join(shares, bytes).await;
         let found = found?;
-        let bytes = bytes.map_err(Closed::Failed)?;
+        let bytes = bytes.map_err(NoKey::Failed)?;
 
         show(ImageLock::Decrypting);
-        let mut opened = self.open_with(&bytes, &found.good).await?;
+        self.open_sealed(&image.cid, &bytes, found).await
+    }
+
+    /// What is in `bytes`, opened with these shares of the key under `cid`, or with all nodes' when a wrong one is among
+    /// these; and the names of nodes whose share is wrong.
+    pub(crate) async fn open_sealed(
+        self: &Rc<Self>,
+        cid: &str,
+        bytes: &[u8],
+        found: Shares,
+    ) -> Result<(Vec<u8>, Vec<String>), NoKey> {
+        let mut opened = self.open_with(bytes, &found.good).await?;
         if opened.is_none() && found.good.len() < found.progress.nodes.len() {
-            let found = self.lookup_all(&image.cid).await?;
-            opened = self.open_with(&bytes, &found.good).await?;
+            let found = self.lookup_all(cid).await?;
+            opened = self.open_with(bytes, &found.good).await?;
         }
         opened.ok_or_else(|| {
-            Closed::Failed(trouble(
+            NoKey::Failed(trouble(
                 "No three of the key shares open this image: more than one key node gave a wrong share.",
                 None,
                 Some("Try again; if it stays, tell whoever runs the key nodes."),
@@ -194,8 +204,8 @@ impl Runtime {
     ) -> Result<Vec<u8>, Trouble> {
         match self.opened(room, image, &|_| ()).await {
             Ok((plain, _)) => Ok(plain),
-            Err(Closed::Failed(why)) => Err(why),
-            Err(Closed::Denied) => Err(trouble(
+            Err(NoKey::Failed(why)) => Err(why),
+            Err(NoKey::Denied) => Err(trouble(
                 "The key nodes do not give you the key of this image.",
                 None,
                 None,
@@ -208,7 +218,7 @@ impl Runtime {
         room: &Rc<OpenRoom>,
         case: EventId,
         image: &ImageRef,
-    ) -> Result<(), Closed> {
+    ) -> Result<(), NoKey> {
         let shown = |lock| self.set_lock(room, &image.cid, lock);
         let (plain, wrong_nodes) = self.opened(room, image, &shown).await?;
         if image.series.is_some() {
@@ -222,15 +232,15 @@ impl Runtime {
                 self.set_lock(room, &image.cid, open);
             };
             let opened = open_series(&plain, &self.piece_of(room), &show).await;
-            return opened.map_err(Closed::Failed);
+            return opened.map_err(NoKey::Failed);
         }
-        check_receipt(image, &plain).await.map_err(Closed::Failed)?;
+        check_receipt(image, &plain).await.map_err(NoKey::Failed)?;
         let file = blob(&plain, safe_mime(&image.mime)).and_then(|file| {
             let url = Url::create_object_url_with_blob(&file)?;
             Ok((file, url))
         });
         let (file, url) = file.map_err(|_| {
-            Closed::Failed(trouble(
+            NoKey::Failed(trouble(
                 "The browser could not show the image.",
                 None,
                 Some("Reload the page."),
@@ -256,9 +266,9 @@ impl Runtime {
         &self,
         bytes: &[u8],
         good: &[(usize, Share)],
-    ) -> Result<Option<(Vec<u8>, Vec<String>)>, Closed> {
+    ) -> Result<Option<(Vec<u8>, Vec<String>)>, NoKey> {
         let candidates = shares::candidates(good, NEEDED).map_err(|error| {
-            Closed::Failed(trouble(
+            NoKey::Failed(trouble(
                 format!("The key shares do not give a key: {error}."),
                 None,
                 Some("Try again; if it stays, tell whoever runs the key nodes."),
@@ -276,7 +286,7 @@ impl Runtime {
                 }
                 Err(CipherError::DoesNotOpen) => {}
                 Err(error) => {
-                    return Err(Closed::Failed(trouble(
+                    return Err(NoKey::Failed(trouble(
                         format!("The image could not be decrypted: {error}."),
                         None,
                         Some("Open the page over https in a current browser."),

@@ -8,7 +8,7 @@ use std::{
 
 use healthsync_core::{
     Inserted, RoomId, RoomKey, RoomLog, SignedEvent,
-    copy::{self, Head, Key},
+    copy::{self, CopyError, Head, Key},
 };
 use healthsync_lighthouse::MasterKey;
 use leptos::prelude::*;
@@ -122,11 +122,15 @@ impl Runtime {
                 "Connect the wallet whose address is on the room's list.",
             ));
         };
-        let bytes = read_file(files)
-            .await
-            .ok_or_else(|| refused("the browser could not read it".into(), "Choose it again."))?;
-        let (head, events) = copy::read(&bytes)
-            .map_err(|error| refused(error.to_string(), "Choose the file as it was saved."))?;
+        let unreadable = || refused("the browser could not read it".into(), "Choose it again.");
+        let no_copy =
+            |error: CopyError| refused(error.to_string(), "Choose the file as it was saved.");
+        let file = files.0.first().ok_or_else(unreadable)?;
+        if file.size() > copy::MAX_BYTES as f64 {
+            return Err(no_copy(CopyError::TooLarge));
+        }
+        let bytes = bytes_of(file).await.ok_or_else(unreadable)?;
+        let (head, events) = copy::read(&bytes).map_err(no_copy)?;
         if head.chain_id != self.bootstrap.chain.id {
             return Err(refused(
                 format!(
@@ -281,12 +285,4 @@ impl Taking {
     fn refuse(&mut self, why: &'static str) {
         *self.refused.entry(why).or_default() += 1;
     }
-}
-
-async fn read_file(files: &Files) -> Option<Vec<u8>> {
-    let file = files.0.first()?;
-    if file.size() > copy::MAX_BYTES as f64 {
-        return None;
-    }
-    bytes_of(file).await
 }

@@ -7,6 +7,7 @@ use std::{
     rc::Rc,
 };
 
+use futures::channel::oneshot;
 use healthsync_core::{
     Envelope, Kind, Person, RoomId, RoomKey, RoomLog, SignedEvent, epoch, limits,
 };
@@ -55,6 +56,18 @@ pub(crate) struct Turn {
     told: Cell<bool>,
     /// Numbers of keys that the nodes did not give, and until when not to ask again.
     missing: RefCell<BTreeMap<u32, u64>>,
+    /// Numbers of keys that the nodes are being asked for, and who else waits for the answer.
+    asking: RefCell<Vec<(u32, Vec<oneshot::Sender<()>>)>>,
+}
+
+/// A key is being asked for as long as this is there. Whoever waits goes on when it is dropped.
+struct Asking<'a>(&'a Turn, u32);
+
+impl Drop for Asking<'_> {
+    fn drop(&mut self) {
+        let mut asking = self.0.asking.borrow_mut();
+        asking.retain(|(epoch, _)| *epoch != self.1);
+    }
 }
 
 impl Turn {
@@ -269,24 +282,46 @@ impl Runtime {
         }
     }
 
-    /// Fetches a key that something here is sealed with; says whether it is there now.
+    /// Fetches a key that something here is sealed with, unless it is on its way already; says whether it is there now.
     pub(crate) async fn learn_key(
         self: &Rc<Self>,
         room: &OpenRoom,
         epoch: u32,
         sample: &[u8],
     ) -> bool {
-        let at = now().0;
-        {
-            let mut missing = room.turn.missing.borrow_mut();
-            missing.retain(|_, until| *until > at);
-            if missing.contains_key(&epoch)
-                || missing.len() >= NO_KEYS
-                || room.keys.borrow().len() >= KEYS
-            {
+        let _asking = loop {
+            let on_its_way = {
+                let at = now().0;
+                let mut missing = room.turn.missing.borrow_mut();
+                missing.retain(|_, until| *until > at);
+                let keys = room.keys.borrow();
+                if keys.get(epoch).is_some() {
+                    return true;
+                }
+                if missing.contains_key(&epoch) || keys.len() >= KEYS {
+                    return false;
+                }
+                let mut asking = room.turn.asking.borrow_mut();
+                let full = missing.len() + asking.len() >= NO_KEYS;
+                match asking.iter_mut().find(|(asked, _)| *asked == epoch) {
+                    Some((_, waiting)) => {
+                        let (there, wait) = oneshot::channel();
+                        waiting.push(there);
+                        wait
+                    }
+                    None if full => return false,
+                    None => {
+                        asking.push((epoch, Vec::new()));
+                        break Asking(&room.turn, epoch);
+                    }
+                }
+            };
+            // Nothing is sent: it ends with the asking, which may also have been stopped.
+            let _ = on_its_way.await;
+            if room.closed.get() || room.keys.borrow().is_empty() {
                 return false;
             }
-        }
+        };
         let Some(me) = self.me() else { return false };
         match self.fetch_key(room.id, &me, epoch, Some(sample)).await {
             Ok((key, _)) => {

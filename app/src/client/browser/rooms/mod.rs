@@ -124,8 +124,11 @@ pub(crate) struct OpenRoom {
     pub minted: RefCell<BTreeSet<TokenId>>,
     /// Tokens that the chain is being asked for.
     pub looking: RefCell<BTreeSet<TokenId>>,
-    pub unlocking: RefCell<BTreeMap<EventId, AbortHandle>>,
+    /// Images that are being unlocked, by content id, and what stops that.
+    pub unlocking: RefCell<Vec<(String, AbortHandle)>>,
     pub attached: RefCell<Vec<Attached>>,
+    /// The row of which the image is on its way, and what stops that.
+    pub going: RefCell<Option<(u32, AbortHandle)>>,
     /// Attached things that storage has, while the room knows nothing of them: by row of the composer.
     pub stored: RefCell<BTreeMap<u32, Stored>>,
     /// The vote that the wallet was asked for, and its poll.
@@ -199,6 +202,7 @@ impl OpenRoom {
             looking: RefCell::default(),
             unlocking: RefCell::default(),
             attached: RefCell::default(),
+            going: RefCell::default(),
             stored: RefCell::default(),
             casting: RefCell::default(),
             owner: Cell::new(None),
@@ -297,10 +301,13 @@ impl OpenRoom {
         self.casting_task.stop();
         self.casting.take();
         self.mint_work.take();
-        for tasks in [&self.minting, &self.following, &self.unlocking] {
+        for tasks in [&self.minting, &self.following] {
             for handle in tasks.take().into_values() {
                 handle.abort();
             }
+        }
+        for (_, handle) in self.unlocking.take() {
+            handle.abort();
         }
         for lock in self.locks.take().into_values() {
             photos::forget(&lock);

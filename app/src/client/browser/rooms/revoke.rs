@@ -38,8 +38,9 @@ impl Runtime {
         spawn_local(async move {
             match runtime.revoke(device).await {
                 Ok(rooms) => {
+                    let plural = if rooms == 1 { "" } else { "s" };
                     let said = format!(
-                        "The device is revoked in {rooms} rooms. What it writes from now on is left out by everybody."
+                        "The device is revoked in {rooms} room{plural}. What it writes from now on is left out by everybody."
                     );
                     runtime.toast(ToastKind::Good, said);
                     if runtime.bootstrap.hosted.is_some() {
