@@ -372,8 +372,9 @@ async fn heartbeat(runtime: Rc<Runtime>) {
             if is_visible() {
                 runtime.hint(&room, healthsync_core::EphemeralKind::Here { ask: false });
             }
-            // Those who have gone silent are away now.
+            // Those who have gone silent are away now, and point nowhere.
             runtime.repaint(&room);
+            runtime.show_pointers(&room);
         }
     }
 }
