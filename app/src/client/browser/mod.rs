@@ -30,7 +30,7 @@ use wasm_bindgen_futures::{JsFuture, spawn_local};
 
 use crate::{Go, components::platform::mark_live};
 
-use super::model::{Bootstrap, Client, Intent, Network, RoomList, Session, ToastKind, TokenIntent};
+use super::model::{Bootstrap, Client, Intent, Network, Session, ToastKind, TokenIntent, Trouble};
 use files::attach::Attached;
 use platform::{document, sleep, window};
 use runtime::{Parts, Runtime, trouble};
@@ -40,6 +40,8 @@ use wallet::eip6963::Wallets;
 const CHECK_MS: u32 = 15_000;
 /// Between two looks at attachments that are still being cleaned.
 const LOOKS_MS: u32 = 50;
+
+const TELL_OPERATOR: &str = "Reload the page; if it stays, tell whoever runs this server.";
 
 /// Starts everything; from now on the page reacts. `go` changes the page.
 pub fn start(client: Client, go: Go) {
@@ -56,12 +58,8 @@ pub fn start(client: Client, go: Go) {
         let started = match network::start(&bootstrap) {
             Ok(started) => started,
             Err(reason) => {
-                client.network.set(Network::Offline {
-                    since: platform::now(),
-                    reason,
-                });
-                client.session.set(Session::SignedOut);
-                return;
+                offline(client, reason.clone());
+                return give_up(client, trouble(reason, None, Some(TELL_OPERATOR)));
             }
         };
         begin(client, bootstrap, started, wallets, go, &desk).await;
@@ -79,20 +77,8 @@ async fn begin(
     let db = match storage::schema::open().await {
         Ok(db) => db,
         Err(error) => {
-            let why = runtime::storage_trouble(
-                "HealthSync needs to keep keys and drafts in this browser",
-                &error,
-            );
-            client.toasts.update(|shown| {
-                let text = runtime::trouble_text(&why);
-                shown.push(super::model::Toast {
-                    id: 0,
-                    kind: ToastKind::Bad,
-                    text,
-                });
-            });
-            client.rooms.set(RoomList::Stale(Vec::new(), why));
-            client.session.set(Session::SignedOut);
+            let what = "HealthSync needs to keep keys and drafts in this browser";
+            give_up(client, runtime::storage_trouble(what, &error));
             return network::follow_status(client, events).await;
         }
     };
@@ -115,6 +101,13 @@ async fn begin(
     runtime.restore().await;
     spawn_local(heartbeat(runtime.clone()));
     check_regularly(runtime).await;
+}
+
+/// The page stays to be read, and says why nothing else works. What was asked for is dropped: nobody will do it.
+fn give_up(client: Client, why: Trouble) {
+    client.set_handler(drop);
+    client.session.set(Session::SignedOut);
+    client.broken.set(Some(why));
 }
 
 /// Intents that come before the runtime is ready wait here.
@@ -321,6 +314,11 @@ pub(crate) fn is_visible() -> bool {
     document().visibility_state() == web_sys::VisibilityState::Visible
 }
 
+fn offline(client: Client, reason: String) {
+    let since = platform::now();
+    client.network.set(Network::Offline { since, reason });
+}
+
 /// From the page's head; else asked for.
 async fn bootstrap(client: Client) -> Option<Rc<Bootstrap>> {
     if let Some(known) = client.bootstrap.get_untracked() {
@@ -337,23 +335,14 @@ async fn bootstrap(client: Client) -> Option<Rc<Bootstrap>> {
                 return Some(Rc::new(found));
             }
             Ok(Err(_)) => {
-                let why = trouble(
-                    "This page is older than the server.",
-                    None,
-                    Some("Reload it."),
-                );
-                client.network.set(Network::Offline {
-                    since: platform::now(),
-                    reason: runtime::trouble_text(&why),
-                });
+                let what = "This page is older than the server.";
+                offline(client, what.to_owned());
+                give_up(client, trouble(what, None, Some("Reload it.")));
                 return None;
             }
             Err(error) => {
                 let reason = format!("The server could not be asked how to connect: {error}.");
-                client.network.set(Network::Offline {
-                    since: platform::now(),
-                    reason,
-                });
+                offline(client, reason);
             }
         }
         sleep(pause).await;
