@@ -97,8 +97,9 @@ async fn begin(
         tabs::News::Wrote => other_tabs.other_tab_wrote(room),
         tabs::News::Left => other_tabs.other_tab_left(room),
     });
+    // Before what was asked for meanwhile: that may be to connect.
+    runtime.restore();
     desk.open(&runtime);
-    runtime.restore().await;
     spawn_local(heartbeat(runtime.clone()));
     check_regularly(runtime).await;
 }

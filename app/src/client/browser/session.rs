@@ -35,8 +35,14 @@ impl Runtime {
         }
     }
 
-    /// At page load: who was here before, without opening any window.
-    pub(crate) async fn restore(self: &Rc<Self>) {
+    /// At page load: who was here before, without opening any window. Whoever connects a wallet meanwhile comes first.
+    pub(crate) fn restore(self: &Rc<Self>) {
+        let runtime = self.clone();
+        self.signing_in
+            .run(async move { runtime.restore_session().await });
+    }
+
+    async fn restore_session(self: &Rc<Self>) {
         let remembered: Option<Remembered> = self
             .db
             .get_json(schema::SETTINGS, "session")
@@ -88,6 +94,10 @@ impl Runtime {
     }
 
     async fn connect_to(self: &Rc<Self>, id: &str) {
+        // Nobody is being restored any more.
+        if self.client.session.with_untracked(|now| *now == Session::Restoring) {
+            self.forget_me();
+        }
         let wallet = if id == DEMO {
             match self.demo_wallet().await {
                 Ok(demo) => Wallet::Demo(demo),
@@ -306,7 +316,7 @@ impl Runtime {
         self.signing_in.stop();
         self.cancel_create();
         match self.client.session.get_untracked() {
-            Session::Connecting { .. } => self.forget_me(),
+            Session::Restoring | Session::Connecting { .. } => self.forget_me(),
             Session::Switching { person, .. } | Session::Signing { person, .. } => {
                 let Some(wallet) = self.watched_wallet() else {
                     return self.forget_me();
@@ -320,10 +330,7 @@ impl Runtime {
                 self.signing_in
                     .run(async move { runtime.read_only(wallet, person, why).await });
             }
-            Session::Restoring
-            | Session::SignedOut
-            | Session::ReadOnly { .. }
-            | Session::Ready { .. } => {}
+            Session::SignedOut | Session::ReadOnly { .. } | Session::Ready { .. } => {}
         }
     }
 
