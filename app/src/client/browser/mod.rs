@@ -320,6 +320,12 @@ fn offline(client: Client, reason: String) {
     client.network.set(Network::Offline { since, reason });
 }
 
+/// Whether this is the page on screen.
+pub(crate) fn is_at(path: &str) -> bool {
+    let now = window().location().pathname();
+    now.is_ok_and(|now| now == path)
+}
+
 /// From the page's head; else asked for.
 async fn bootstrap(client: Client) -> Option<Rc<Bootstrap>> {
     if let Some(known) = client.bootstrap.get_untracked() {
@@ -377,11 +383,7 @@ async fn check_regularly(runtime: Rc<Runtime>) {
             continue;
         }
         runtime.check_room();
-        let on_list = window()
-            .location()
-            .pathname()
-            .is_ok_and(|path| path == "/rooms");
-        if on_list && runtime.list.wanted.get() {
+        if is_at("/rooms") && runtime.list.wanted.get() {
             runtime.load_rooms();
         }
     }
