@@ -30,7 +30,10 @@ use wasm_bindgen_futures::{JsFuture, spawn_local};
 
 use crate::{Go, components::platform::mark_live};
 
-use super::model::{Bootstrap, Client, Intent, Network, Session, ToastKind, TokenIntent, Trouble};
+use super::model::{
+    Bootstrap, Client, CopyWork, Intent, MintPreview, Network, NewRoom, Session, ToastKind,
+    TokenIntent, TokenList, Trouble,
+};
 use files::attach::Attached;
 use platform::{document, sleep, window};
 use runtime::{Parts, Runtime, trouble};
@@ -296,6 +299,28 @@ impl Runtime {
                 ),
             }
         });
+    }
+
+    /// The person before has gone, perhaps from a computer that others use: what was on screen goes, too. The open room is
+    /// `person_changed`'s.
+    pub(crate) fn forget_shown(self: &Rc<Self>) {
+        let client = self.client;
+        self.close_token_case();
+        self.forget_list();
+        client.tokens.set(TokenList::Loading);
+        client.mint_preview.set(MintPreview::default());
+        client.readers.set(None);
+        client.copy_work.set(CopyWork::None);
+        client.space.set(None);
+        client.pointers.set(Vec::new());
+        client.toasts.set(Vec::new());
+        // A transaction on its way goes on; its room is named when that person looks at the list.
+        if client
+            .new_room
+            .with_untracked(|step| matches!(step, NewRoom::StoringKey { .. } | NewRoom::Chain(_)))
+        {
+            self.reset_new_room();
+        }
     }
 
     /// Somebody else uses this browser now, or nobody, or the same person with other rights.

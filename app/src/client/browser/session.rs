@@ -95,7 +95,11 @@ impl Runtime {
 
     async fn connect_to(self: &Rc<Self>, id: &str) {
         // Nobody is being restored any more.
-        if self.client.session.with_untracked(|now| *now == Session::Restoring) {
+        if self
+            .client
+            .session
+            .with_untracked(|now| *now == Session::Restoring)
+        {
             self.forget_me();
         }
         let wallet = if id == DEMO {
@@ -259,12 +263,12 @@ impl Runtime {
             demo: wallet.is_demo(),
             keys: None,
         };
-        self.me.replace(Some(Rc::new(Me {
+        self.set_me(Some(Me {
             person,
             wallet,
             device,
             delegation: Some(delegation),
-        })));
+        }));
         self.set_session(ready);
         self.person_changed();
     }
@@ -277,12 +281,12 @@ impl Runtime {
         };
         match keys::device(&self.db, person).await {
             Ok(device) => {
-                self.me.replace(Some(Rc::new(Me {
+                self.set_me(Some(Me {
                     person,
                     wallet,
                     device,
                     delegation: None,
-                })));
+                }));
                 self.set_session(session);
                 self.person_changed();
             }
@@ -347,9 +351,17 @@ impl Runtime {
         });
     }
 
+    fn set_me(self: &Rc<Self>, me: Option<Me>) {
+        let person = me.as_ref().map(|me| me.person);
+        let before = self.me.replace(me.map(Rc::new));
+        if before.is_some_and(|before| Some(before.person) != person) {
+            self.forget_shown();
+        }
+    }
+
     fn forget_me(self: &Rc<Self>) {
         self.watch.take();
-        self.me.take();
+        self.set_me(None);
         self.set_session(Session::SignedOut);
         self.person_changed();
     }
