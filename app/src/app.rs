@@ -11,7 +11,9 @@ use leptos_router::{
 
 use crate::{
     client::Client,
-    components::{platform, sign_in::SignInDialog, sign_in::SignInOpen, toasts::Toasts},
+    components::{
+        notice::rest_of, platform, sign_in::SignInDialog, sign_in::SignInOpen, toasts::Toasts,
+    },
     pages::{
         landing::LandingPage, new_room::NewRoomPage, not_found::NotFoundPage, room::RoomPage,
         rooms::RoomsPage, token::TokenPage, tokens::TokensPage, verify::VerifyPage,
@@ -46,8 +48,27 @@ pub fn App() -> impl IntoView {
             </FlatRoutes>
             <SignInDialog />
             <Toasts />
+            <Broken client />
             <Start client />
         </Router>
+    }
+}
+
+/// Why nothing but reading works, for as long as the page is there.
+#[component]
+fn Broken(client: Client) -> impl IntoView {
+    move || {
+        client.broken.get().map(|why| {
+            let rest = rest_of(&why);
+            view! {
+                <div class="stuck" role="alert" data-testid="broken">
+                    <span>{why.what} " " {rest}</span>
+                    <a class="btn" href="" rel="external">
+                        "Reload"
+                    </a>
+                </div>
+            }
+        })
     }
 }
 

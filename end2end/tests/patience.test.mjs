@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { generatePrivateKey } from 'viem/accounts';
 import { file, png } from '../lib/pictures.mjs';
+import { withoutBlocks } from '../lib/pending.mjs';
 import * as p from '../lib/people.mjs';
 import { forget, kept } from '../lib/room-keys.mjs';
 import { startStack } from '../stack.mjs';
@@ -71,6 +72,27 @@ describe('what comes late, from another, or never', { timeout: 240_000 }, () => 
     await session(me, 'readonly');
     await me.page.getByTestId('account').first().click();
     await me.page.locator('#wallet').getByText('A late signature is not used').waitFor();
+  });
+
+  it('lets one go elsewhere while a room is being made, and says when it is there', async () => {
+    const me = await someone();
+    await p.connect(me);
+    const here = await p.createRoom(me, 'Where I am 5531');
+    await withoutBlocks(stack, async () => {
+      await p.open(me, '/rooms/new');
+      await me.page.getByTestId('room-name').fill('Made meanwhile 5531');
+      await me.page.getByTestId('create-room').click();
+      await me.page.getByText('You can leave').waitFor();
+      await me.page.getByRole('navigation', { name: 'Main' }).getByRole('link', { name: 'Rooms', exact: true }).click();
+      await me.page.getByTestId('room-card').filter({ hasText: 'Where I am 5531' }).click();
+      await me.page.getByTestId('composer').waitFor();
+      await me.page.getByTestId('composer').fill('I stay here');
+    });
+    await me.page.getByTestId('toast').filter({ hasText: 'The room “Made meanwhile 5531” was created. It is under Rooms.' }).waitFor();
+    assert.equal(new URL(me.page.url()).pathname, here);
+    assert.equal(await me.page.getByTestId('composer').inputValue(), 'I stay here');
+    await p.open(me, '/rooms');
+    await me.page.getByTestId('room-card').filter({ hasText: 'Made meanwhile 5531' }).waitFor();
   });
 
   it('shares with two key nodes away, says which, and brings them their share later', async () => {

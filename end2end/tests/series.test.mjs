@@ -188,6 +188,16 @@ describe('a study in the room', { timeout: 600_000 }, () => {
     await shot(ada, 'series-measured');
   });
 
+  it('forgets where a colleague points whose browser has stopped without a word', async () => {
+    const devtools = await ben.context.newCDPSession(ben.page);
+    await devtools.send('Debugger.enable');
+    await devtools.send('Debugger.pause');
+    // Half a minute: as long as a pointer holds, and until the next heartbeat.
+    await ada.page.getByTestId('pointer').waitFor({ state: 'detached' });
+    await devtools.send('Debugger.disable');
+    await devtools.detach();
+  });
+
   it('follows slice and window of the colleague', async () => {
     await ada.page.getByRole('button', { name: /^Follow/ }).first().click();
     await ben.page.locator('[data-choose=preset]').selectOption({ label: 'Bone 400 / 1800' });

@@ -34,6 +34,42 @@ describe('the start and the end of a page', { timeout: 120_000 }, () => {
     }
   });
 
+  const broken = async (hint) => {
+    const bar = ada.page.getByTestId('broken');
+    await bar.filter({ hasText: hint }).waitFor();
+    assert.equal(await ada.page.getByTestId('connect-wallet').isDisabled(), true);
+    await ada.page.getByRole('button', { name: 'Choose a wallet' }).click();
+    await ada.page.getByRole('dialog').getByTestId('error').filter({ hasText: hint }).waitFor();
+    assert.equal(await ada.page.getByTestId('wallet-option').first().isVisible(), false);
+    assert.equal(await ada.page.getByTestId('toast').count(), 0);
+    await ada.page.keyboard.press('Escape');
+    await bar.getByRole('link', { name: 'Reload' }).waitFor();
+    p.clean(ada);
+    await ada.context.close();
+  };
+
+  it('says so where the browser keeps nothing for it, and lets nobody sign in in vain', async () => {
+    ada = await p.person(browser, stack, { wallet: 'none' });
+    await ada.context.addInitScript(() => {
+      IDBFactory.prototype.open = () => { throw new DOMException('The operation is insecure.', 'SecurityError'); };
+    });
+    await p.open(ada, '/rooms');
+    await broken('with storage allowed for this site');
+  });
+
+  it('says so where the settings of the server cannot be used', async () => {
+    ada = await p.person(browser, stack, { wallet: 'none' });
+    await ada.page.route(`${stack.url}/rooms`, async (route) => {
+      const response = await route.fetch();
+      const page = await response.text();
+      const body = page.replace(/(peer_id(?:&quot;|"):(?:&quot;|"))\w+/, '$1nobody');
+      assert.notEqual(body, page);
+      await route.fulfill({ response, body });
+    });
+    await p.open(ada, '/rooms');
+    await broken('tell whoever runs this server');
+  });
+
   it('keeps focus and what was typed before the scripts were there', async () => {
     ada = await p.person(browser, stack, { wallet: 'none' });
     let arrive;

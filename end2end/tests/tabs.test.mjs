@@ -137,6 +137,23 @@ describe('two tabs, one node', { timeout: 420_000 }, () => {
     assert.ok(await isHost(ada) && !(await isHost(second)));
   });
 
+  it('reads what the other tab wrote, and not the whole room again', async () => {
+    await second.page.evaluate(() => {
+      window.read = 0;
+      const all = IDBObjectStore.prototype.getAll;
+      IDBObjectStore.prototype.getAll = function (...range) {
+        const asked = all.apply(this, range);
+        if (this.name === 'envelopes') asked.addEventListener('success', () => { window.read += asked.result.length; });
+        return asked;
+      };
+    });
+    const before = said.length;
+    for (let i = 0; i < 3; i++) await say(ada, `only this ${i}`);
+    await complete(ada, second, ben);
+    const read = await second.page.evaluate(() => window.read);
+    assert.ok(read > 0 && read < before, `${read} events were read for 3, where ${before} messages were there before`);
+  });
+
   it('is here and types as one person, also when one of two tabs closes', async () => {
     await here(ben, ada.address);
     const third = await tab(ada);

@@ -185,6 +185,19 @@ describe('talking about what was said', { timeout: 240_000 }, () => {
     await p.stored(ada, 'And for you');
     await p.open(ben, '/rooms');
     await ben.page.getByTestId('room-card').filter({ hasText: 'Mentions you' }).waitFor();
+    // Each quarter of a minute the list is looked at again. With nothing new that reads no room's history.
+    const again = () => ben.page.waitForResponse((response) => response.url().includes('/rooms_of'));
+    await again();
+    await ben.page.evaluate(() => {
+      window.read = 0;
+      const all = IDBObjectStore.prototype.getAll;
+      IDBObjectStore.prototype.getAll = function (...range) {
+        if (this.name === 'envelopes') window.read++;
+        return all.apply(this, range);
+      };
+    });
+    await again();
+    assert.equal(await ben.page.evaluate(() => window.read), 0);
     await enterTalk(ben);
     await ben.page.locator('.day--new').waitFor();
     const after = await ben.page.evaluate(() => {

@@ -212,6 +212,20 @@ describe('a case becomes a token, is sold, and is withdrawn', { timeout: 420_000
     await ada.page.setViewportSize({ width: 1440, height: 900 });
   });
 
+  it('is closed, with all that was in it, when its owner disconnects the wallet', async () => {
+    await p.open(ada, path);
+    await at(ada, 'open-token').click();
+    await p.message(ada, REMARK).waitFor();
+    await at(ada, 'account').first().click();
+    await ada.page.getByRole('button', { name: 'Disconnect wallet' }).click();
+    await at(ada, 'connect-wallet').waitFor();
+    await tokenCase(ada, 'open').waitFor({ state: 'detached' });
+    const text = await ada.page.locator('body').innerText();
+    for (const secret of [CAPTION, REMARK, QUESTION]) assert.ok(!text.includes(secret), secret);
+    assert.equal(await ada.page.locator('img[data-testid=image]').count(), 0);
+    await p.connect(ada);
+  });
+
   it('does not open for somebody who does not hold it', async () => {
     await p.connect(dan);
     await p.open(dan, path);

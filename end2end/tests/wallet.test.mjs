@@ -76,6 +76,48 @@ describe('wallets', { timeout: 240_000 }, () => {
     await p.createRoom(me, 'Made on the right chain');
   });
 
+  it('keeps whoever connects while the wallet of last time is still being looked for', async () => {
+    const me = await someone();
+    await p.connect(me);
+    // Its extension is gone since.
+    await me.page.addInitScript(() => addEventListener('eip6963:announceProvider', (event) => event.stopImmediatePropagation(), true));
+    await me.page.reload();
+    await p.live(me);
+    await me.page.getByTestId('connect-wallet').first().click();
+    await me.page.getByTestId('wallet-option').filter({ hasText: 'Demo wallet' }).click();
+    const ready = me.page.locator('[data-session=ready]').first();
+    await ready.waitFor({ state: 'attached' });
+    assert.notEqual((await ready.getAttribute('data-person')).toLowerCase(), me.address.toLowerCase());
+    // Longer than it is looked for: nothing tells when that ends.
+    await me.page.waitForTimeout(3_000);
+    assert.equal(await ready.count(), 1);
+  });
+
+  it('keeps what went wrong on screen until it is dismissed, and lets a note go by itself', async () => {
+    const me = await someone({ wallet: 'demo' });
+    await me.page.clock.install();
+    await p.connect(me);
+    const copy = async (works) => {
+      await me.page.evaluate((works) => {
+        navigator.clipboard.writeText = () => (works ? Promise.resolve() : Promise.reject(new Error('not here')));
+      }, works);
+      await me.page.getByTestId('account').first().click();
+      await me.page.getByRole('button', { name: 'Copy address' }).click();
+    };
+    const toast = (text) => me.page.getByTestId('toast').filter({ hasText: text });
+    const refused = toast('does not let this page copy');
+    await copy(false);
+    await refused.waitFor();
+    await copy(false);
+    await copy(true);
+    await toast('Copied.').waitFor();
+    await me.page.clock.fastForward(60_000);
+    await toast('Copied.').waitFor({ state: 'detached' });
+    assert.equal(await refused.count(), 1);
+    await refused.getByRole('button', { name: 'Dismiss' }).click();
+    await refused.waitFor({ state: 'detached' });
+  });
+
   it('follows the account that is chosen in the wallet', async () => {
     const me = await someone();
     await p.connect(me);

@@ -175,6 +175,8 @@ pub struct Client {
     pub direct: RwSignal<u32>,
     pub wallets: RwSignal<Vec<WalletChoice>>,
     pub session: RwSignal<Session>,
+    /// Why nothing but reading works on this page, and nobody can sign in.
+    pub broken: RwSignal<Option<Trouble>>,
     pub rooms: RwSignal<RoomList>,
     pub new_room: RwSignal<NewRoom>,
     /// What transactions with the registry would cost, as far as it was asked for.
@@ -221,6 +223,7 @@ impl Client {
             direct: RwSignal::new(0),
             wallets: RwSignal::new(Vec::new()),
             session: RwSignal::new(Session::Restoring),
+            broken: RwSignal::new(None),
             rooms: RwSignal::new(RoomList::Loading),
             new_room: RwSignal::new(NewRoom::Form),
             prices: RwSignal::new(BTreeMap::new()),
@@ -239,7 +242,7 @@ impl Client {
         }
     }
 
-    /// Called once by the runtime.
+    /// Called by the runtime, when it begins to listen and where it cannot start.
     pub fn set_handler(&self, handler: impl Fn(Intent) + Send + Sync + 'static) {
         self.handler.set_value(Some(Arc::new(handler)));
     }

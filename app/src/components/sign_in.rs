@@ -239,7 +239,8 @@ fn Choice(close: impl Fn(leptos::ev::MouseEvent) + 'static) -> impl IntoView {
     view! {
         <DialogHead title="Connect a wallet" close />
         <div class="dialog__body">
-            <div class="rows">
+            {move || client.broken.get().map(|trouble| view! { <TroubleNotice trouble /> })}
+            <div class="rows" hidden=move || client.broken.with(Option::is_some)>
                 <For
                     each=move || client.wallets.get()
                     key=|wallet| wallet.id.clone()

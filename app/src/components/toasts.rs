@@ -1,6 +1,5 @@
-//! Short messages at the edge of the page. What is lost or refused stays until it is dismissed.
-
-use std::time::Duration;
+//! Short messages at the edge of the page. What is lost or refused stays until it is dismissed; the runtime takes the others
+//! away after a while.
 
 use leptos::prelude::*;
 
@@ -9,9 +8,6 @@ use crate::client::{
     model::{Intent, Toast, ToastKind},
     use_client,
 };
-
-/// Long enough to read twice.
-const SHOWN_FOR: Duration = Duration::from_secs(9);
 
 #[component]
 pub(crate) fn Toasts() -> impl IntoView {
@@ -34,15 +30,6 @@ fn ToastCard(toast: Toast) -> impl IntoView {
         ToastKind::Good => ("toast toast--ok", "circle-check", "status"),
         ToastKind::Bad => ("toast toast--bad", "circle-x", "alert"),
     };
-    if toast.kind != ToastKind::Bad {
-        Effect::new(move |_| {
-            if let Ok(timer) =
-                set_timeout_with_handle(move || client.send(Intent::DismissToast(id)), SHOWN_FOR)
-            {
-                on_cleanup(move || timer.clear());
-            }
-        });
-    }
     view! {
         <div class=class role=role data-testid="toast">
             <Icon name=icon />

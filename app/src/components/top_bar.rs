@@ -113,7 +113,7 @@ fn ConnectButton() -> impl IntoView {
             class="btn"
             type="button"
             data-testid="connect-wallet"
-            disabled=move || !client.live.get()
+            disabled=move || !client.live.get() || client.broken.with(Option::is_some)
             on:click=move |_| sign_in.open()
         >
             <Icon name="wallet" />

@@ -10,7 +10,7 @@ use healthsync_imaging::{
     render::Window,
     stage::{Mark, Pointer, Say},
 };
-use leptos::prelude::Set;
+use leptos::prelude::{Set, WithUntracked};
 
 use super::{rooms::OpenRoom, runtime::Runtime};
 use crate::client::model::ToastKind;
@@ -69,7 +69,11 @@ impl Runtime {
             .into_iter()
             .map(|(person, pointing)| (pointing.case, pointer(person, &pointing)))
             .collect();
-        self.client.pointers.set(pointers);
+        // Mostly nobody points: then there is nothing to draw anew.
+        let shown = self.client.pointers;
+        if !pointers.is_empty() || !shown.with_untracked(Vec::is_empty) {
+            shown.set(pointers);
+        }
     }
 }
 

@@ -30,7 +30,10 @@ use wasm_bindgen_futures::{JsFuture, spawn_local};
 
 use crate::{Go, components::platform::mark_live};
 
-use super::model::{Bootstrap, Client, Intent, Network, RoomList, Session, ToastKind, TokenIntent};
+use super::model::{
+    Bootstrap, Client, CopyWork, Intent, MintPreview, Network, NewRoom, Session, ToastKind,
+    TokenIntent, TokenList, Trouble,
+};
 use files::attach::Attached;
 use platform::{document, sleep, window};
 use rooms::write::TYPING_MS;
@@ -41,6 +44,8 @@ use wallet::eip6963::Wallets;
 const CHECK_MS: u32 = 15_000;
 /// Between two looks at attachments that are still being cleaned.
 const LOOKS_MS: u32 = 50;
+
+const TELL_OPERATOR: &str = "Reload the page; if it stays, tell whoever runs this server.";
 
 /// Starts everything; from now on the page reacts. `go` changes the page.
 pub fn start(client: Client, go: Go) {
@@ -57,12 +62,8 @@ pub fn start(client: Client, go: Go) {
         let started = match network::start(&bootstrap) {
             Ok(started) => started,
             Err(reason) => {
-                client.network.set(Network::Offline {
-                    since: platform::now(),
-                    reason,
-                });
-                client.session.set(Session::SignedOut);
-                return;
+                offline(client, reason.clone());
+                return give_up(client, trouble(reason, None, Some(TELL_OPERATOR)));
             }
         };
         begin(client, bootstrap, started, wallets, go, &desk).await;
@@ -80,20 +81,8 @@ async fn begin(
     let db = match storage::schema::open().await {
         Ok(db) => db,
         Err(error) => {
-            let why = runtime::storage_trouble(
-                "HealthSync needs to keep keys and drafts in this browser",
-                &error,
-            );
-            client.toasts.update(|shown| {
-                let text = runtime::trouble_text(&why);
-                shown.push(super::model::Toast {
-                    id: 0,
-                    kind: ToastKind::Bad,
-                    text,
-                });
-            });
-            client.rooms.set(RoomList::Stale(Vec::new(), why));
-            client.session.set(Session::SignedOut);
+            let what = "HealthSync needs to keep keys and drafts in this browser";
+            give_up(client, runtime::storage_trouble(what, &error));
             return network::follow_status(client, events).await;
         }
     };
@@ -112,10 +101,18 @@ async fn begin(
         tabs::News::Wrote => other_tabs.other_tab_wrote(room),
         tabs::News::Left => other_tabs.other_tab_left(room),
     });
+    // Before what was asked for meanwhile: that may be to connect.
+    runtime.restore();
     desk.open(&runtime);
-    runtime.restore().await;
     spawn_local(heartbeat(runtime.clone()));
     check_regularly(runtime).await;
+}
+
+/// The page stays to be read, and says why nothing else works. What was asked for is dropped: nobody will do it.
+fn give_up(client: Client, why: Trouble) {
+    client.set_handler(drop);
+    client.session.set(Session::SignedOut);
+    client.broken.set(Some(why));
 }
 
 /// Intents that come before the runtime is ready wait here.
@@ -330,6 +327,28 @@ impl Runtime {
         });
     }
 
+    /// The person before has gone, perhaps from a computer that others use: what was on screen goes, too. The open room is
+    /// `person_changed`'s.
+    pub(crate) fn forget_shown(self: &Rc<Self>) {
+        let client = self.client;
+        self.close_token_case();
+        self.forget_list();
+        client.tokens.set(TokenList::Loading);
+        client.mint_preview.set(MintPreview::default());
+        client.readers.set(None);
+        client.copy_work.set(CopyWork::None);
+        client.space.set(None);
+        client.pointers.set(Vec::new());
+        client.toasts.set(Vec::new());
+        // A transaction on its way goes on; its room is named when that person looks at the list.
+        if client
+            .new_room
+            .with_untracked(|step| matches!(step, NewRoom::StoringKey { .. } | NewRoom::Chain(_)))
+        {
+            self.reset_new_room();
+        }
+    }
+
     /// Somebody else uses this browser now, or nobody, or the same person with other rights.
     pub(crate) fn person_changed(self: &Rc<Self>) {
         self.hosted.cancel();
@@ -345,6 +364,17 @@ impl Runtime {
 
 pub(crate) fn is_visible() -> bool {
     document().visibility_state() == web_sys::VisibilityState::Visible
+}
+
+fn offline(client: Client, reason: String) {
+    let since = platform::now();
+    client.network.set(Network::Offline { since, reason });
+}
+
+/// Whether this is the page on screen.
+pub(crate) fn is_at(path: &str) -> bool {
+    let now = window().location().pathname();
+    now.is_ok_and(|now| now == path)
 }
 
 /// From the page's head; else asked for.
@@ -363,23 +393,14 @@ async fn bootstrap(client: Client) -> Option<Rc<Bootstrap>> {
                 return Some(Rc::new(found));
             }
             Ok(Err(_)) => {
-                let why = trouble(
-                    "This page is older than the server.",
-                    None,
-                    Some("Reload it."),
-                );
-                client.network.set(Network::Offline {
-                    since: platform::now(),
-                    reason: runtime::trouble_text(&why),
-                });
+                let what = "This page is older than the server.";
+                offline(client, what.to_owned());
+                give_up(client, trouble(what, None, Some("Reload it.")));
                 return None;
             }
             Err(error) => {
                 let reason = format!("The server could not be asked how to connect: {error}.");
-                client.network.set(Network::Offline {
-                    since: platform::now(),
-                    reason,
-                });
+                offline(client, reason);
             }
         }
         sleep(pause).await;
@@ -398,8 +419,9 @@ async fn heartbeat(runtime: Rc<Runtime>) {
             if is_visible() {
                 runtime.hint(&room, healthsync_core::EphemeralKind::Here { ask: false });
             }
-            // Those who have gone silent are away now.
+            // Those who have gone silent are away now, and point nowhere.
             runtime.repaint(&room);
+            runtime.show_pointers(&room);
         }
     }
 }
@@ -412,11 +434,7 @@ async fn check_regularly(runtime: Rc<Runtime>) {
             continue;
         }
         runtime.check_room();
-        let on_list = window()
-            .location()
-            .pathname()
-            .is_ok_and(|path| path == "/rooms");
-        if on_list && runtime.list.wanted.get() {
+        if is_at("/rooms") && runtime.list.wanted.get() {
             runtime.load_rooms();
         }
     }

@@ -28,6 +28,10 @@ use super::{
 };
 use crate::client::model::{Bootstrap, Client, Toast, ToastKind, Trouble};
 
+const TOASTS: usize = 5;
+/// Long enough to read twice.
+const TOAST_MS: u32 = 9_000;
+
 /// Who uses this browser now.
 #[derive(Clone, Debug)]
 pub(crate) struct Me {
@@ -188,7 +192,8 @@ impl Runtime {
         id
     }
 
-    /// A short note that goes by itself; at most five at once, the same text once.
+    /// A short note: at most five at once, the same text once. It goes by itself, but for what is lost or refused: that stays
+    /// until it is dismissed or there is more of it than has a place.
     pub(crate) fn toast(&self, kind: ToastKind, text: impl Into<String>) {
         let text = text.into();
         let toasts = self.client.toasts;
@@ -198,19 +203,17 @@ impl Runtime {
         let id = self.fresh_id();
         toasts.update(|shown| {
             shown.push(Toast { id, kind, text });
-            if shown.len() > 5 {
-                shown.remove(0);
+            if shown.len() > TOASTS {
+                let passing = |toast: &Toast| toast.kind != ToastKind::Bad;
+                shown.remove(shown.iter().position(passing).unwrap_or(0));
             }
         });
-        let stays = if kind == ToastKind::Bad {
-            15_000
-        } else {
-            7_000
-        };
-        spawn_local(async move {
-            sleep(stays).await;
-            toasts.update(|shown| shown.retain(|toast| toast.id != id));
-        });
+        if kind != ToastKind::Bad {
+            spawn_local(async move {
+                sleep(TOAST_MS).await;
+                toasts.update(|shown| shown.retain(|toast| toast.id != id));
+            });
+        }
     }
 
     pub(crate) fn toast_trouble(&self, trouble: &Trouble) {

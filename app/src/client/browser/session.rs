@@ -35,8 +35,14 @@ impl Runtime {
         }
     }
 
-    /// At page load: who was here before, without opening any window.
-    pub(crate) async fn restore(self: &Rc<Self>) {
+    /// At page load: who was here before, without opening any window. Whoever connects a wallet meanwhile comes first.
+    pub(crate) fn restore(self: &Rc<Self>) {
+        let runtime = self.clone();
+        self.signing_in
+            .run(async move { runtime.restore_session().await });
+    }
+
+    async fn restore_session(self: &Rc<Self>) {
         let remembered: Option<Remembered> = self
             .db
             .get_json(schema::SETTINGS, "session")
@@ -88,6 +94,14 @@ impl Runtime {
     }
 
     async fn connect_to(self: &Rc<Self>, id: &str) {
+        // Nobody is being restored any more.
+        if self
+            .client
+            .session
+            .with_untracked(|now| *now == Session::Restoring)
+        {
+            self.forget_me();
+        }
         let wallet = if id == DEMO {
             match self.demo_wallet().await {
                 Ok(demo) => Wallet::Demo(demo),
@@ -249,12 +263,12 @@ impl Runtime {
             demo: wallet.is_demo(),
             keys: None,
         };
-        self.me.replace(Some(Rc::new(Me {
+        self.set_me(Some(Me {
             person,
             wallet,
             device,
             delegation: Some(delegation),
-        })));
+        }));
         self.set_session(ready);
         self.person_changed();
     }
@@ -267,12 +281,12 @@ impl Runtime {
         };
         match keys::device(&self.db, person).await {
             Ok(device) => {
-                self.me.replace(Some(Rc::new(Me {
+                self.set_me(Some(Me {
                     person,
                     wallet,
                     device,
                     delegation: None,
-                })));
+                }));
                 self.set_session(session);
                 self.person_changed();
             }
@@ -306,7 +320,7 @@ impl Runtime {
         self.signing_in.stop();
         self.cancel_create();
         match self.client.session.get_untracked() {
-            Session::Connecting { .. } => self.forget_me(),
+            Session::Restoring | Session::Connecting { .. } => self.forget_me(),
             Session::Switching { person, .. } | Session::Signing { person, .. } => {
                 let Some(wallet) = self.watched_wallet() else {
                     return self.forget_me();
@@ -320,10 +334,7 @@ impl Runtime {
                 self.signing_in
                     .run(async move { runtime.read_only(wallet, person, why).await });
             }
-            Session::Restoring
-            | Session::SignedOut
-            | Session::ReadOnly { .. }
-            | Session::Ready { .. } => {}
+            Session::SignedOut | Session::ReadOnly { .. } | Session::Ready { .. } => {}
         }
     }
 
@@ -340,9 +351,17 @@ impl Runtime {
         });
     }
 
+    fn set_me(self: &Rc<Self>, me: Option<Me>) {
+        let person = me.as_ref().map(|me| me.person);
+        let before = self.me.replace(me.map(Rc::new));
+        if before.is_some_and(|before| Some(before.person) != person) {
+            self.forget_shown();
+        }
+    }
+
     fn forget_me(self: &Rc<Self>) {
         self.watch.take();
-        self.me.take();
+        self.set_me(None);
         self.set_session(Session::SignedOut);
         self.person_changed();
     }

@@ -24,10 +24,10 @@ use crate::client::browser::{
     platform::{document, now, random, sleep},
 };
 
-/// Events that the page has not taken yet.
-const WAITING_EVENTS: usize = 2_048;
-/// Inputs may be many at once when a room's history comes.
-const WAITING_INPUTS: usize = 2_048;
+/// Places in the two channels of this task. They hold more than that where they must: each thing is put in by a sender of
+/// its own, which always has a place, as a lock that was granted or an answer may not get lost. What bounds them is that
+/// a page is one thread: before the browser brings it the next message, both sides have taken all that is there.
+const PLACES: usize = 64;
 /// Calls without an answer yet.
 const CALLS: usize = 256;
 /// How often a guest asks whether the host is there.
@@ -112,8 +112,8 @@ impl Tab {
     ) -> (NodeHandle, mpsc::Receiver<NetEvent>, Share) {
         let id = u64::from_be_bytes(random()).max(1);
         let (handle, orders) = NodeHandle::changing();
-        let (page, events) = mpsc::channel(WAITING_EVENTS);
-        let (to_tab, inputs) = mpsc::channel(WAITING_INPUTS);
+        let (page, events) = mpsc::channel(PLACES);
+        let (to_tab, inputs) = mpsc::channel(PLACES);
         let share = Share {
             to_tab: to_tab.clone(),
             shelf: shelf.clone(),
@@ -505,7 +505,7 @@ impl Tab {
     }
 
     fn emit(&self, event: NetEvent) {
-        // A new sender always has a place.
+        // A new sender always has a place: see `PLACES`.
         let _ = self.page.clone().try_send(event);
     }
 

@@ -63,10 +63,14 @@ impl Runtime {
         let (runtime, work) = (self.clone(), self.client.copy_work);
         work.set(CopyWork::Checking);
         spawn_local(async move {
-            work.set(match runtime.take_in(&files).await {
+            let came = match runtime.take_in(&files).await {
                 Ok(report) => CopyWork::Done(report),
                 Err(trouble) => CopyWork::Failed(trouble),
-            });
+            };
+            // Else somebody else uses this browser by now.
+            if work.with_untracked(|now| *now == CopyWork::Checking) {
+                work.set(came);
+            }
         });
     }
 

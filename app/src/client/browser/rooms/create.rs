@@ -17,6 +17,7 @@ use crate::{
     api::{ChainRole, MemberFact, Retention, RoomFacts},
     client::{
         browser::{
+            is_at,
             platform::{now, random},
             runtime::{Runtime, storage_trouble, trouble},
             storage::{
@@ -25,7 +26,7 @@ use crate::{
                 keys,
             },
         },
-        model::{NewRoom, Trouble, TxState},
+        model::{NewRoom, ToastKind, Trouble, TxState},
     },
 };
 
@@ -39,12 +40,29 @@ impl Runtime {
     pub(crate) fn create_room(self: &Rc<Self>, name: String, members: Vec<Person>) {
         let runtime = self.clone();
         self.creating.run(async move {
-            match runtime.create(name.trim().to_owned(), members).await {
-                Ok(id) => {
+            let name = name.trim().to_owned();
+            let made = runtime.create(name.clone(), members).await;
+            // Minutes may have passed: whoever has gone on to something else stays there, and is told.
+            let waits = is_at("/rooms/new");
+            match made {
+                Ok(id) if waits => {
                     runtime.navigate(&format!("/rooms/{id}"));
                     runtime.set_new_room(NewRoom::Form);
                 }
-                Err(trouble) => runtime.set_new_room(NewRoom::Failed(trouble)),
+                Ok(_) => {
+                    runtime.set_new_room(NewRoom::Form);
+                    let text = format!("The room “{name}” was created. It is under Rooms.");
+                    runtime.toast(ToastKind::Good, text);
+                    if runtime.list.wanted.get() {
+                        runtime.load_rooms();
+                    }
+                }
+                Err(trouble) => {
+                    if !waits {
+                        runtime.toast_trouble(&trouble);
+                    }
+                    runtime.set_new_room(NewRoom::Failed(trouble));
+                }
             }
         });
     }

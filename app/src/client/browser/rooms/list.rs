@@ -3,11 +3,15 @@
 //! Rooms are visited one after the other in the background: that fetches their names, counts what is new, and pushes
 //! what was written there without a connection.
 
-use std::{cell::Cell, rc::Rc};
+use std::{
+    cell::{Cell, RefCell},
+    rc::Rc,
+};
 
-use healthsync_core::{EventId, Person, RoomId, RoomLog, RoomState, display, epoch};
+use healthsync_core::{EventId, Person, RoomId, RoomLog, RoomState, VersionVector, display, epoch};
 use healthsync_net::NodeHandle;
 use leptos::prelude::*;
+use wasm_bindgen_futures::spawn_local;
 
 use super::{
     epochs::sealing,
@@ -36,8 +40,57 @@ const VISITS: usize = 50;
 pub(crate) struct ListState {
     loading: Task,
     visiting: Task,
+    /// Whether a round of visits is under way, and what the next one is to visit.
+    under_way: Cell<bool>,
+    next: RefCell<Option<Round>>,
+    /// What was here of a room when it was last looked into, by this person.
+    looked: RefCell<Vec<(RoomId, VersionVector)>>,
     /// Whether a page has asked for the list.
     pub wanted: Cell<bool>,
+}
+
+/// What the registry says of the rooms, and in which order they are looked into.
+type Round = (Vec<RoomFact>, Vec<RoomId>);
+
+impl ListState {
+    /// Whether everything in `have` was here when the room was last looked into.
+    fn has_seen(&self, room: RoomId, have: &VersionVector) -> bool {
+        let looked = self.looked.borrow();
+        let last = looked.iter().find(|(of, _)| *of == room);
+        last.is_some_and(|(_, heads)| heads.covers(have))
+    }
+
+    fn note_look(&self, room: RoomId, heads: VersionVector) {
+        let mut looked = self.looked.borrow_mut();
+        looked.retain(|(of, _)| *of != room);
+        looked.push((room, heads));
+    }
+
+    fn stop_visits(&self) {
+        self.visiting.stop();
+        self.under_way.set(false);
+        self.next.take();
+    }
+}
+
+/// A room that is looked into: left again in the end, also when the look is dropped half way. One that was opened meanwhile
+/// stays joined.
+struct Look {
+    runtime: Rc<Runtime>,
+    room: RoomId,
+}
+
+impl Drop for Look {
+    fn drop(&mut self) {
+        let (runtime, id) = (&self.runtime, self.room);
+        if runtime.open_room().is_none_or(|room| room.id != id) {
+            let node = runtime.node.clone();
+            spawn_local(async move {
+                // Err means that the node has ended, and with it all that it had joined.
+                let _ = node.leave(id).await;
+            });
+        }
+    }
 }
 
 /// What the list shows of a room.
@@ -111,7 +164,7 @@ impl Runtime {
 
     async fn read_rooms(self: &Rc<Self>) {
         let Some(me) = self.me() else {
-            self.list.visiting.stop();
+            self.list.stop_visits();
             self.client.rooms.set(RoomList::Loading);
             return;
         };
@@ -160,21 +213,41 @@ impl Runtime {
         self.visit(facts, order);
     }
 
+    /// The person before has gone: their rooms are not listed, and not looked into.
+    pub(crate) fn forget_list(&self) {
+        self.list.loading.stop();
+        self.list.stop_visits();
+        self.list.looked.take();
+        self.client.rooms.set(RoomList::Loading);
+    }
+
+    /// A round that is under way goes on, or the last rooms would never have their turn; this one follows it.
     fn visit(self: &Rc<Self>, facts: Vec<RoomFact>, order: Vec<RoomId>) {
+        self.list.next.replace(Some((facts, order)));
+        if self.list.under_way.replace(true) {
+            return;
+        }
         let runtime = self.clone();
         self.list.visiting.run(async move {
-            let is_in = |fact: &&RoomFact| fact.standing == Standing::Member;
-            for id in order.into_iter().take(VISITS) {
-                let fact = facts.iter().filter(is_in).find(|fact| fact.room == id);
-                let Some(fact) = fact else { continue };
-                if runtime.open_room().is_some_and(|room| room.id == id) {
-                    continue;
-                }
-                if let Some(known) = runtime.look_into(fact).await {
-                    runtime.show_card(id, &known);
-                }
+            while let Some(round) = runtime.list.next.take() {
+                runtime.visit_all(round).await;
             }
+            runtime.list.under_way.set(false);
         });
+    }
+
+    async fn visit_all(self: &Rc<Self>, (facts, order): Round) {
+        let is_in = |fact: &&RoomFact| fact.standing == Standing::Member;
+        for id in order.into_iter().take(VISITS) {
+            let fact = facts.iter().filter(is_in).find(|fact| fact.room == id);
+            let Some(fact) = fact else { continue };
+            if self.open_room().is_some_and(|room| room.id == id) {
+                continue;
+            }
+            if let Some(known) = self.look_into(fact).await {
+                self.show_card(id, &known);
+            }
+        }
     }
 
     /// A card that has changed; its place stays, so that nothing moves under the pointer.
@@ -197,11 +270,10 @@ impl Runtime {
     async fn look_into(self: &Rc<Self>, fact: &RoomFact) -> Option<KnownRoom> {
         let (me, delegation) = self.signer()?;
         let id = fact.room;
-        if self.is_forgotten(&me, id).await {
-            let waiting = outbox::entries(&self.db, id, me.device.public()).await;
-            if waiting.is_ok_and(|entries| entries.is_empty()) {
-                return None;
-            }
+        let waiting = outbox::entries(&self.db, id, me.device.public()).await;
+        let nothing_waits = waiting.is_ok_and(|entries| entries.is_empty());
+        if nothing_waits && self.is_forgotten(&me, id).await {
+            return None;
         }
         let mut ring = keys::room_keys(&self.db, me.person, id).await.ok()?;
         if ring.get(epoch::FIRST).is_none() {
@@ -211,6 +283,26 @@ impl Runtime {
             let (key, _) = self.fetch_key(id, &me, epoch::FIRST, None).await.ok()?;
             ring.add(epoch::FIRST, key);
         }
+        let mut have = None;
+        let look = self.online.get().then(|| Look {
+            runtime: self.clone(),
+            room: id,
+        });
+        if look.is_some() {
+            let join = self.node.join(id, delegation, &me.device);
+            have = within(ANSWER_MS, join)
+                .await?
+                .ok()
+                .map(|joined| joined.have);
+        }
+        // What was read before need not be read again: what came since by another way was noted there.
+        if nothing_waits
+            && self
+                .list
+                .has_seen(id, have.as_ref().unwrap_or(&VersionVector::default()))
+        {
+            return None;
+        }
         let maker = fact.creator.unwrap_or(fact.owner);
         let mut log = RoomLog::new(id, maker, self.bootstrap.chain.id);
         for bytes in envelopes::of_room(&self.db, id).await.ok()? {
@@ -218,23 +310,17 @@ impl Runtime {
                 let _ = log.insert_kept(event);
             }
         }
-        if self.online.get()
-            && within(ANSWER_MS, self.node.join(id, delegation, &me.device))
-                .await?
-                .is_ok()
-        {
+        if have.is_some() {
             self.pull_into(&me, &mut log, &mut ring).await;
             self.push_kept(&me, &log, &ring).await;
-            // The room may have been opened meanwhile; then it stays joined.
-            if self.open_room().is_none_or(|room| room.id != id) {
-                let _ = self.node.leave(id).await;
-            }
         }
         let mut known = drafts::known_room(&self.db, me.person, id).await.ok()?;
         describe(&mut known, log.state(), me.person);
         drafts::keep_known_room(&self.db, me.person, id, &known)
             .await
             .ok()?;
+        self.list.note_look(id, log.heads());
+        drop(look);
         Some(known)
     }
 

@@ -142,6 +142,9 @@ pub(crate) struct OpenRoom {
     pub joined: Cell<bool>,
     pub pushing: Cell<bool>,
     pub pulling: Cell<bool>,
+    /// What another tab has written is being read, and whether it has written since.
+    pub reading: Cell<bool>,
+    pub wrote: Cell<bool>,
     pub asking_facts: Cell<bool>,
     pub loading: Task,
     pub syncing: Task,
@@ -211,6 +214,8 @@ impl OpenRoom {
             joined: Cell::new(false),
             pushing: Cell::new(false),
             pulling: Cell::new(false),
+            reading: Cell::new(false),
+            wrote: Cell::new(false),
             asking_facts: Cell::new(false),
             loading: Task::default(),
             syncing: Task::default(),

@@ -237,6 +237,9 @@ impl Runtime {
             return;
         };
         for (seq, entry) in entries {
+            if room.unsent.borrow().contains_key(&seq) {
+                continue;
+            }
             let envelope =
                 envelopes::one(&self.db, &envelopes::envelope_key(room.id, device, seq)).await;
             let Ok(Some(envelope)) = envelope else {

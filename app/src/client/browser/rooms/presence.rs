@@ -41,7 +41,6 @@ struct Seen {
     pointing: Option<(Pointing, u64)>,
 }
 
-/// By device: one person may be here twice.
 /// By which node a device can be reached, as it said itself.
 #[derive(Clone, Copy, Debug)]
 struct Reachable {
@@ -53,6 +52,7 @@ struct Reachable {
 
 #[derive(Debug, Default)]
 pub(crate) struct Presence {
+    /// By device: one person may be here twice.
     seen: RefCell<BTreeMap<DeviceKey, Seen>>,
     /// A device may have several nodes: the tabs of a browser that cannot share one, and the one before a change.
     reachable: RefCell<BTreeMap<(DeviceKey, [u8; 32]), Reachable>>,

@@ -24,6 +24,12 @@ impl KeyRing {
         self.0.insert(epoch, key);
     }
 
+    pub(crate) fn add_all(&mut self, others: Self) {
+        for (epoch, key) in others.0 {
+            self.add(epoch, key);
+        }
+    }
+
     pub(crate) fn get(&self, epoch: u32) -> Option<(u32, RoomKey)> {
         self.0.get(&epoch).map(|key| (epoch, key.clone()))
     }

@@ -43,6 +43,9 @@ impl Runtime {
         rooms.sort_by_key(|room| std::cmp::Reverse(room.events));
         let (used, quota) = estimate().await.unwrap_or((0.0, 0.0));
         let megabytes = |bytes: f64| (bytes / 1e6).ceil() as u32;
+        if self.me().is_none_or(|now| now.person != me.person) {
+            return;
+        }
         self.client.space.set(Some(Space {
             used: megabytes(used),
             quota: megabytes(quota),

@@ -396,32 +396,48 @@ impl Runtime {
         let Some(room) = self.open_room().filter(|room| room.id == id) else {
             return;
         };
+        // Once for all that it writes while this is under way.
+        room.wrote.set(true);
+        if room.reading.replace(true) {
+            return;
+        }
         let runtime = self.clone();
         spawn_local(async move {
-            let (Some(person), Ok(kept)) =
-                (room.person.get(), envelopes::of_room(&runtime.db, id).await)
-            else {
-                return;
-            };
-            // The other tab may have fetched or made a key.
-            let Ok(ring) = keys::room_keys(&runtime.db, person, id).await else {
-                return;
-            };
-            if room.closed.get() || room.keys.borrow().is_empty() || ring.is_empty() {
-                return;
+            while room.wrote.take() {
+                runtime.read_what_is_new(&room).await;
             }
-            for bytes in kept {
-                if let Some(event) = ring.open_kept(&bytes, id)
-                    && let Some(log) = room.log.borrow_mut().as_mut()
-                {
-                    let _ = log.insert_kept(event);
-                }
-            }
-            room.keys.replace(ring);
-            runtime.load_unsent(&room).await;
-            runtime.repaint(&room);
-            runtime.push_outbox(&room);
+            room.reading.set(false);
         });
+    }
+
+    async fn read_what_is_new(self: &Rc<Self>, room: &Rc<OpenRoom>) {
+        let heads = room.log.borrow().as_ref().map(RoomLog::heads);
+        let (Some(person), Some(heads)) = (room.person.get(), heads) else {
+            return;
+        };
+        let Ok(kept) = envelopes::beyond(&self.db, room.id, &heads).await else {
+            return;
+        };
+        // The other tab may have fetched or made a key.
+        let Ok(ring) = keys::room_keys(&self.db, person, room.id).await else {
+            return;
+        };
+        // Somebody else's by now, or left, or closed to this person.
+        if room.person.get() != Some(person) || room.keys.borrow().is_empty() {
+            return;
+        }
+        room.keys.borrow_mut().add_all(ring);
+        for bytes in kept {
+            let event = room.keys.borrow().open_kept(&bytes, room.id);
+            if let Some(event) = event
+                && let Some(log) = room.log.borrow_mut().as_mut()
+            {
+                let _ = log.insert_kept(event);
+            }
+        }
+        self.load_unsent(room).await;
+        self.repaint(room);
+        self.push_outbox(room);
     }
 
     /// What is on screen has been seen: remembered for the list, with what the list shows of the room.

@@ -16,9 +16,9 @@ use std::{
 use futures::channel::oneshot;
 use healthsync_core::{
     DeviceKey, DeviceSecret, Envelope, Event, EventError, EventId, Kind, LimitError, Millis,
-    Person, RoomId, RoomKey, SignedDelegation, SignedEvent, event, limits,
+    Person, RoomId, RoomKey, SignedDelegation, SignedEvent, VersionVector, event, limits,
 };
-use idb::{ObjectStore, TransactionMode};
+use idb::{KeyRange, ObjectStore, TransactionMode};
 use serde::{Deserialize, Serialize};
 use wasm_bindgen::JsValue;
 use wasm_bindgen_futures::spawn_local;
@@ -280,6 +280,40 @@ pub(crate) async fn of_room(db: &Database, room: RoomId) -> Result<Vec<Vec<u8>>,
         .iter()
         .filter_map(|(_, value)| bytes_from_js(value))
         .collect())
+}
+
+/// Those of them that come after `heads`, device by device: neither read nor counted are those before.
+pub(crate) async fn beyond(
+    db: &Database,
+    room: RoomId,
+    heads: &VersionVector,
+) -> Result<Vec<Vec<u8>>, StorageError> {
+    let mut ranges = Vec::with_capacity(heads.0.len() + 1);
+    let mut from = format!("{room}/");
+    // In the order of their keys, as the devices' names are their bytes in hex.
+    for (device, seq) in &heads.0 {
+        ranges.push((from, format!("{room}/{device}/")));
+        from = envelope_key(room, *device, seq + 1);
+    }
+    ranges.push((from, format!("{room}/\u{ffff}")));
+    let db = db.clone();
+    to_the_end(async move {
+        let transaction = db.begin(&[ENVELOPES], TransactionMode::ReadOnly)?;
+        let envelopes = transaction.object_store(ENVELOPES)?;
+        let mut asked = Vec::with_capacity(ranges.len());
+        for (from, to) in ranges {
+            let (from, to) = (JsValue::from_str(&from), JsValue::from_str(&to));
+            let range = KeyRange::bound(&from, &to, None, None)?;
+            // All requests are under way before the first is awaited.
+            asked.push(envelopes.get_all(Some(range.into()), None)?.into_future());
+        }
+        let mut found = Vec::new();
+        for answer in asked {
+            found.extend(answer.await?.iter().filter_map(bytes_from_js));
+        }
+        Ok(found)
+    })
+    .await
 }
 
 /// How many of them there are.

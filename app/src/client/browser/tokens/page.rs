@@ -59,6 +59,18 @@ impl Runtime {
         }
     }
 
+    /// Closes the conversation on screen: whoever has opened it has gone.
+    pub(crate) fn close_token_case(&self) {
+        self.opening_token.stop();
+        self.client.token.update(|view| {
+            let Some(view) = view else { return };
+            if let TokenCase::Open(case) = std::mem::replace(&mut view.case, TokenCase::Closed) {
+                super::open::forget(&case);
+            }
+            view.work = None;
+        });
+    }
+
     async fn read_token(self: &Rc<Self>, token: TokenId) {
         // Without an answer the page keeps what it has; it is asked again before long.
         let Ok(Some(facts)) = api::token_facts(token).await else {
@@ -179,7 +191,9 @@ impl Runtime {
                     Some("Try again in a moment."),
                 )),
             };
-            runtime.client.tokens.set(list);
+            if runtime.me().is_some_and(|now| now.person == me.person) {
+                runtime.client.tokens.set(list);
+            }
         });
     }
 }
