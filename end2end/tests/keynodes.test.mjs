@@ -29,6 +29,18 @@ describe('five key nodes in five processes', { timeout: 300_000 }, () => {
     ada.page.off('request', watch);
     return { saved, cid };
   };
+  /** Has node `n` give wrong shares of this key from now on. */
+  const lies = async (n, cid) => {
+    const owner = privateKeyToAccount(key);
+    const base = stack.keyNode(n).url;
+    const [{ message }] = await (await fetch(`${base}/api/message/${owner.address}`)).json();
+    const { keyShards: [payload] } = await kavach.generate();
+    const saved = await fetch(`${base}/api/setSharedKey/${n}`, {
+      method: 'POST', headers: { authorization: `Bearer ${await owner.signMessage({ message })}` },
+      body: JSON.stringify({ address: owner.address, cid, payload }),
+    });
+    assert.equal(saved.status, 200, await saved.text());
+  };
   /** Waits until node `n` holds a share under this content id. */
   const holds = async (n, cid) => {
     while (!(await fetch(`${stack.keyNode(n).url}/api/fileAccessConditions/get/${cid}`)).ok) await pause(100);
@@ -73,17 +85,7 @@ describe('five key nodes in five processes', { timeout: 300_000 }, () => {
 
   it('opens when two nodes send wrong shares, and names them', async () => {
     const { cid } = await share('Two lie', 2);
-    const owner = privateKeyToAccount(key);
-    for (const n of [2, 4]) {
-      const base = stack.keyNode(n).url;
-      const [{ message }] = await (await fetch(`${base}/api/message/${owner.address}`)).json();
-      const { keyShards: [payload] } = await kavach.generate();
-      const saved = await fetch(`${base}/api/setSharedKey/${n}`, {
-        method: 'POST', headers: { authorization: `Bearer ${await owner.signMessage({ message })}` },
-        body: JSON.stringify({ address: owner.address, cid, payload }),
-      });
-      assert.equal(saved.status, 200, await saved.text());
-    }
+    for (const n of [2, 4]) await lies(n, cid);
     await look('Two lie');
     await p.unlock(ben);
     const notice = ben.page.getByText('a key share was wrong').first();
@@ -127,6 +129,23 @@ describe('five key nodes in five processes', { timeout: 300_000 }, () => {
       stack.thawKeyNode(5);
     }
     await ada.page.locator('img[data-testid=image]').waitFor();
+  });
+
+  it('opens the room when one of the only three shares of its key is wrong, once another is there', async () => {
+    const saves = ada.page.waitForRequest((request) => /\/api\/fileAccessConditions\/\d$/.test(request.url()) && request.method() === 'POST');
+    const other = await p.createRoom(ada, 'One lies about the room');
+    await lies(2, (await saves).postDataJSON().cid);
+    await p.addMember(ada, ben.address);
+    await p.say(ada, 'Read by who is let in');
+    for (const n of [1, 5]) stack.freezeKeyNode(n);
+    try {
+      const first = ben.page.waitForResponse((answer) => answer.url().includes('/api/key_shares'));
+      await p.open(ben, other);
+      await (await first).finished();
+    } finally {
+      for (const n of [1, 5]) stack.thawKeyNode(n);
+    }
+    await ben.page.getByTestId('message').filter({ hasText: 'Read by who is let in' }).waitFor();
   });
 
   it('opens with two nodes frozen in the middle, and names them', async () => {

@@ -282,7 +282,7 @@ impl Runtime {
             self.save_draft(&room, TYPING_MS);
         }
         let pictures = pictures || room.still_attaching();
-        let runtime = self.clone();
+        let (runtime, author) = (self.clone(), room.person.get());
         spawn_local(async move {
             let ready = room.ready().await;
             // A picture is still being cleaned when its caption is there: the caption must not go alone.
@@ -290,6 +290,11 @@ impl Runtime {
                 sleep(LOOKS_MS).await;
             }
             room.case_waits.set(false);
+            // It is among the drafts of whoever wrote it.
+            if author.is_some() && author != room.person.get() {
+                room.unsaid.borrow_mut().retain(|waiting| *waiting != text);
+                return;
+            }
             if let Some(name) = room.to_be_looked_at().filter(|_| pictures) {
                 runtime.give_back(&room, &text);
                 let why = format!("Nothing was sent: look at {name} before it is shared.");
@@ -340,6 +345,7 @@ impl Runtime {
         client.space.set(None);
         client.pointers.set(Vec::new());
         client.toasts.set(Vec::new());
+        client.returned.set(String::new());
         // A transaction on its way goes on; its room is named when that person looks at the list.
         if client
             .new_room

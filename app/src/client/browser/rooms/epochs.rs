@@ -347,10 +347,19 @@ impl Runtime {
         epoch: u32,
         sample: Option<&[u8]>,
     ) -> Result<(RoomKey, Vec<usize>), NoKey> {
-        let found = self.lookup(&room_key_cid(&id, epoch)).await?;
-        let (key, master, bad) = self
+        let cid = room_key_cid(&id, epoch);
+        let found = self.lookup(&cid).await?;
+        let chosen = self
             .choose_room_key((id, epoch), me, &found.good, sample)
-            .await?;
+            .await;
+        let (key, master, bad) = match chosen {
+            Err(_) if found.good.len() < self.bootstrap.key_nodes.len() => {
+                let all = self.lookup_all(&cid).await?;
+                self.choose_room_key((id, epoch), me, &all.good, sample)
+                    .await?
+            }
+            chosen => chosen?,
+        };
         if let Err(error) = keys::keep_room_key(&self.db, me.person, id, epoch, &master).await {
             self.storage_failed("The room cannot be read offline", &error);
         }

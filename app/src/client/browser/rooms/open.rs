@@ -309,8 +309,8 @@ impl Runtime {
         Ok(key)
     }
 
-    /// Shares that all agree give one key. When they do not, the key that opens something that is sealed with it is
-    /// right: `sample`, or whatever else was said in the room.
+    /// More shares than are needed that all agree give one key. Otherwise the key that opens something that is sealed with
+    /// it is right: `sample`, or whatever else was said in the room.
     pub(crate) async fn choose_room_key(
         self: &Rc<Self>,
         (id, epoch): (RoomId, u32),
@@ -331,7 +331,10 @@ impl Runtime {
         let derive = |master: &healthsync_lighthouse::MasterKey| {
             RoomKey::from_master(master.as_bytes(), &id, epoch)
         };
-        if let [only] = found.as_slice() {
+        let alone = found.len() == 1;
+        if let [only] = found.as_slice()
+            && only.agreeing.len() > super::key::NEEDED
+        {
             return Ok((derive(&only.key), only.key.clone(), Vec::new()));
         }
         let said = match sample {
@@ -346,8 +349,8 @@ impl Runtime {
                     ring.add(epoch, key.clone());
                     matches!(ring.open(bytes, id), Some(Read::Event(_)))
                 }
-                // Nothing was said yet: more than the threshold agreeing is proof enough.
-                None => candidate.agreeing.len() > super::key::NEEDED,
+                // Nothing was said yet: more than the threshold agreeing is proof enough, and three alone all there is.
+                None => alone || candidate.agreeing.len() > super::key::NEEDED,
             };
             if proven {
                 return Ok((key, candidate.key, candidate.bad_nodes));
