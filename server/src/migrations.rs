@@ -26,6 +26,7 @@ const EMBEDDED: &[Step] = steps!["migrations":
     "0080_retention",
     "0100_replaced_blocks",
     "0110_relays",
+    "0120_awaited_shares",
 ];
 
 /// Those of a mailbox in PostgreSQL.

@@ -66,12 +66,18 @@ impl Catalogue {
         Ok(positive(sum))
     }
 
-    /// Notes an upload; the same file of the same person again changes nothing but name and type.
-    pub(super) async fn remember(&self, upload: &Upload) -> Result<(), sqlx::Error> {
+    /// Notes an upload; the same file of the same person again changes nothing but name, type and time. When shares of its
+    /// key are awaited and never come, it may be forgotten.
+    pub(super) async fn remember(
+        &self,
+        upload: &Upload,
+        shares_awaited: bool,
+    ) -> Result<(), sqlx::Error> {
         sqlx::query(
-            "INSERT INTO uploads (id, person, cid, size, at, name, mime, encrypted) VALUES (?, ?, ?, ?, ?, ?, ?, ?) \
-             ON CONFLICT (person, cid) DO UPDATE SET name = excluded.name, mime = excluded.mime, \
-             encrypted = excluded.encrypted",
+            "INSERT INTO uploads (id, person, cid, size, at, name, mime, encrypted, shared_key) \
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) \
+             ON CONFLICT (person, cid) DO UPDATE SET name = excluded.name, mime = excluded.mime, at = excluded.at, \
+             encrypted = excluded.encrypted, shared_key = max(shared_key, excluded.shared_key)",
         )
         .bind(&upload.id)
         .bind(&upload.person.0[..])
@@ -81,6 +87,7 @@ impl Catalogue {
         .bind(&upload.name)
         .bind(&upload.mime)
         .bind(upload.encrypted)
+        .bind(!shares_awaited)
         .execute(&self.database.write)
         .await?;
         Ok(())
@@ -148,10 +155,31 @@ impl Catalogue {
         })
     }
 
-    /// Encrypted uploads from before `before` of whose key no node has been seen to hold a share.
+    /// Forgets an upload without a key, unless it was made once more since `before` or its key has been seen; gives the file
+    /// when nobody else has uploaded it.
+    pub(super) async fn forget_keyless(
+        &self,
+        upload: &Upload,
+        before: u64,
+    ) -> Result<Forgotten, sqlx::Error> {
+        let still: bool = sqlx::query_scalar(
+            "SELECT EXISTS (SELECT 1 FROM uploads WHERE person = ? AND id = ? AND shared_key = 0 AND at < ?)",
+        )
+        .bind(&upload.person.0[..])
+        .bind(&upload.id)
+        .bind(number(before))
+        .fetch_one(&self.database.read)
+        .await?;
+        match still {
+            true => self.forget(upload.person, &upload.id).await,
+            false => Ok(Forgotten::StillNeeded),
+        }
+    }
+
+    /// Uploads from before `before` of whose key shares were awaited, and no node has been seen to hold one.
     pub(super) async fn without_key(&self, before: u64) -> Result<Vec<Upload>, sqlx::Error> {
         let rows = sqlx::query(sqlx::AssertSqlSafe(format!(
-            "SELECT {COLUMNS} FROM uploads WHERE encrypted = 1 AND shared_key = 0 AND at < ? ORDER BY at LIMIT 1000"
+            "SELECT {COLUMNS} FROM uploads WHERE shared_key = 0 AND at < ? ORDER BY at LIMIT 1000"
         )))
         .bind(number(before))
         .fetch_all(&self.database.read)

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::Json;
 use axum::Router;
 use axum::extract::multipart::{Field, Multipart, MultipartRejection};
-use axum::extract::{DefaultBodyLimit, State};
+use axum::extract::{DefaultBodyLimit, RawQuery, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, get, post};
 use healthsync_core::Person;
@@ -28,6 +28,8 @@ const UPLOADS: usize = 64;
 const FRAME: u64 = 64 * 1024;
 /// Files in one request.
 const FILES: usize = 64;
+/// In the query of an upload: shares of its key come under its own content id, and without them it is of no use.
+const AWAITED: &str = "key-shares=awaited";
 /// Longest name and type that are kept.
 const NAME: usize = 255;
 
@@ -96,6 +98,7 @@ pub fn routes(state: StorageState) -> Router {
 
 async fn add(
     State(state): State<StorageState>,
+    RawQuery(query): RawQuery,
     headers: HeaderMap,
     multipart: Result<Multipart, MultipartRejection>,
 ) -> Result<Response, Failure> {
@@ -126,6 +129,9 @@ async fn add(
     };
     let encrypted =
         text(&headers, "encryption").is_some_and(|value| value.eq_ignore_ascii_case("true"));
+    // Nobody but who made the key can say where its shares will be. Not a header: an older server allows none to pages of
+    // another origin.
+    let shares_awaited = query.is_some_and(|query| query.split('&').any(|part| part == AWAITED));
     let mut multipart =
         multipart.map_err(|error| Failure::bad_request("no_multipart", error.body_text()))?;
     let mut replies: Vec<Value> = Vec::new();
@@ -137,7 +143,11 @@ async fn add(
                 "Several files in one request are taken from programs and encrypted only, up to 64 of them.",
             ));
         }
-        replies.push(store(&state, &uploader, &headers, encrypted, field).await?);
+        let how = How {
+            encrypted,
+            shares_awaited,
+        };
+        replies.push(store(&state, &uploader, &headers, how, field).await?);
     }
     tracing::info!(files = replies.len(), "an upload was stored");
     Ok(match replies.pop() {
@@ -149,12 +159,20 @@ async fn add(
     })
 }
 
+/// What an upload says of itself.
+#[derive(Clone, Copy)]
+struct How {
+    encrypted: bool,
+    /// Key nodes will hold shares of its key under its content id.
+    shares_awaited: bool,
+}
+
 /// Stores one file of an upload and says so as Lighthouse does.
 async fn store(
     state: &StorageState,
     uploader: &Uploader,
     headers: &HeaderMap,
-    encrypted: bool,
+    how: How,
     field: Field<'_>,
 ) -> Result<Value, Failure> {
     let (person, expected) = match uploader {
@@ -187,13 +205,13 @@ async fn store(
             Uploader::Program(_) => name.clone(),
         },
         mime,
-        encrypted,
+        encrypted: how.encrypted,
     };
     let _no_removal = state.removal.read().await;
     state.blobs.keep(received).await.map_err(refuse)?;
     state
         .catalogue
-        .remember(&upload)
+        .remember(&upload, how.shares_awaited)
         .await
         .map_err(Failure::internal)?;
     Ok(json!({

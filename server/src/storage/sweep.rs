@@ -1,5 +1,5 @@
-//! Clearing up: encrypted files whose key no key node has ever had a share of (the tab was closed between upload and
-//! saving the shares, and nobody came back), and bytes that no upload is on record for.
+//! Clearing up: files of whose key shares were awaited and no key node has ever had one (the tab was closed between upload
+//! and saving the shares, and nobody came back), and bytes that no upload is on record for.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -59,8 +59,9 @@ pub(super) async fn sweep(
             Some(true) => state.catalogue.has_key(&upload.cid).await?,
             None => {}
             Some(false) => {
+                // No upload of it can come between this look and the removal.
                 let _alone = state.removal.write().await;
-                let forgotten = state.catalogue.forget(upload.person, &upload.id).await?;
+                let forgotten = state.catalogue.forget_keyless(&upload, before).await?;
                 if let Forgotten::Last(cid) = forgotten {
                     state.blobs.remove(&cid).await?;
                     removed += 1;

@@ -306,17 +306,27 @@ impl super::KeyHolders for Holders {
     }
 }
 
+/// As a page does that is going to save shares of the key.
+async fn put_awaiting_shares(server: &TestServer, who: &Someone, bytes: &[u8]) {
+    let bearer = who.bearer(Scope::Upload { cid: cid_v1(bytes) });
+    let mut request = upload(&bearer, bytes);
+    let uri = format!("{}&key-shares=awaited", request.uri());
+    *request.uri_mut() = uri.parse().expect("an address");
+    assert_eq!(server.send(request).await.status(), StatusCode::OK);
+}
+
 #[tokio::test]
 async fn a_sweep_removes_old_files_without_a_key_and_nothing_else() {
     let server = TestServer::start(&[]).await;
     let ada = Someone::new(1);
     let names: [&[u8]; 3] = [b"with a key", b"without a key", b"nobody knows"];
     for bytes in names {
-        assert_eq!(
-            put(&server, &ada, &cid_v1(bytes), bytes).await.status(),
-            StatusCode::OK
-        );
+        put_awaiting_shares(&server, &ada, bytes).await;
     }
+    // A piece of a series: its key is in the list of them, and no node ever has a share of it.
+    let piece: &[u8] = b"a piece";
+    let stored = put(&server, &ada, &cid_v1(piece), piece).await;
+    assert_eq!(stored.status(), StatusCode::OK);
     let state = server.services.storage.clone().expect("storage");
     let blobs = server.folder.path().join("data/blobs/files");
     std::fs::write(blobs.join(cid_v1(b"left over")), b"left over").expect("written");
@@ -325,6 +335,7 @@ async fn a_sweep_removes_old_files_without_a_key_and_nothing_else() {
             (cid_v1(names[0]), Some(true)),
             (cid_v1(names[1]), Some(false)),
             (cid_v1(names[2]), None),
+            (cid_v1(piece), Some(false)),
         ]
         .into(),
     );
@@ -341,6 +352,7 @@ async fn a_sweep_removes_old_files_without_a_key_and_nothing_else() {
         (names[0], true),
         (names[1], false),
         (names[2], true),
+        (piece, true),
         (b"left over", false),
     ] {
         let status = server

@@ -132,7 +132,9 @@ impl Runtime {
         for piece in &mut list.pieces {
             let plain = open_series::piece(piece, &fetch).await?;
             let (key, _): (MasterKey, _) = fresh_key(1, 1)?;
-            piece.cid = self.store(room, plain, &key, Rc::new(|_, _| ())).await?;
+            piece.cid = self
+                .store(room, plain, (&key, false), Rc::new(|_, _| ()))
+                .await?;
             piece.key = key.hex().to_string();
         }
         serde_json::to_vec(&list).map_err(|_| open_series::contradicts())

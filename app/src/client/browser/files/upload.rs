@@ -54,12 +54,13 @@ pub(super) fn fresh_key(needed: usize, count: usize) -> Result<(MasterKey, Vec<S
 }
 
 impl Runtime {
-    /// Encrypts, keeps the result for the room's members, stores it; gives its content id.
+    /// Encrypts, keeps the result for the room's members, stores it; gives its content id. The storage clears up what it
+    /// was told to await shares for when none come.
     pub(super) async fn store(
         self: &Rc<Self>,
         room: &OpenRoom,
         plain: Vec<u8>,
-        key: &MasterKey,
+        (key, shares_come): (&MasterKey, bool),
         sent: Sent,
     ) -> Result<String, Trouble> {
         let sealed = encrypt(plain, key, random::<16>(), random::<12>())
@@ -100,8 +101,13 @@ impl Runtime {
         sent(0, total);
         let scope = Scope::Upload { cid: cid.clone() };
         let token = DeviceToken::sign(delegation, scope, now(), random::<16>(), &me.device);
+        let awaited = if shares_come {
+            "&key-shares=awaited"
+        } else {
+            ""
+        };
         let url = format!(
-            "{}/api/v0/add?wrap-with-directory=false&cid-version=1",
+            "{}/api/v0/add?wrap-with-directory=false&cid-version=1{awaited}",
             self.bootstrap.storage.url
         );
         let progress = move |bytes: u64, of: u64| {
@@ -151,7 +157,7 @@ impl Runtime {
     ) -> Result<Stored, Trouble> {
         let (key, shares) = fresh_key(NEEDED, self.bootstrap.key_nodes.len())?;
         let size = plain.len() as u64;
-        let cid = self.store(room, plain, &key, sent).await?;
+        let cid = self.store(room, plain, (&key, true), sent).await?;
         Ok(Stored { cid, size, shares })
     }
 
@@ -224,7 +230,10 @@ impl Runtime {
                     done.set(done.get() + bytes - own.replace(bytes));
                     sent(done.get().min(all), all);
                 };
-                let cid = self.store(room, plain, &key, Rc::new(told)).await?;
+                // Its key goes into the list.
+                let cid = self
+                    .store(room, plain, (&key, false), Rc::new(told))
+                    .await?;
                 Ok(Piece {
                     cid,
                     key: key.hex().to_string(),
