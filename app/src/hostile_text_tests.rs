@@ -258,6 +258,7 @@ fn room(lock: ImageLock, closed_at: Option<Millis>) -> RoomView {
         preview: None,
         stage: Stage::Failed(trouble()),
         series: false,
+        goes: true,
     }]);
     room.draft = evil();
     room.refused = Some((2, evil()));

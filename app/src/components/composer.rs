@@ -129,10 +129,9 @@ pub(crate) fn Composer() -> impl IntoView {
             }
             return;
         }
-        let attached = room.attachments.with_untracked(|list| {
-            list.iter()
-                .any(|row| !matches!(row.stage, Stage::Failed(_)) && !is_busy(row))
-        });
+        let attached = room
+            .attachments
+            .with_untracked(|list| list.iter().any(|row| row.goes));
         let unseen = room.attachments.with_untracked(|list| {
             let waits = |row: &&Attachment| {
                 row.series && matches!(row.stage, Stage::Unseen | Stage::Checking)

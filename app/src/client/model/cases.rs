@@ -186,4 +186,6 @@ pub struct Attachment {
     pub stage: Stage,
     /// DICOM files, which can be looked at before they are shared.
     pub series: bool,
+    /// Whether it goes with what is sent next: also what failed on its way before, and what is still being cleaned.
+    pub goes: bool,
 }

@@ -83,6 +83,7 @@ impl Attached {
             preview: self.preview.clone(),
             stage: self.stage.clone(),
             series: matches!(self.content, Some(Content::Series(_))),
+            goes: self.can_go() || self.stage == Stage::Checking,
         }
     }
 
