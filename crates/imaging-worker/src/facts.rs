@@ -93,7 +93,6 @@ pub(crate) fn row(
         slices: slices.len() as u32,
         size: [head.pixels.columns, head.pixels.rows],
         scale: scale(head),
-        thickness: head.slice_thickness,
         unit: head.units.clone(),
         colour,
         overlays: slices

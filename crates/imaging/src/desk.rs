@@ -220,8 +220,6 @@ pub struct SeriesFacts {
     pub size: [u32; 2],
     /// Size of a pixel.
     pub scale: Option<Scale>,
-    /// Thickness of a slice, mm.
-    pub thickness: Option<f64>,
     /// Unit of the values.
     pub unit: Option<String>,
     /// No grey values: no window, no statistics.

@@ -42,10 +42,6 @@ pub struct InstanceHead {
     pub planes: Vec<Plane>,
     /// Distance of pixels on the image, and where it is from.
     pub spacing: Option<PixelSpacing>,
-    /// Slice thickness.
-    pub slice_thickness: Option<f64>,
-    /// Spacing between slices as stated; positions are more reliable.
-    pub spacing_between_slices: Option<f64>,
     /// PatientOrientation (0020,0020) of images without a plane: direction of rows, then of columns, as `L`, `P` …
     pub patient_orientation: Vec<String>,
     /// Slope and intercept, one for each frame in enhanced files that differ, else one.
@@ -265,8 +261,6 @@ impl InstanceHead {
             frames,
             planes: groups.each(|set| plane(set, shared)),
             spacing: spacing(measures),
-            slice_thickness: positive(measures, tags::SLICE_THICKNESS),
-            spacing_between_slices: positive(measures, tags::SPACING_BETWEEN_SLICES),
             patient_orientation: set.texts(tags::PATIENT_ORIENTATION),
             units: units(set, &modality, !rescales.is_empty()),
             rescales,

@@ -79,8 +79,6 @@ pub(crate) fn open(file: &[u8]) -> Result<Instance, OpenError> {
         columns: header.spacing[0],
         origin: SpacingOrigin::Patient,
     });
-    head.slice_thickness = Some(header.spacing[2]);
-    head.spacing_between_slices = head.slice_thickness;
     if let Some(affine) = header.affine {
         head.frame_of_reference = Some(head.series.clone());
         head.planes = (0..slices * times)
