@@ -83,6 +83,8 @@ pub enum Ask {
         pixel: [u32; 2],
         /// Along which axis.
         axis: Axis,
+        /// As in [`Look`]: of a projection, the value that is shown.
+        slab: u32,
     },
     /// Measure a shape.
     Measure {

@@ -248,6 +248,25 @@ impl Volume {
         })
     }
 
+    /// One value of [`Volume::cut`], without the others.
+    pub fn value(
+        &self,
+        axis: Axis,
+        at: usize,
+        slab: usize,
+        [column, row]: [usize; 2],
+    ) -> Option<i16> {
+        let range = self.slab(axis, at, slab)?;
+        let ([width, height], [right, below, next]) = self.strides(axis);
+        if column >= width || row >= height {
+            return None;
+        }
+        let upside = axis != Axis::Slices && self.grid.upright();
+        let row = if upside { height - 1 - row } else { row };
+        let voxel = row * below + column * right;
+        range.map(|plane| self.values[voxel + plane * next]).max()
+    }
+
     /// The planes that are projected together.
     fn slab(&self, axis: Axis, at: usize, slab: usize) -> Option<std::ops::Range<usize>> {
         let (count, slab) = (self.count(axis), slab.max(1));
@@ -365,6 +384,26 @@ mod tests {
         assert_eq!(slab.values[0], 300);
         let all = volume.cut(Axis::Slices, 0, 99).unwrap();
         assert_eq!(all.values[11], 423);
+    }
+
+    #[test]
+    fn the_value_of_a_pixel_is_the_one_that_is_drawn() {
+        for step in [2.0, -2.0] {
+            let volume = volume(step);
+            for axis in [Axis::Slices, Axis::Rows, Axis::Columns] {
+                for (at, slab) in [(0, 1), (1, 3), (2, 99)] {
+                    let cut = volume.cut(axis, at, slab).unwrap();
+                    let [width, height] = cut.plane.size.map(|side| side as usize);
+                    for (i, drawn) in cut.values.iter().enumerate() {
+                        let pixel = [i % width, i / width];
+                        assert_eq!(volume.value(axis, at, slab, pixel), Some(*drawn));
+                    }
+                    assert_eq!(volume.value(axis, at, slab, [width, 0]), None);
+                    assert_eq!(volume.value(axis, at, slab, [0, height]), None);
+                }
+                assert_eq!(volume.value(axis, 99, 1, [0, 0]), None);
+            }
+        }
     }
 
     #[test]
