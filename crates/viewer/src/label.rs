@@ -52,6 +52,9 @@ pub(crate) fn long(mark: &Mark, measured: Option<&Measured>, unit: &str) -> Stri
                     valued(found.sd, unit)
                 ));
                 parts.push(format!("{} to {}", number(found.min), number(found.max)));
+                if found.without > 0 {
+                    parts.push(format!("{} px without a value left out", found.without));
+                }
             }
             parts.push(areal(measured));
         }

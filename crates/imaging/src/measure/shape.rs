@@ -122,7 +122,8 @@ pub fn measure(
             let [x, y] = points[0];
             measured.value = (x >= 0.0 && y >= 0.0)
                 .then(|| value(x as u32, y as u32))
-                .flatten();
+                .flatten()
+                .filter(|value| value.is_finite());
         }
     }
     if shape.is_region() {
