@@ -340,7 +340,7 @@ impl Sets {
                 Modality::Lookup(_) => true,
             };
             fill(place, &frame.samples, offset, |value| match grey.modality {
-                Modality::Rescale { slope, intercept } if !same => {
+                Modality::Rescale { slope, intercept } if !same && !grey.is_padding(value) => {
                     (value * scale.slope + scale.intercept - intercept) / slope
                 }
                 _ => value,
@@ -367,9 +367,9 @@ impl Sets {
             let value = stack
                 .volume
                 .value(axis, at.slice as usize, slab as usize, pixel);
-            return Ok(value.map(|value| {
+            return Ok(value.and_then(|value| {
                 let stored = f64::from(i32::from(value) + stack.offset);
-                stack.grey.modality.apply(stored)
+                stack.grey.value(stored)
             }));
         }
         let look = Look {

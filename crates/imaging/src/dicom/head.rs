@@ -46,6 +46,8 @@ pub struct InstanceHead {
     pub patient_orientation: Vec<String>,
     /// Slope and intercept, one for each frame in enhanced files that differ, else one.
     pub rescales: Vec<Rescale>,
+    /// Stored values from the first to the second, both included, that stand for no pixel (PS3.3 C.7.5.1.1.2).
+    pub padding: Option<[f64; 2]>,
     /// Units of the rescaled values: `HU` for CT, or what RescaleType says.
     pub units: Option<String>,
     /// Presets in the file's order.
@@ -257,6 +259,7 @@ impl InstanceHead {
             inverted: pixels.photometric == Photometric::Monochrome1
                 || text(tags::PRESENTATION_LUT_SHAPE) == "INVERSE",
             overlays: !Overlay::read(set, &pixels).is_empty(),
+            padding: padding(set, &pixels),
             pixels,
             frames,
             planes: groups.each(|set| plane(set, shared)),
@@ -456,6 +459,26 @@ fn spacing(set: &DataSet) -> Option<PixelSpacing> {
         }),
         _ => None,
     })
+}
+
+/// Of grey pixels that are whole numbers. The two elements are signed as the pixels are, whatever representation a file
+/// writes them in; the limit may be below the value or above it.
+fn padding(set: &DataSet, pixels: &PixelFormat) -> Option<[f64; 2]> {
+    if pixels.samples_per_pixel != 1 || pixels.float {
+        return None;
+    }
+    let word = |tag| {
+        let pair = set.bytes(tag)?.get(..2)?;
+        let word = u16::from_le_bytes([pair[0], pair[1]]);
+        Some(if pixels.signed {
+            f64::from(word as i16)
+        } else {
+            f64::from(word)
+        })
+    };
+    let value = word(tags::PIXEL_PADDING_VALUE)?;
+    let limit = word(tags::PIXEL_PADDING_RANGE_LIMIT).unwrap_or(value);
+    Some([value.min(limit), value.max(limit)])
 }
 
 fn rescale(set: &DataSet) -> Option<Rescale> {
