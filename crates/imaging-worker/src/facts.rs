@@ -20,7 +20,8 @@ pub(crate) fn scale(head: &InstanceHead) -> Option<Scale> {
             spacing: [spacing.columns, spacing.rows],
             calibration: match spacing.origin {
                 SpacingOrigin::Patient => Calibration::Patient,
-                SpacingOrigin::Detector | SpacingOrigin::Film => Calibration::Detector,
+                SpacingOrigin::Detector => Calibration::Detector,
+                SpacingOrigin::Film => Calibration::Film,
             },
         });
     }

@@ -3,7 +3,7 @@
 #[allow(dead_code)]
 mod made;
 
-use healthsync_imaging::dicom::{Instance, InstanceHead};
+use healthsync_imaging::dicom::{Instance, InstanceHead, SpacingOrigin};
 use made::*;
 
 /// A grey image of 2 × 2 pixels of 16 bits with these elements besides; one that is there already is replaced.
@@ -46,4 +46,42 @@ fn padding_is_signed_as_the_pixels_are_and_may_be_a_range() {
         let range = [word(0x120, b"US", value), word(0x121, b"US", limit)];
         assert_eq!(head(&range).padding, Some([5.0, 9.0]));
     }
+}
+
+#[test]
+fn lengths_of_a_projection_are_at_the_detector_until_it_is_calibrated() {
+    const CR: &str = "1.2.840.10008.5.1.4.1.1.1";
+    const DX: &str = "1.2.840.10008.5.1.4.1.1.1.1";
+    const CT: &str = "1.2.840.10008.5.1.4.1.1.2";
+    const SC: &str = "1.2.840.10008.5.1.4.1.1.7";
+    let origin = |class: &str, more: &[Vec<u8>]| {
+        let mut elements = more.to_vec();
+        elements.push(element(8, 0x16, b"UI", class.as_bytes()));
+        let spacing = head(&elements).spacing?;
+        Some((spacing.rows, spacing.origin))
+    };
+    let stated = |mm: &str| element(0x28, 0x30, b"DS", format!("{mm}\\{mm}").as_bytes());
+    let imager = || element(0x18, 0x1164, b"DS", b"0.20\\0.20");
+    let film = || element(0x18, 0x2010, b"DS", b"0.17\\0.17");
+    let kind = || element(0x28, 0xA02, b"CS", b"FIDUCIAL");
+    use SpacingOrigin::{Detector, Film, Patient};
+    assert_eq!(origin(DX, &[]), None);
+    assert_eq!(origin(DX, &[imager()]), Some((0.2, Detector)));
+    assert_eq!(
+        origin(DX, &[imager(), stated("0.2")]),
+        Some((0.2, Detector))
+    );
+    assert_eq!(
+        origin(DX, &[imager(), stated("0.15")]),
+        Some((0.15, Patient))
+    );
+    assert_eq!(
+        origin(DX, &[imager(), stated("0.2"), kind()]),
+        Some((0.2, Patient))
+    );
+    assert_eq!(origin(CR, &[stated("0.2")]), Some((0.2, Detector)));
+    assert_eq!(origin(CR, &[stated("0.2"), kind()]), Some((0.2, Patient)));
+    assert_eq!(origin(CT, &[stated("0.2")]), Some((0.2, Patient)));
+    assert_eq!(origin(SC, &[film()]), Some((0.17, Film)));
+    assert_eq!(origin(SC, &[film(), stated("0.17")]), Some((0.17, Film)));
 }

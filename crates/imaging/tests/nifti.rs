@@ -171,6 +171,22 @@ fn a_volume_has_its_slices_its_place_and_its_scale() {
 }
 
 #[test]
+fn a_volume_that_does_not_say_how_large_its_voxels_are_has_no_scale() {
+    for wrong in [0.0, f32::NAN] {
+        let mut bytes = volume(false, false);
+        bytes[80..84].copy_from_slice(&wrong.to_le_bytes());
+        let head = open(bytes.clone()).expect("opens").head;
+        assert_eq!(head.spacing, None);
+        assert_eq!(head.planes.len(), 2, "the sform says where they are");
+        // A qform needs the steps.
+        bytes[254] = 0;
+        bytes[252] = 1;
+        let head = open(bytes).expect("opens").head;
+        assert_eq!((head.spacing, head.planes.len()), (None, 0));
+    }
+}
+
+#[test]
 fn cleaning_leaves_the_voxels_and_no_word() {
     for bytes in all() {
         let cleaned = clean_image(&bytes).expect("cleans");

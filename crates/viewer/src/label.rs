@@ -59,8 +59,13 @@ pub(crate) fn long(mark: &Mark, measured: Option<&Measured>, unit: &str) -> Stri
             parts.push(areal(measured));
         }
     }
-    if measured.calibration == Some(Calibration::Detector) && mark.shape != Shape::Point {
-        parts.push("at the detector, less in the patient".to_owned());
+    let place = match measured.calibration {
+        Some(Calibration::Detector) => "at the detector, less in the patient",
+        Some(Calibration::Film) => "on the film, not in the patient",
+        Some(Calibration::Patient) | None => "",
+    };
+    if !place.is_empty() && mark.shape != Shape::Point {
+        parts.push(place.to_owned());
     }
     parts.join(", ")
 }

@@ -143,11 +143,12 @@ pub struct PixelSpacing {
 /// What a distance is measured on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum SpacingOrigin {
-    /// PixelSpacing (0028,0030): in the patient, or calibrated to be.
+    /// PixelSpacing (0028,0030) of a cross-section, or of a projection that was calibrated: in the patient.
     Patient,
-    /// ImagerPixelSpacing (0018,1164): on the detector; in the patient things are smaller.
+    /// ImagerPixelSpacing (0018,1164), or a PixelSpacing that is no other: on the detector; in the patient things are
+    /// smaller.
     Detector,
-    /// NominalScannedPixelSpacing (0018,2010): on the scanned film.
+    /// NominalScannedPixelSpacing (0018,2010), likewise: on the scanned film.
     Film,
 }
 
@@ -263,7 +264,7 @@ impl InstanceHead {
             pixels,
             frames,
             planes: groups.each(|set| plane(set, shared)),
-            spacing: spacing(measures),
+            spacing: spacing(set, measures),
             patient_orientation: set.texts(tags::PATIENT_ORIENTATION),
             units: units(set, &modality, !rescales.is_empty()),
             rescales,
@@ -444,21 +445,44 @@ fn unit(vector: [f64; 3]) -> Option<[f64; 3]> {
     (length > 1e-6 && length.is_finite()).then(|| vector.map(|part| part / length))
 }
 
-fn spacing(set: &DataSet) -> Option<PixelSpacing> {
-    [
-        (tags::PIXEL_SPACING, SpacingOrigin::Patient),
+/// Pixel Spacing of a projection that is the same as at the detector or on the film is not corrected, unless it is said
+/// to be (PS3.3 10.7.1.1). Alone it may be either; then the lesser is claimed.
+fn spacing(set: &DataSet, measures: &DataSet) -> Option<PixelSpacing> {
+    let pair = |set: &DataSet, tag| match set.floats(tag).as_slice() {
+        [rows, columns] if *rows > 0.0 && *columns > 0.0 => Some([*rows, *columns]),
+        _ => None,
+    };
+    let uncorrected = [
         (tags::IMAGER_PIXEL_SPACING, SpacingOrigin::Detector),
         (tags::NOMINAL_SCANNED_PIXEL_SPACING, SpacingOrigin::Film),
     ]
     .into_iter()
-    .find_map(|(tag, origin)| match set.floats(tag).as_slice() {
-        [rows, columns] if *rows > 0.0 && *columns > 0.0 => Some(PixelSpacing {
-            rows: *rows,
-            columns: *columns,
-            origin,
-        }),
-        _ => None,
+    .find_map(|(tag, origin)| Some((pair(set, tag)?, origin)));
+    let corrected = set.text(tags::PIXEL_SPACING_CALIBRATION_TYPE).is_some();
+    let same = |a: [f64; 2], b: [f64; 2]| (0..2).all(|at| (a[at] - b[at]).abs() < 1e-3 * b[at]);
+    let ([rows, columns], origin) = match (pair(measures, tags::PIXEL_SPACING), uncorrected) {
+        (None, other) => other?,
+        (Some(stated), Some((there, origin))) if !corrected && same(stated, there) => {
+            (stated, origin)
+        }
+        (Some(stated), None) if !corrected && is_projection(set) => {
+            (stated, SpacingOrigin::Detector)
+        }
+        (Some(stated), _) => (stated, SpacingOrigin::Patient),
+    };
+    Some(PixelSpacing {
+        rows,
+        columns,
+        origin,
     })
+}
+
+/// CR, DX, mammography and intra-oral (1 and 1.x), angiography and fluoroscopy (12.x).
+fn is_projection(set: &DataSet) -> bool {
+    let class = set.text(tags::SOP_CLASS_UID).unwrap_or_default();
+    class
+        .strip_prefix("1.2.840.10008.5.1.4.1.1.")
+        .is_some_and(|class| class == "1" || class.starts_with("1.") || class.starts_with("12."))
 }
 
 /// Of grey pixels that are whole numbers. The two elements are signed as the pixels are, whatever representation a file

@@ -49,6 +49,8 @@ pub enum Calibration {
     Patient,
     /// Imager Pixel Spacing: lengths at the detector, larger than in the patient.
     Detector,
+    /// Nominal Scanned Pixel Spacing: lengths on the film, which was never said to be as large as the patient.
+    Film,
 }
 
 /// Millimetres from pixel to pixel, across and down.
