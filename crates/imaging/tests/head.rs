@@ -85,3 +85,33 @@ fn lengths_of_a_projection_are_at_the_detector_until_it_is_calibrated() {
     assert_eq!(origin(SC, &[film()]), Some((0.17, Film)));
     assert_eq!(origin(SC, &[film(), stated("0.17")]), Some((0.17, Film)));
 }
+
+#[test]
+fn units_are_those_of_the_rescale_wherever_it_stands() {
+    let ct = || element(8, 0x60, b"CS", b"CT");
+    let rescale = |kind: &str| {
+        [
+            element(0x28, 0x1052, b"DS", b"0"),
+            element(0x28, 0x1053, b"DS", b"0.01"),
+            element(0x28, 0x1054, b"LO", kind.as_bytes()),
+        ]
+    };
+    // Functional groups of all frames (5200,9229) or of each (5200,9230).
+    let within = |groups: u16, kind: &str| {
+        let item = sequence(0x28, 0x9145, &[rescale(kind).concat()]);
+        sequence(0x5200, groups, &[item])
+    };
+    let units = |more: &[Vec<u8>]| head(more).units;
+    let hounsfield = Some("HU".to_owned());
+    assert_eq!(units(&[ct()]), None);
+    assert_eq!(units(&[ct(), rescale("")[1].clone()]), hounsfield);
+    for groups in [0x9229, 0x9230] {
+        let of = |kind: &str| units(&[ct(), within(groups, kind)]);
+        assert_eq!(of("MGML"), Some("MGML".to_owned()));
+        assert_eq!(of("HU"), hounsfield);
+        assert_eq!(of("US"), None);
+        assert_eq!(of(""), hounsfield);
+    }
+    let plain: Vec<_> = rescale("Z_EFF").into_iter().chain([ct()]).collect();
+    assert_eq!(units(&plain), Some("Z_EFF".to_owned()));
+}

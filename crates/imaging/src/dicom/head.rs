@@ -238,6 +238,9 @@ impl InstanceHead {
         let modality = text(tags::MODALITY);
         let rescales =
             groups.each(|set| rescale(group(set, tags::PIXEL_VALUE_TRANSFORMATION_SEQUENCE)));
+        let rescale_type = groups.first(|set| {
+            group(set, tags::PIXEL_VALUE_TRANSFORMATION_SEQUENCE).text(tags::RESCALE_TYPE)
+        });
         let measures = groups.first(|set| {
             Some(group(set, tags::PIXEL_MEASURES_SEQUENCE))
                 .filter(|set| set.get(tags::PIXEL_SPACING).is_some())
@@ -266,7 +269,7 @@ impl InstanceHead {
             planes: groups.each(|set| plane(set, shared)),
             spacing: spacing(set, measures),
             patient_orientation: set.texts(tags::PATIENT_ORIENTATION),
-            units: units(set, &modality, !rescales.is_empty()),
+            units: units(set, rescale_type, &modality, !rescales.is_empty()),
             rescales,
             windows: windows.unwrap_or_default(),
             frame_time: frame_time(set),
@@ -516,8 +519,14 @@ fn rescale(set: &DataSet) -> Option<Rescale> {
     })
 }
 
-fn units(set: &DataSet, modality: &str, rescaled: bool) -> Option<String> {
-    match set.text(tags::RESCALE_TYPE) {
+/// `US` is unspecified. Only a CT that does not say otherwise has Hounsfield units.
+fn units(
+    set: &DataSet,
+    rescale_type: Option<String>,
+    modality: &str,
+    rescaled: bool,
+) -> Option<String> {
+    match rescale_type {
         Some(kind) if kind == "US" => None,
         Some(kind) => Some(kind),
         None if modality == "CT" && rescaled => Some("HU".to_owned()),
