@@ -132,8 +132,29 @@ describe('pictures of other kinds in the room', { timeout: 600_000 }, () => {
     await ben.page.locator('[data-axis=rows]').click();
     await ben.page.locator('[data-corner=ts]').filter({ hasText: 'plane of rows' }).waitFor();
     await becomes(ben, VIEW, [0.5, 0.5], ([r]) => r > 220);
+    // They are hung as the slices are: the patient's left is on the right in all that show it.
+    const letter = (corner, text) => ben.page.locator(`[data-corner=${corner}]`).filter({ hasText: new RegExp(`^${text}$`) }).waitFor();
+    await letter('e', 'L');
+    await letter('t', 'H');
+    await ben.page.locator('[data-act=more]').click();
+    await ben.page.locator('[data-axis=columns]').click();
+    await letter('e', 'P');
+    await letter('t', 'H');
     await ben.page.locator('[data-act=more]').click();
     await ben.page.locator('[data-axis=slices]').click();
+    await letter('e', 'L');
+    await letter('t', 'A');
+    // The ball begins behind the third slice; a projection through its neighbours shows it and names its value.
+    await ben.page.locator('[data-choose=slice]').fill('3');
+    await becomes(ben, VIEW, [0.5, 0.5], ([r]) => r < 40);
+    await ben.page.locator('[data-act=more]').click();
+    await ben.page.locator('[data-act=slab]').click();
+    await becomes(ben, VIEW, [0.5, 0.5], ([r]) => r > 220);
+    await ben.page.mouse.move(...await spot(ben, 0.5, 0.49));
+    await ben.page.mouse.move(...await spot(ben, 0.5, 0.5));
+    await ben.page.locator('[data-corner=bs]').filter({ hasText: /9\d\d at 3\d, 3\d/ }).waitFor();
+    await ben.page.locator('[data-act=more]').click();
+    await ben.page.locator('[data-act=slab]').click();
     assert.match(await nothingOf('OKONKWO', 'ADAEZE', '1957'), /parts of the NIfTI file were removed/);
   });
 

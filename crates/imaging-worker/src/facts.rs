@@ -4,7 +4,7 @@ use healthsync_imaging::{
     desk::{NamedWindow, SeriesFacts},
     dicom::{InstanceHead, Photometric, PixelFormat, Slice, SpacingOrigin},
     measure::{Calibration, Scale},
-    render::{Plane, Volume, Window},
+    render::{Grid, Plane, Window},
 };
 
 /// One series: its slices, in order, over the set's files.
@@ -20,7 +20,8 @@ pub(crate) fn scale(head: &InstanceHead) -> Option<Scale> {
             spacing: [spacing.columns, spacing.rows],
             calibration: match spacing.origin {
                 SpacingOrigin::Patient => Calibration::Patient,
-                SpacingOrigin::Detector | SpacingOrigin::Film => Calibration::Detector,
+                SpacingOrigin::Detector => Calibration::Detector,
+                SpacingOrigin::Film => Calibration::Film,
             },
         });
     }
@@ -74,7 +75,9 @@ pub(crate) fn row(
     } else if head.pixels.float || head.pixels.bits_allocated > 16 {
         Err("Other planes are cut from values of at most 16 bits.".to_owned())
     } else {
-        Volume::check(&planes).map_err(|error| sentence(&error.to_string()))
+        Grid::of(&planes)
+            .map(drop)
+            .map_err(|error| sentence(&error.to_string()))
     };
     let mut files: Vec<u32> = slices.iter().map(|slice| slice.instance as u32).collect();
     files.dedup();
@@ -91,7 +94,6 @@ pub(crate) fn row(
         slices: slices.len() as u32,
         size: [head.pixels.columns, head.pixels.rows],
         scale: scale(head),
-        thickness: head.slice_thickness,
         unit: head.units.clone(),
         colour,
         overlays: slices

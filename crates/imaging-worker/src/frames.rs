@@ -41,6 +41,8 @@ pub(crate) struct Grey {
     pub(crate) voi: Option<Voi>,
     /// MONOCHROME1.
     pub(crate) inverted: bool,
+    /// Stored values between these two, both included, stand for no pixel.
+    padding: Option<[f64; 2]>,
 }
 
 impl Grey {
@@ -93,7 +95,18 @@ impl Grey {
             function,
             voi,
             inverted: head.inverted,
+            padding: head.padding,
         })
+    }
+
+    pub(crate) fn is_padding(&self, stored: f64) -> bool {
+        self.padding
+            .is_some_and(|[least, most]| least <= stored && stored <= most)
+    }
+
+    /// The modality value of a stored one; padding has none.
+    pub(crate) fn value(&self, stored: f64) -> Option<f64> {
+        (!self.is_padding(stored)).then(|| self.modality.apply(stored))
     }
 }
 
@@ -120,7 +133,7 @@ impl Picture {
         }
     }
 
-    /// The modality value at a column and row.
+    /// The modality value at a column and row; `None` for colour, padding and outside.
     pub(crate) fn value(&self, column: u32, row: u32) -> Option<f64> {
         if column >= self.size[0] || row >= self.size[1] {
             return None;
@@ -130,7 +143,7 @@ impl Picture {
             Pixels::Frame(frame, _) => number(&frame.samples, at)?,
             Pixels::Cut(values, offset, _) => f64::from(i32::from(*values.get(at)?) + offset),
         };
-        Some(self.grey()?.modality.apply(stored))
+        self.grey()?.value(stored)
     }
 
     /// The way to show it: with the reader's window, as the file says, or all of its values.
@@ -159,7 +172,9 @@ impl Picture {
                         .get(at)
                         .map(|value| f64::from(i32::from(*value) + offset)),
                 };
-                if let Some(value) = stored.filter(|value| value.is_finite()) {
+                if let Some(value) =
+                    stored.filter(|value| value.is_finite() && !grey.is_padding(*value))
+                {
                     least = least.min(value);
                     most = most.max(value);
                 }

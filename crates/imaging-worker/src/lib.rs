@@ -84,9 +84,14 @@ impl Desk {
                 self.sets.close(set);
                 Ok(Answer::Done)
             }
-            Ask::Value { at, pixel, axis } => self
+            Ask::Value {
+                at,
+                pixel,
+                axis,
+                slab,
+            } => self
                 .sets
-                .value(at, axis, pixel)
+                .value(at, axis, slab, pixel)
                 .map(|value| Answer::Value { value }),
             Ask::Measure { at, shape, points } => self
                 .sets

@@ -258,16 +258,7 @@ impl Sets {
         let row = self.row(at)?;
         row.facts.volume.clone()?;
         let thickness = row.facts.scale;
-        let key = (at.set, at.series);
-        if self.volume.as_ref().is_none_or(|(held, _)| *held != key) {
-            // The one before makes room first.
-            self.volume = None;
-            let stack = self.stack(at)?;
-            self.volume = Some((key, stack));
-        }
-        let Some((_, stack)) = &self.volume else {
-            return Err("There is no memory for other planes.".to_owned());
-        };
+        let stack = self.stacked(at)?;
         let count = stack.volume.count(look.axis);
         let cut = stack
             .volume
@@ -284,6 +275,19 @@ impl Sets {
             over: None,
             pixels: Pixels::Cut(Rc::new(cut.values), stack.offset, stack.grey.clone()),
         })
+    }
+
+    /// The volume of a series, kept until another one is asked for.
+    fn stacked(&mut self, at: At) -> Result<&Stack, String> {
+        let key = (at.set, at.series);
+        if self.volume.as_ref().is_none_or(|(held, _)| *held != key) {
+            // The one before makes room first.
+            self.volume = None;
+            let stack = self.stack(at)?;
+            self.volume = Some((key, stack));
+        }
+        let held = self.volume.as_ref().map(|(_, stack)| stack);
+        held.ok_or_else(|| "There is no memory for other planes.".to_owned())
     }
 
     /// All slices in one volume. Slices that are scaled differently (as in PET) are brought to the widest scale.
@@ -336,7 +340,7 @@ impl Sets {
                 Modality::Lookup(_) => true,
             };
             fill(place, &frame.samples, offset, |value| match grey.modality {
-                Modality::Rescale { slope, intercept } if !same => {
+                Modality::Rescale { slope, intercept } if !same && !grey.is_padding(value) => {
                     (value * scale.slope + scale.intercept - intercept) / slope
                 }
                 _ => value,
@@ -353,13 +357,26 @@ impl Sets {
         &mut self,
         at: At,
         axis: Axis,
+        slab: u32,
         [column, row]: [u32; 2],
     ) -> Result<Option<f64>, String> {
+        if axis != Axis::Slices || slab > 1 {
+            self.row(at)?.facts.volume.clone()?;
+            let stack = self.stacked(at)?;
+            let pixel = [column as usize, row as usize];
+            let value = stack
+                .volume
+                .value(axis, at.slice as usize, slab as usize, pixel);
+            return Ok(value.and_then(|value| {
+                let stored = f64::from(i32::from(value) + stack.offset);
+                stack.grey.value(stored)
+            }));
+        }
         let look = Look {
             window: None,
             inverted: false,
             axis,
-            slab: 1,
+            slab,
             overlays: false,
         };
         Ok(self.picture(at, look)?.value(column, row))

@@ -83,6 +83,8 @@ pub enum Ask {
         pixel: [u32; 2],
         /// Along which axis.
         axis: Axis,
+        /// As in [`Look`]: of a projection, the value that is shown.
+        slab: u32,
     },
     /// Measure a shape.
     Measure {
@@ -220,8 +222,6 @@ pub struct SeriesFacts {
     pub size: [u32; 2],
     /// Size of a pixel.
     pub scale: Option<Scale>,
-    /// Thickness of a slice, mm.
-    pub thickness: Option<f64>,
     /// Unit of the values.
     pub unit: Option<String>,
     /// No grey values: no window, no statistics.

@@ -159,10 +159,7 @@ fn a_volume_has_its_slices_its_place_and_its_scale() {
             (2.0, -5.0)
         );
         let spacing = head.spacing.expect("is stated");
-        assert_eq!(
-            (spacing.columns, spacing.rows, head.slice_thickness),
-            (3.0, 2.0, Some(4.0))
-        );
+        assert_eq!((spacing.columns, spacing.rows), (3.0, 2.0));
         // Right and front grow in NIfTI, left and back in DICOM.
         let plane = head.plane(1).expect("is stated");
         assert_eq!(plane.position, [-10.0, -20.0, 34.0]);
@@ -170,6 +167,22 @@ fn a_volume_has_its_slices_its_place_and_its_scale() {
             (plane.row, plane.column),
             ([0.0, -1.0, 0.0], [1.0, 0.0, 0.0])
         );
+    }
+}
+
+#[test]
+fn a_volume_that_does_not_say_how_large_its_voxels_are_has_no_scale() {
+    for wrong in [0.0, f32::NAN] {
+        let mut bytes = volume(false, false);
+        bytes[80..84].copy_from_slice(&wrong.to_le_bytes());
+        let head = open(bytes.clone()).expect("opens").head;
+        assert_eq!(head.spacing, None);
+        assert_eq!(head.planes.len(), 2, "the sform says where they are");
+        // A qform needs the steps.
+        bytes[254] = 0;
+        bytes[252] = 1;
+        let head = open(bytes).expect("opens").head;
+        assert_eq!((head.spacing, head.planes.len()), (None, 0));
     }
 }
 

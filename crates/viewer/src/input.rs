@@ -627,30 +627,35 @@ impl Inner {
                     pane.number,
                     [pixel[0] as u32, pixel[1] as u32],
                     at,
-                    pane.axis,
+                    (pane.axis, pane.slab),
                     state.unit(pane.picture).to_owned(),
                 )
             })
         });
-        let Some(Some((pane, pixel, at, axis, unit))) = ask else {
+        let Some(Some((pane, pixel, at, (axis, slab), unit))) = ask else {
             self.input.value.replace(None);
             return;
         };
         self.input.asking.set(true);
         let viewer = self.clone();
         spawn_local(async move {
-            let ask = Ask::Value { at, pixel, axis };
+            let ask = Ask::Value {
+                at,
+                pixel,
+                axis,
+                slab,
+            };
             let answer = viewer.desk.ask(&ask, &Array::new()).await;
             viewer.input.asking.set(false);
-            if let Answer::Value { value: Some(value) } = answer {
-                let text = format!(
-                    "{} at {}, {}",
-                    label::valued(value, &unit),
-                    pixel[0],
-                    pixel[1]
-                );
-                viewer.input.value.replace(Some((pane, text)));
-            }
+            let text = match answer {
+                Answer::Value { value } => {
+                    let value = value.map(|value| label::valued(value, &unit));
+                    let value = value.as_deref().unwrap_or("no value");
+                    Some((pane, format!("{value} at {}, {}", pixel[0], pixel[1])))
+                }
+                _ => None,
+            };
+            viewer.input.value.replace(text);
             if !viewer.is_closed() {
                 viewer.redraw();
             }

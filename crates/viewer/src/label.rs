@@ -52,12 +52,20 @@ pub(crate) fn long(mark: &Mark, measured: Option<&Measured>, unit: &str) -> Stri
                     valued(found.sd, unit)
                 ));
                 parts.push(format!("{} to {}", number(found.min), number(found.max)));
+                if found.without > 0 {
+                    parts.push(format!("{} px without a value left out", found.without));
+                }
             }
             parts.push(areal(measured));
         }
     }
-    if measured.calibration == Some(Calibration::Detector) && mark.shape != Shape::Point {
-        parts.push("at the detector, less in the patient".to_owned());
+    let place = match measured.calibration {
+        Some(Calibration::Detector) => "at the detector, less in the patient",
+        Some(Calibration::Film) => "on the film, not in the patient",
+        Some(Calibration::Patient) | None => "",
+    };
+    if !place.is_empty() && mark.shape != Shape::Point {
+        parts.push(place.to_owned());
     }
     parts.join(", ")
 }
@@ -74,6 +82,9 @@ pub(crate) fn kind(shape: Shape) -> &'static str {
         Shape::Point => "Value",
     }
 }
+
+/// A corner of the picture has no room for more.
+const MOST_PLACES: usize = 15;
 
 fn lengthy(length: f64, calibration: Option<Calibration>) -> String {
     match calibration {
@@ -99,16 +110,47 @@ pub(crate) fn valued(value: f64, unit: &str) -> String {
     }
 }
 
-/// As many places as the value bears; a real minus sign.
+/// Whole from 10 on, three digits that count below, however small it is: a diffusion coefficient is 0.000850 mm²/s. A
+/// real minus sign.
 pub(crate) fn number(value: f64) -> String {
-    let text = if value.abs() >= 10.0 || value.fract().abs() < 1e-9 {
-        format!("{value:.0}")
-    } else {
-        format!("{value:.2}")
-    };
+    let mut places = 0;
+    if value.abs() < 10.0 && (value - value.round()).abs() > 1e-9 * value.abs() {
+        places = 2;
+        let mut left = value.abs();
+        while left < 1.0 && places < MOST_PLACES {
+            left *= 10.0;
+            places += 1;
+        }
+    }
+    let text = format!("{value:.places$}");
     match text.strip_prefix('-') {
         Some("0") => "0".to_owned(),
         Some(rest) => format!("−{rest}"),
         None => text,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_have_the_digits_that_count() {
+        for (value, text) in [
+            (0.0, "0"),
+            (-0.0, "0"),
+            (7.0, "7"),
+            (0.1 * 3.0 / 0.3, "1"),
+            (-1024.0, "−1024"),
+            (40.4, "40"),
+            (1.234, "1.23"),
+            (0.5, "0.500"),
+            (0.0456, "0.0456"),
+            (0.00085, "0.000850"),
+            (-0.00012, "−0.000120"),
+        ] {
+            assert_eq!(number(value), text, "{value}");
+        }
+        assert_eq!(valued(0.00085, "mm2/s"), "0.000850 mm2/s");
     }
 }

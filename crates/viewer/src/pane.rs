@@ -4,7 +4,7 @@ use std::cell::Cell;
 
 use healthsync_imaging::{
     desk::{Look, Shown},
-    render::{Axis, View, Viewport, Window},
+    render::{Axis, Grid, View, Viewport, Window},
 };
 use web_sys::{Element, HtmlCanvasElement, HtmlElement, HtmlImageElement, ImageBitmap};
 
@@ -110,14 +110,17 @@ impl Pane {
         }
     }
 
-    /// How it lies before the reader changes anything: as the file says; a volume that is no DICOM, whose rows and
-    /// columns go in any direction, as radiologists hang it.
+    /// How it lies before the reader changes anything: slices as the file says; those of a volume that is no DICOM,
+    /// whose rows and columns go in any direction, and planes across slices as radiologists hang them.
     pub(crate) fn home(&self, state: &State) -> View {
-        let series = state.series(self.picture);
-        series
-            .filter(|series| series.modality == "NIfTI" && self.axis == Axis::Slices)
-            .and_then(|series| series.planes.first())
-            .map_or_else(View::default, View::hung)
+        let plane = state.series(self.picture).and_then(|series| {
+            if self.axis != Axis::Slices {
+                return Some(Grid::of(&series.planes).ok()?.plane(self.axis, 0));
+            }
+            let first = series.planes.first().copied();
+            first.filter(|_| series.modality == "NIfTI")
+        });
+        plane.as_ref().map_or_else(View::default, View::hung)
     }
 
     /// Another axis, beginning in the middle.

@@ -42,14 +42,12 @@ pub struct InstanceHead {
     pub planes: Vec<Plane>,
     /// Distance of pixels on the image, and where it is from.
     pub spacing: Option<PixelSpacing>,
-    /// Slice thickness.
-    pub slice_thickness: Option<f64>,
-    /// Spacing between slices as stated; positions are more reliable.
-    pub spacing_between_slices: Option<f64>,
     /// PatientOrientation (0020,0020) of images without a plane: direction of rows, then of columns, as `L`, `P` …
     pub patient_orientation: Vec<String>,
     /// Slope and intercept, one for each frame in enhanced files that differ, else one.
     pub rescales: Vec<Rescale>,
+    /// Stored values from the first to the second, both included, that stand for no pixel (PS3.3 C.7.5.1.1.2).
+    pub padding: Option<[f64; 2]>,
     /// Units of the rescaled values: `HU` for CT, or what RescaleType says.
     pub units: Option<String>,
     /// Presets in the file's order.
@@ -145,11 +143,12 @@ pub struct PixelSpacing {
 /// What a distance is measured on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum SpacingOrigin {
-    /// PixelSpacing (0028,0030): in the patient, or calibrated to be.
+    /// PixelSpacing (0028,0030) of a cross-section, or of a projection that was calibrated: in the patient.
     Patient,
-    /// ImagerPixelSpacing (0018,1164): on the detector; in the patient things are smaller.
+    /// ImagerPixelSpacing (0018,1164), or a PixelSpacing that is no other: on the detector; in the patient things are
+    /// smaller.
     Detector,
-    /// NominalScannedPixelSpacing (0018,2010): on the scanned film.
+    /// NominalScannedPixelSpacing (0018,2010), likewise: on the scanned film.
     Film,
 }
 
@@ -239,6 +238,9 @@ impl InstanceHead {
         let modality = text(tags::MODALITY);
         let rescales =
             groups.each(|set| rescale(group(set, tags::PIXEL_VALUE_TRANSFORMATION_SEQUENCE)));
+        let rescale_type = groups.first(|set| {
+            group(set, tags::PIXEL_VALUE_TRANSFORMATION_SEQUENCE).text(tags::RESCALE_TYPE)
+        });
         let measures = groups.first(|set| {
             Some(group(set, tags::PIXEL_MEASURES_SEQUENCE))
                 .filter(|set| set.get(tags::PIXEL_SPACING).is_some())
@@ -261,14 +263,13 @@ impl InstanceHead {
             inverted: pixels.photometric == Photometric::Monochrome1
                 || text(tags::PRESENTATION_LUT_SHAPE) == "INVERSE",
             overlays: !Overlay::read(set, &pixels).is_empty(),
+            padding: padding(set, &pixels),
             pixels,
             frames,
             planes: groups.each(|set| plane(set, shared)),
-            spacing: spacing(measures),
-            slice_thickness: positive(measures, tags::SLICE_THICKNESS),
-            spacing_between_slices: positive(measures, tags::SPACING_BETWEEN_SLICES),
+            spacing: spacing(set, measures),
             patient_orientation: set.texts(tags::PATIENT_ORIENTATION),
-            units: units(set, &modality, !rescales.is_empty()),
+            units: units(set, rescale_type, &modality, !rescales.is_empty()),
             rescales,
             windows: windows.unwrap_or_default(),
             frame_time: frame_time(set),
@@ -447,21 +448,64 @@ fn unit(vector: [f64; 3]) -> Option<[f64; 3]> {
     (length > 1e-6 && length.is_finite()).then(|| vector.map(|part| part / length))
 }
 
-fn spacing(set: &DataSet) -> Option<PixelSpacing> {
-    [
-        (tags::PIXEL_SPACING, SpacingOrigin::Patient),
+/// Pixel Spacing of a projection that is the same as at the detector or on the film is not corrected, unless it is said
+/// to be (PS3.3 10.7.1.1). Alone it may be either; then the lesser is claimed.
+fn spacing(set: &DataSet, measures: &DataSet) -> Option<PixelSpacing> {
+    let pair = |set: &DataSet, tag| match set.floats(tag).as_slice() {
+        [rows, columns] if *rows > 0.0 && *columns > 0.0 => Some([*rows, *columns]),
+        _ => None,
+    };
+    let uncorrected = [
         (tags::IMAGER_PIXEL_SPACING, SpacingOrigin::Detector),
         (tags::NOMINAL_SCANNED_PIXEL_SPACING, SpacingOrigin::Film),
     ]
     .into_iter()
-    .find_map(|(tag, origin)| match set.floats(tag).as_slice() {
-        [rows, columns] if *rows > 0.0 && *columns > 0.0 => Some(PixelSpacing {
-            rows: *rows,
-            columns: *columns,
-            origin,
-        }),
-        _ => None,
+    .find_map(|(tag, origin)| Some((pair(set, tag)?, origin)));
+    let corrected = set.text(tags::PIXEL_SPACING_CALIBRATION_TYPE).is_some();
+    let same = |a: [f64; 2], b: [f64; 2]| (0..2).all(|at| (a[at] - b[at]).abs() < 1e-3 * b[at]);
+    let ([rows, columns], origin) = match (pair(measures, tags::PIXEL_SPACING), uncorrected) {
+        (None, other) => other?,
+        (Some(stated), Some((there, origin))) if !corrected && same(stated, there) => {
+            (stated, origin)
+        }
+        (Some(stated), None) if !corrected && is_projection(set) => {
+            (stated, SpacingOrigin::Detector)
+        }
+        (Some(stated), _) => (stated, SpacingOrigin::Patient),
+    };
+    Some(PixelSpacing {
+        rows,
+        columns,
+        origin,
     })
+}
+
+/// CR, DX, mammography and intra-oral (1 and 1.x), angiography and fluoroscopy (12.x).
+fn is_projection(set: &DataSet) -> bool {
+    let class = set.text(tags::SOP_CLASS_UID).unwrap_or_default();
+    class
+        .strip_prefix("1.2.840.10008.5.1.4.1.1.")
+        .is_some_and(|class| class == "1" || class.starts_with("1.") || class.starts_with("12."))
+}
+
+/// Of grey pixels that are whole numbers. The two elements are signed as the pixels are, whatever representation a file
+/// writes them in; the limit may be below the value or above it.
+fn padding(set: &DataSet, pixels: &PixelFormat) -> Option<[f64; 2]> {
+    if pixels.samples_per_pixel != 1 || pixels.float {
+        return None;
+    }
+    let word = |tag| {
+        let pair = set.bytes(tag)?.get(..2)?;
+        let word = u16::from_le_bytes([pair[0], pair[1]]);
+        Some(if pixels.signed {
+            f64::from(word as i16)
+        } else {
+            f64::from(word)
+        })
+    };
+    let value = word(tags::PIXEL_PADDING_VALUE)?;
+    let limit = word(tags::PIXEL_PADDING_RANGE_LIMIT).unwrap_or(value);
+    Some([value.min(limit), value.max(limit)])
 }
 
 fn rescale(set: &DataSet) -> Option<Rescale> {
@@ -475,8 +519,14 @@ fn rescale(set: &DataSet) -> Option<Rescale> {
     })
 }
 
-fn units(set: &DataSet, modality: &str, rescaled: bool) -> Option<String> {
-    match set.text(tags::RESCALE_TYPE) {
+/// `US` is unspecified. Only a CT that does not say otherwise has Hounsfield units.
+fn units(
+    set: &DataSet,
+    rescale_type: Option<String>,
+    modality: &str,
+    rescaled: bool,
+) -> Option<String> {
+    match rescale_type {
         Some(kind) if kind == "US" => None,
         Some(kind) => Some(kind),
         None if modality == "CT" && rescaled => Some("HU".to_owned()),

@@ -20,9 +20,6 @@ pub struct Series {
     pub description: Option<String>,
     /// Every frame of every file, in order.
     pub slices: Vec<Slice>,
-    /// Whether the slices are parallel and lie one behind the other at equal distances (within 1 %), so that they
-    /// make a volume; the distance in millimetres.
-    pub volume_spacing: Option<f64>,
 }
 
 /// One frame in a series.
@@ -79,7 +76,6 @@ fn series(heads: &[InstanceHead], members: &[usize]) -> Series {
         };
         key(a).cmp(&key(b))
     };
-    let mut volume_spacing = None;
     if let Some(distances) = distances {
         let mut keyed: Vec<(f64, Slice)> = distances.into_iter().zip(slices).collect();
         keyed.sort_by(|(a, left), (b, right)| {
@@ -90,7 +86,6 @@ fn series(heads: &[InstanceHead], members: &[usize]) -> Series {
                 a.partial_cmp(b).unwrap_or(Ordering::Equal)
             }
         });
-        volume_spacing = even(keyed.iter().map(|(distance, _)| *distance));
         slices = keyed.into_iter().map(|(_, slice)| slice).collect();
     } else {
         slices.sort_by(by_number);
@@ -102,7 +97,6 @@ fn series(heads: &[InstanceHead], members: &[usize]) -> Series {
         number: first.series_number,
         description: first.series_description.clone(),
         slices,
-        volume_spacing,
     }
 }
 
@@ -124,35 +118,4 @@ fn positions(heads: &[InstanceHead], slices: &[Slice]) -> Option<Vec<f64>> {
             (dot(plane.normal(), normal) > 0.999).then(|| dot(plane.position, normal))
         })
         .collect()
-}
-
-fn even(mut distances: impl Iterator<Item = f64>) -> Option<f64> {
-    let mut last = distances.next()?;
-    let mut steps = Vec::new();
-    for distance in distances {
-        steps.push(distance - last);
-        last = distance;
-    }
-    if steps.len() < 2 {
-        return None;
-    }
-    let mean = steps.iter().sum::<f64>() / steps.len() as f64;
-    let even = mean > 1e-3
-        && steps
-            .iter()
-            .all(|step| (step - mean).abs() <= 0.01 * mean + 1e-3);
-    even.then_some(mean)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn even_steps_make_a_volume() {
-        assert_eq!(even([0.0, 2.5, 5.0].into_iter()), Some(2.5));
-        assert_eq!(even([0.0, 2.5, 6.0].into_iter()), None);
-        assert_eq!(even([0.0, 2.5].into_iter()), None);
-        assert_eq!(even([1.0, 1.0, 1.0].into_iter()), None);
-    }
 }

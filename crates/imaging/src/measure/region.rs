@@ -17,9 +17,12 @@ pub struct Statistics {
     pub min: f64,
     /// The largest.
     pub max: f64,
+    /// How many pixels inside have no value: padding, what is no number, what is not finite.
+    pub without: u32,
 }
 
-/// The statistics of a region, `None` when no pixel with a value has its centre inside. By Welford's method, in one
+/// The statistics of a region, `None` when no pixel with a value has its centre inside. What is no finite number is
+/// no value: one would make all of them none. By Welford's method, in one
 /// pass and without cancellation.
 pub fn statistics(
     shape: Shape,
@@ -36,13 +39,15 @@ pub fn statistics(
     };
     let (mut count, mut mean, mut squares) = (0_u32, 0.0, 0.0);
     let (mut min, mut max) = (f64::MAX, f64::MIN);
+    let mut without = 0;
     for row in range(1) {
         for column in range(0) {
             let centre = [f64::from(column) + 0.5, f64::from(row) + 0.5];
             if !inside(shape, points, centre) {
                 continue;
             }
-            let Some(here) = value(column, row) else {
+            let Some(here) = value(column, row).filter(|value| value.is_finite()) else {
+                without += 1;
                 continue;
             };
             count += 1;
@@ -59,6 +64,7 @@ pub fn statistics(
         sd: (squares / f64::from(count)).max(0.0).sqrt(),
         min,
         max,
+        without,
     })
 }
 
@@ -140,6 +146,23 @@ mod tests {
             .is_none()
         );
         assert!(statistics(Shape::Length, &[[1.0, 1.0], [5.0, 5.0]], [32, 32], ramp).is_none());
+    }
+
+    #[test]
+    fn what_is_no_number_is_left_out_and_counted() {
+        let corners = [[0.0, 0.0], [4.0, 2.0]];
+        let holes = |x: u32, y: u32| match (x, y) {
+            (0, 0) => Some(f64::NAN),
+            (1, 0) => Some(f64::INFINITY),
+            (2, 0) => None,
+            _ => Some(f64::from(x + y)),
+        };
+        let found = statistics(Shape::Rectangle, &corners, [32, 32], holes).unwrap();
+        assert_eq!((found.count, found.without), (5, 3));
+        assert_eq!((found.min, found.max), (1.0, 4.0));
+        assert!((found.mean - 2.6).abs() < 1e-9 && found.sd > 1.0);
+        let none = statistics(Shape::Rectangle, &corners, [32, 32], |_, _| Some(f64::NAN));
+        assert_eq!(none, None);
     }
 
     #[test]

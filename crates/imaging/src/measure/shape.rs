@@ -49,6 +49,8 @@ pub enum Calibration {
     Patient,
     /// Imager Pixel Spacing: lengths at the detector, larger than in the patient.
     Detector,
+    /// Nominal Scanned Pixel Spacing: lengths on the film, which was never said to be as large as the patient.
+    Film,
 }
 
 /// Millimetres from pixel to pixel, across and down.
@@ -122,7 +124,8 @@ pub fn measure(
             let [x, y] = points[0];
             measured.value = (x >= 0.0 && y >= 0.0)
                 .then(|| value(x as u32, y as u32))
-                .flatten();
+                .flatten()
+                .filter(|value| value.is_finite());
         }
     }
     if shape.is_region() {

@@ -94,8 +94,8 @@ pub(super) struct Header {
     second: bool,
     /// Columns, rows, slices, and everything beyond as one.
     pub(super) size: [u32; 4],
-    /// Millimetres.
-    pub(super) spacing: [f64; 3],
+    /// Millimetres across and down; 0 when the header does not say.
+    pub(super) spacing: [f64; 2],
     pub(super) sample: Sample,
     /// Where voxels begin.
     pub(super) offset: usize,
@@ -230,7 +230,7 @@ impl Header {
             if step.is_finite() && step > 0.0 {
                 step
             } else {
-                1.0
+                0.0
             }
         };
         let offset = if second {
@@ -247,7 +247,7 @@ impl Header {
             big_endian,
             second,
             size,
-            spacing: [step(1), step(2), step(3)],
+            spacing: [step(1), step(2)],
             sample,
             offset,
             scale: (scaled && (slope, intercept) != (1.0, 0.0)).then_some((slope, intercept)),
@@ -422,7 +422,8 @@ fn affine(
         }
         return finite(rows);
     }
-    if code(252, 344) <= 0 {
+    // The qform has directions only; without steps it says nothing of where voxels are.
+    if code(252, 344) <= 0 || step[0] == 0.0 || step[1] == 0.0 {
         return None;
     }
     // A unit quaternion b, c, d with a = sqrt(1 - b² - c² - d²); pixdim[0] is the handedness of the third axis.

@@ -74,13 +74,12 @@ pub(crate) fn open(file: &[u8]) -> Result<Instance, OpenError> {
     if let Some((least, most)) = header.shown.filter(|_| !head.windows.is_empty()) {
         head.windows.insert(0, window(least, most, "Header"));
     }
-    head.spacing = Some(PixelSpacing {
-        rows: header.spacing[1],
-        columns: header.spacing[0],
+    let [columns, rows] = header.spacing;
+    head.spacing = (columns > 0.0 && rows > 0.0).then_some(PixelSpacing {
+        rows,
+        columns,
         origin: SpacingOrigin::Patient,
     });
-    head.slice_thickness = Some(header.spacing[2]);
-    head.spacing_between_slices = head.slice_thickness;
     if let Some(affine) = header.affine {
         head.frame_of_reference = Some(head.series.clone());
         head.planes = (0..slices * times)

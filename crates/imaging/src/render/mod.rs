@@ -16,4 +16,4 @@ pub use geometry::{Plane, opposite, reference_line};
 pub use presets::{Preset, presets};
 pub use view::{View, Viewport};
 pub use voi::{Lookup, Modality, Stored, Table, Voi, Window, WindowError, auto_window};
-pub use volume::{Axis, Cut, VOLUME_BYTES, Volume, VolumeError};
+pub use volume::{Axis, Cut, Grid, VOLUME_BYTES, Volume, VolumeError};

@@ -43,30 +43,46 @@ pub enum VolumeError {
         "the slices are not evenly spaced: between slice {0} and the next there is another distance"
     )]
     Uneven(usize),
+    /// Each slice is shifted within its plane against the one before: a tilted gantry, a sheared affine.
+    #[error(
+        "the slices do not lie straight behind one another but are shifted sideways, by {0:.1} mm from the first to the farthest, so other planes would be slanted"
+    )]
+    Sheared(f64),
     /// Beyond what a browser can hold.
     #[error("other planes of this series would need {0} MB of memory; the limit is 256")]
     TooLarge(usize),
 }
 
-/// Slices of one series, evenly spaced, in one block of memory.
-#[derive(Clone, Debug)]
-pub struct Volume {
+/// How far a slice may lie from its even place, in parts of the step: positions in files are rounded.
+const UNEVEN: f64 = 0.1;
+/// How far a slice may be shifted sideways against the first one, in pixels: less is not seen.
+const SHIFTED: f64 = 0.5;
+
+/// Where the slices of a series are when they are one volume: parallel, one straight behind the other, evenly spaced.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Grid {
     first: Plane,
     /// From one slice to the next, mm.
     step: f64,
     /// The direction of the steps.
     along: [f64; 3],
     count: usize,
+}
+
+/// The slices of a [`Grid`] in one block of memory.
+#[derive(Clone, Debug)]
+pub struct Volume {
+    grid: Grid,
     values: Vec<i16>,
 }
 
-impl Volume {
-    /// Whether the planes, in order, are one volume; takes no memory.
+impl Grid {
+    /// Of these planes, in order; takes no memory.
     ///
     /// # Errors
     /// See [`VolumeError`].
-    pub fn check(planes: &[Plane]) -> Result<(), VolumeError> {
-        let [first, second, _, ..] = planes else {
+    pub fn of(planes: &[Plane]) -> Result<Self, VolumeError> {
+        let [first, _, .., last] = planes else {
             return Err(VolumeError::TooFew(planes.len()));
         };
         let differs = |plane: &Plane| {
@@ -81,31 +97,30 @@ impl Volume {
         if let Some(at) = planes.iter().position(differs) {
             return Err(VolumeError::Differs(at + 1));
         }
-        let step = distance(first, second);
-        for (at, pair) in planes.windows(2).enumerate() {
-            let here = distance(&pair[0], &pair[1]);
-            if here.abs() < 1e-3 || (here - step).abs() > 0.1 * step.abs() {
-                return Err(VolumeError::Uneven(at + 1));
+        // Of the whole stack: the first two alone would carry their rounding on to the last.
+        let step = distance(first, last) / (planes.len() - 1) as f64;
+        let mut shifted = 0.0_f64;
+        let mut sheared = false;
+        for (at, plane) in planes.iter().enumerate() {
+            let ([x, y], away) = first.to_pixel(plane.position);
+            let even = (away - step * at as f64).abs() <= UNEVEN * step.abs();
+            if !even || step.abs() < 1e-3 {
+                return Err(VolumeError::Uneven(gap(planes, step)));
             }
+            let aside = [x - 0.5, y - 0.5];
+            sheared |= aside.iter().any(|pixels| pixels.abs() > SHIFTED);
+            shifted = shifted.max((aside[0] * first.spacing[0]).hypot(aside[1] * first.spacing[1]));
+        }
+        if sheared {
+            return Err(VolumeError::Sheared(shifted));
         }
         let bytes = voxels(planes).saturating_mul(2);
         if bytes > VOLUME_BYTES {
             return Err(VolumeError::TooLarge(bytes / 1_048_576));
         }
-        Ok(())
-    }
-
-    /// A volume of these planes, in order. The voxels are given afterwards, slice by slice, so that memory is used
-    /// once.
-    ///
-    /// # Errors
-    /// See [`VolumeError`].
-    pub fn new(planes: &[Plane]) -> Result<Self, VolumeError> {
-        Self::check(planes)?;
-        let (first, step) = (planes[0], distance(&planes[0], &planes[1]));
         let along = first.normal();
         Ok(Self {
-            first,
+            first: *first,
             step: step.abs(),
             along: if step < 0.0 {
                 along.map(|part| -part)
@@ -113,14 +128,7 @@ impl Volume {
                 along
             },
             count: planes.len(),
-            values: vec![0; voxels(planes)],
         })
-    }
-
-    /// The place of one slice's values.
-    pub fn slice_mut(&mut self, at: usize) -> Option<&mut [i16]> {
-        let size = self.first.size[0] as usize * self.first.size[1] as usize;
-        self.values.chunks_exact_mut(size.max(1)).nth(at)
     }
 
     /// How many planes there are along an axis.
@@ -132,56 +140,13 @@ impl Volume {
         }
     }
 
-    /// Bytes that the voxels take.
-    pub fn bytes(&self) -> usize {
-        self.values.len() * 2
+    /// Cuts across the slices are drawn upright: the row nearest to the head is on top.
+    fn upright(&self) -> bool {
+        self.along[2] >= 0.0
     }
 
-    /// The plane number `at` along an axis; with a `slab`, the brightest voxel of that many planes around it (a
-    /// maximum intensity projection).
-    ///
-    /// Cuts across the slices have one row a slice and are drawn upright: the row nearest to the head (or, for
-    /// other directions, to the end of the stack) is on top.
-    pub fn cut(&self, axis: Axis, at: usize, slab: usize) -> Option<Cut> {
-        let count = self.count(axis);
-        if at >= count {
-            return None;
-        }
-        let half = slab.max(1) / 2;
-        let range = at.saturating_sub(half)..(at + slab.max(1) - half).min(count);
-        let (columns, rows) = (self.first.size[0] as usize, self.first.size[1] as usize);
-        let slice = columns * rows;
-        // Strides through the voxels for: across, down, and the planes.
-        let (width, height, right, below, next) = match axis {
-            Axis::Slices => (columns, rows, 1, columns, slice),
-            Axis::Rows => (columns, self.count, 1, slice, columns),
-            Axis::Columns => (rows, self.count, columns, slice, 1),
-        };
-        let upright = self.along[2] >= 0.0;
-        let mut values = Vec::with_capacity(width * height);
-        for row in 0..height {
-            let row = if axis != Axis::Slices && upright {
-                height - 1 - row
-            } else {
-                row
-            };
-            let start = row * below;
-            for column in 0..width {
-                let voxel = start + column * right;
-                let brightest = range
-                    .clone()
-                    .map(|plane| self.values[voxel + plane * next])
-                    .max();
-                values.push(brightest.unwrap_or_default());
-            }
-        }
-        Some(Cut {
-            values,
-            plane: self.plane(axis, at, upright),
-        })
-    }
-
-    fn plane(&self, axis: Axis, at: usize, upright: bool) -> Plane {
+    /// The plane number `at` along an axis.
+    pub fn plane(&self, axis: Axis, at: usize) -> Plane {
         let first = &self.first;
         let shifted = |direction: [f64; 3], mm: f64, from: [f64; 3]| {
             [0, 1, 2].map(|i| from[i] + direction[i] * mm)
@@ -206,7 +171,7 @@ impl Volume {
         };
         let mut position = shifted(moved.0, moved.1 * at as f64, first.position);
         let mut down = self.along;
-        if upright {
+        if self.upright() {
             position = shifted(self.along, self.step * (self.count - 1) as f64, position);
             down = down.map(|part| -part);
         }
@@ -225,9 +190,118 @@ impl Volume {
     }
 }
 
+impl Volume {
+    /// A volume of these planes, in order. The voxels are given afterwards, slice by slice, so that memory is used
+    /// once.
+    ///
+    /// # Errors
+    /// See [`VolumeError`].
+    pub fn new(planes: &[Plane]) -> Result<Self, VolumeError> {
+        Ok(Self {
+            grid: Grid::of(planes)?,
+            values: vec![0; voxels(planes)],
+        })
+    }
+
+    /// The place of one slice's values.
+    pub fn slice_mut(&mut self, at: usize) -> Option<&mut [i16]> {
+        let [columns, rows] = self.grid.first.size;
+        let size = columns as usize * rows as usize;
+        self.values.chunks_exact_mut(size.max(1)).nth(at)
+    }
+
+    /// How many planes there are along an axis.
+    pub fn count(&self, axis: Axis) -> usize {
+        self.grid.count(axis)
+    }
+
+    /// Bytes that the voxels take.
+    pub fn bytes(&self) -> usize {
+        self.values.len() * 2
+    }
+
+    /// The plane number `at` along an axis; with a `slab`, the brightest voxel of that many planes around it (a
+    /// maximum intensity projection).
+    ///
+    /// Cuts across the slices have one row a slice and are drawn upright: the row nearest to the head (or, for
+    /// other directions, to the end of the stack) is on top.
+    pub fn cut(&self, axis: Axis, at: usize, slab: usize) -> Option<Cut> {
+        let range = self.slab(axis, at, slab)?;
+        let ([width, height], [right, below, next]) = self.strides(axis);
+        let upside = axis != Axis::Slices && self.grid.upright();
+        let mut values = Vec::with_capacity(width * height);
+        for row in 0..height {
+            let row = if upside { height - 1 - row } else { row };
+            let start = row * below;
+            for column in 0..width {
+                let voxel = start + column * right;
+                let brightest = range
+                    .clone()
+                    .map(|plane| self.values[voxel + plane * next])
+                    .max();
+                values.push(brightest.unwrap_or_default());
+            }
+        }
+        Some(Cut {
+            values,
+            plane: self.grid.plane(axis, at),
+        })
+    }
+
+    /// One value of [`Volume::cut`], without the others.
+    pub fn value(
+        &self,
+        axis: Axis,
+        at: usize,
+        slab: usize,
+        [column, row]: [usize; 2],
+    ) -> Option<i16> {
+        let range = self.slab(axis, at, slab)?;
+        let ([width, height], [right, below, next]) = self.strides(axis);
+        if column >= width || row >= height {
+            return None;
+        }
+        let upside = axis != Axis::Slices && self.grid.upright();
+        let row = if upside { height - 1 - row } else { row };
+        let voxel = row * below + column * right;
+        range.map(|plane| self.values[voxel + plane * next]).max()
+    }
+
+    /// The planes that are projected together.
+    fn slab(&self, axis: Axis, at: usize, slab: usize) -> Option<std::ops::Range<usize>> {
+        let (count, slab) = (self.count(axis), slab.max(1));
+        let half = slab / 2;
+        (at < count).then(|| at.saturating_sub(half)..(at + slab - half).min(count))
+    }
+
+    /// Width and height of the planes along an axis, and the strides through the voxels: across, down, from plane to
+    /// plane.
+    fn strides(&self, axis: Axis) -> ([usize; 2], [usize; 3]) {
+        let [columns, rows] = self.grid.first.size.map(|side| side as usize);
+        let (slice, count) = (columns * rows, self.grid.count);
+        match axis {
+            Axis::Slices => ([columns, rows], [1, columns, slice]),
+            Axis::Rows => ([columns, count], [1, slice, columns]),
+            Axis::Columns => ([rows, count], [columns, slice, 1]),
+        }
+    }
+}
+
 /// How far the second plane's position is along the first one's normal, mm.
 fn distance(from: &Plane, to: &Plane) -> f64 {
     from.to_pixel(to.position).1
+}
+
+/// The slice, from 1, whose distance to the next one differs most from `step`.
+fn gap(planes: &[Plane], step: f64) -> usize {
+    let mut worst = (0, 0.0);
+    for (at, pair) in planes.windows(2).enumerate() {
+        let off = (distance(&pair[0], &pair[1]) - step).abs();
+        if off > worst.1 {
+            worst = (at, off);
+        }
+    }
+    worst.0 + 1
 }
 
 fn voxels(planes: &[Plane]) -> usize {
@@ -310,6 +384,74 @@ mod tests {
         assert_eq!(slab.values[0], 300);
         let all = volume.cut(Axis::Slices, 0, 99).unwrap();
         assert_eq!(all.values[11], 423);
+    }
+
+    #[test]
+    fn the_value_of_a_pixel_is_the_one_that_is_drawn() {
+        for step in [2.0, -2.0] {
+            let volume = volume(step);
+            for axis in [Axis::Slices, Axis::Rows, Axis::Columns] {
+                for (at, slab) in [(0, 1), (1, 3), (2, 99)] {
+                    let cut = volume.cut(axis, at, slab).unwrap();
+                    let [width, height] = cut.plane.size.map(|side| side as usize);
+                    for (i, drawn) in cut.values.iter().enumerate() {
+                        let pixel = [i % width, i / width];
+                        assert_eq!(volume.value(axis, at, slab, pixel), Some(*drawn));
+                    }
+                    assert_eq!(volume.value(axis, at, slab, [width, 0]), None);
+                    assert_eq!(volume.value(axis, at, slab, [0, height]), None);
+                }
+                assert_eq!(volume.value(axis, 99, 1, [0, 0]), None);
+            }
+        }
+    }
+
+    #[test]
+    fn a_sheared_stack_is_no_volume() {
+        let shifted = |mm: f64| {
+            let mut planes = planes(21, 2.5);
+            for (at, plane) in planes.iter_mut().enumerate() {
+                plane.position[1] = mm * at as f64 / 20.0;
+            }
+            Grid::of(&planes).err()
+        };
+        // A row is 0.75 mm high.
+        assert_eq!(shifted(0.37), None);
+        assert!(matches!(shifted(0.38), Some(VolumeError::Sheared(_))));
+        // A head whose gantry is tilted by 20 degrees: 150 mm of table are 141 mm along the normal and 51 mm aside.
+        let (sin, cos) = 20.0_f64.to_radians().sin_cos();
+        let tilted: Vec<Plane> = (0..31)
+            .map(|at| Plane {
+                position: [0.0, 0.0, 5.0 * f64::from(at)],
+                down: [0.0, cos, -sin],
+                ..planes(1, 1.0)[0]
+            })
+            .collect();
+        let said = Grid::of(&tilted).unwrap_err().to_string();
+        assert!(said.contains("by 51.3 mm"), "{said}");
+        // An oblique one that goes straight is a volume.
+        let normal = tilted[0].normal();
+        let straight: Vec<Plane> = (0..31)
+            .map(|at| Plane {
+                position: normal.map(|part| 5.0 * f64::from(at) * part),
+                ..tilted[0]
+            })
+            .collect();
+        assert!(Grid::of(&straight).is_ok());
+    }
+
+    #[test]
+    fn the_step_is_that_of_the_whole_stack() {
+        let mut planes = planes(101, 1.0);
+        // Rounded positions: none is far from its place, but the first two are 5 % too far apart.
+        planes[1].position[2] = 1.05;
+        let last = Grid::of(&planes).unwrap().plane(Axis::Slices, 100);
+        assert!((last.position[2] - 100.0).abs() < 1e-9);
+        // 5 % a slice, and half a slice over ten of them.
+        for (at, plane) in planes.iter_mut().enumerate() {
+            plane.position[2] = at as f64 * 1.05 - (at as f64 - 10.0).max(0.0) * 0.05;
+        }
+        assert!(matches!(Grid::of(&planes), Err(VolumeError::Uneven(_))));
     }
 
     #[test]

@@ -238,6 +238,8 @@ fn meaning(finding: &Finding<'_>, name: Code) -> Option<&'static str> {
     match finding.measured.as_ref()?.calibration? {
         Calibration::Detector if name == LENGTH => Some("Length at the detector"),
         Calibration::Detector if name == AREA => Some("Area at the detector"),
+        Calibration::Film if name == LENGTH => Some("Length on the film"),
+        Calibration::Film if name == AREA => Some("Area on the film"),
         _ => None,
     }
 }
