@@ -50,7 +50,9 @@ impl Canvas {
                 self.table = Some((grey.clone(), voi.clone(), inverted, table));
             }
         }
-        let table = self.table.as_ref().map(|(.., table)| table);
+        // What is in colour has none: the last one is of another picture.
+        let table = self.table.as_ref().filter(|_| voi.is_some());
+        let table = table.map(|(.., table)| table);
         if gpu && self.gpu.is_none() {
             self.gpu = Some(canvas(width, height).and_then(|canvas| {
                 let gpu = Gpu::start(&canvas)?;
@@ -133,13 +135,15 @@ fn paint(
                 .map(|value| (i32::from(*value) + offset) as u16);
             return paint_grey(patterns, table, rgba);
         }
-        (Pixels::Cut(..), None) => return,
+        (Pixels::Cut(..), None) => return rgba.fill(0),
         (Pixels::Frame(frame, _), _) => frame,
     };
     macro_rules! wide {
         ($values:expr) => {
             if let (Some(voi), Some(grey)) = (voi, picture.grey()) {
                 paint_values($values, &grey.modality, voi, inverted, rgba);
+            } else {
+                rgba.fill(0);
             }
         };
     }
@@ -155,6 +159,7 @@ fn paint(
         (Samples::F32(all), _) => wide!(all.iter().map(|v| f64::from(*v))),
         (Samples::F64(all), _) => wide!(all.iter().copied()),
         (Samples::Rgb8(all), _) => paint_rgb(all, inverted, rgba),
-        (_, None) => {}
+        // Nothing is shown rather than the pixels of the picture before.
+        (_, None) => rgba.fill(0),
     }
 }

@@ -8,6 +8,8 @@ use healthsync_imaging::{
     render::{Lookup, Modality, Plane, Stored, Voi, Window, auto_window},
 };
 
+use crate::facts::is_grey;
+
 /// Something that can be drawn and measured.
 #[derive(Debug)]
 pub(crate) struct Picture {
@@ -47,7 +49,7 @@ impl Grey {
     /// `None` for colour.
     pub(crate) fn of(instance: &Instance, frame: u32) -> Option<Self> {
         let head = &instance.head;
-        if head.pixels.samples_per_pixel != 1 || instance.palette().is_some() {
+        if !is_grey(&head.pixels) {
             return None;
         }
         let rescale = head.rescale(frame);
