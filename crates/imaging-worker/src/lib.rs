@@ -107,6 +107,9 @@ impl Desk {
         let picture = self.sets.picture(at, look)?;
         let (bitmap, window) = self.canvas.draw(&picture, look, gpu)?;
         let shown = Answer::Shown(Shown {
+            slice: at.slice,
+            axis: look.axis,
+            slab: look.slab,
             size: picture.size,
             window,
             plane: picture.plane,

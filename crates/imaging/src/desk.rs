@@ -254,6 +254,12 @@ pub struct NamedWindow {
 /// What was drawn.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Shown {
+    /// The slice, or the plane along the axis.
+    pub slice: u32,
+    /// Which way the volume was cut.
+    pub axis: Axis,
+    /// Planes of a maximum intensity projection; 1 for none.
+    pub slab: u32,
     /// Columns and rows of the bitmap.
     pub size: [u32; 2],
     /// The window that was used; `None` for colour.

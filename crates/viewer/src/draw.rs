@@ -37,9 +37,8 @@ impl Inner {
             for other in panes.iter().filter(|other| other.number != pane.number) {
                 lines(&svg, pane, other, &port);
             }
-            let native = pane.axis == Axis::Slices && pane.slab == 1;
             let here = |picture: usize, slice: u32| {
-                native && picture == pane.picture && slice == pane.slice()
+                picture == pane.picture && pane.on_screen() == Some(slice)
             };
             for mark in state
                 .marks
@@ -66,7 +65,7 @@ impl Inner {
                 let mark = Mark {
                     id: String::new(),
                     picture: pane.picture,
-                    slice: pane.slice(),
+                    slice: pane.on_screen().unwrap_or_default(),
                     shape: draft.shape,
                     points: draft.points.clone(),
                     text: String::new(),
@@ -100,7 +99,11 @@ impl Inner {
         let series = state.series(pane.picture);
         let picture = state.pictures.get(pane.picture);
         let title = picture.map_or("", |picture| picture.facts.title.as_str());
-        let kind = match (pane.axis, pane.slab) {
+        let (axis, slab) = match &pane.shown {
+            Some(shown) => (shown.axis, shown.slab),
+            None => (pane.axis, pane.slab),
+        };
+        let kind = match (axis, slab) {
             (Axis::Slices, 1) => "",
             (Axis::Slices, _) => "\nmaximum intensity",
             (Axis::Rows, 1) => "\nplane of rows",

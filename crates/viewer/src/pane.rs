@@ -25,8 +25,11 @@ pub(crate) struct Pane {
     /// With what the files draw over their images.
     pub(crate) overlays: bool,
     pub(crate) view: View,
+    /// What the pixels on screen are; `None` while there are none, and for photographs.
     pub(crate) shown: Option<Shown>,
     pub(crate) fault: Option<String>,
+    /// Nothing of the picture has been on screen yet: it is hung with the first that comes.
+    pub(crate) fresh: bool,
     canvas: Option<HtmlCanvasElement>,
     photo: Option<HtmlImageElement>,
     /// A question to draw is on its way; when `again`, the answer is out of date already.
@@ -70,6 +73,7 @@ impl Pane {
             view: View::default(),
             shown: None,
             fault: None,
+            fresh: true,
             canvas: None,
             photo: None,
             busy: Cell::default(),
@@ -150,10 +154,28 @@ impl Pane {
         self.window = None;
         self.inverted = false;
         self.view = View::default();
-        self.shown = None;
+        self.fresh = true;
         self.fault = None;
+        self.blank();
         if let Some(photo) = self.photo.take() {
             photo.remove();
+        }
+    }
+
+    /// The slice as it was taken that is on screen, where one is; of a photograph its only one. Marks belong to it: the
+    /// slice that is wanted may not have come yet, or not decode.
+    pub(crate) fn on_screen(&self) -> Option<u32> {
+        match &self.shown {
+            Some(shown) => (shown.axis == Axis::Slices && shown.slab == 1).then_some(shown.slice),
+            None => self.photo.as_ref().map(|_| 0),
+        }
+    }
+
+    /// Takes the pixels away.
+    pub(crate) fn blank(&mut self) {
+        self.shown = None;
+        if let Some(canvas) = self.canvas.take() {
+            canvas.remove();
         }
     }
 
@@ -175,9 +197,7 @@ impl Pane {
     /// A photograph is shown by the browser itself.
     pub(crate) fn show_photo(&mut self, url: &str, alt: &str) {
         use wasm_bindgen::JsCast;
-        if let Some(canvas) = self.canvas.take() {
-            canvas.remove();
-        }
+        self.blank();
         if self.photo.is_none() {
             let photo = dom::element("img", "stage__pixels")
                 .and_then(|e| e.dyn_into::<HtmlImageElement>().ok());

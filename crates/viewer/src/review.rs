@@ -195,10 +195,19 @@ impl Review {
                 };
                 match review.shared.desk.draw(at, look).await {
                     Ok((_, bitmap)) => match review.find::<HtmlCanvasElement>("canvas") {
-                        Some(canvas) => dom::put(&canvas, &bitmap),
+                        Some(canvas) => {
+                            dom::put(&canvas, &bitmap);
+                            dom::style(&canvas, "visibility", "visible");
+                        }
                         None => bitmap.close(),
                     },
-                    Err(what) => dom::text(&review.dialog, "[data-said]", &what),
+                    // The pixels before would be taken for those of this image.
+                    Err(what) => {
+                        dom::text(&review.dialog, "[data-said]", &what);
+                        if let Some(canvas) = review.find::<HtmlCanvasElement>("canvas") {
+                            dom::style(&canvas, "visibility", "hidden");
+                        }
+                    }
                 }
                 if !review.again.replace(false) {
                     break;

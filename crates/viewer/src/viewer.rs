@@ -462,7 +462,7 @@ impl Inner {
                 state.memory = shown.memory;
                 match self.panes.borrow_mut().get_mut(at) {
                     Some(pane) if pane.picture == picture => {
-                        if pane.shown.is_none() {
+                        if std::mem::take(&mut pane.fresh) {
                             pane.view = pane.home(&state);
                         }
                         pane.show_bitmap(&bitmap);
@@ -473,14 +473,18 @@ impl Inner {
                     _ => bitmap.close(),
                 }
             }
-            Err(what) => self.fail(at, what),
+            // The pixels before would be taken for those of this slice.
+            Err(what) => {
+                if let Some(pane) = self.panes.borrow_mut().get_mut(at)
+                    && pane.picture == picture
+                {
+                    pane.fault = Some(what);
+                    pane.blank();
+                }
+            }
         }
-        self.redraw();
-    }
-
-    fn fail(self: &Rc<Self>, at: usize, what: String) {
-        if let Some(pane) = self.panes.borrow_mut().get_mut(at) {
-            pane.fault = Some(what);
+        if at == self.active.get() {
+            self.show_slice();
         }
         self.redraw();
     }
