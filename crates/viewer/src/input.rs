@@ -608,7 +608,7 @@ impl Inner {
             let pixel = pane.viewport(state).to_picture(spot);
             let size = pane.size(state);
             let inside = (0..2).all(|axis| (0.0..=f64::from(size[axis])).contains(&pixel[axis]));
-            (inside && pane.on_screen().is_some()).then_some(pixel)
+            inside.then_some(pixel)
         });
         self.tell_pointer(pixel.flatten());
     }

@@ -4,7 +4,7 @@ use std::cell::Cell;
 
 use healthsync_imaging::{
     desk::{Look, Shown},
-    render::{Axis, View, Viewport, Window},
+    render::{Axis, View, Viewport, Window, nearest},
 };
 use web_sys::{Element, HtmlCanvasElement, HtmlElement, HtmlImageElement, ImageBitmap};
 
@@ -169,6 +169,22 @@ impl Pane {
             Some(shown) => (shown.axis == Axis::Slices && shown.slab == 1).then_some(shown.slice),
             None => self.photo.as_ref().map(|_| 0),
         }
+    }
+
+    /// The slice as it was taken, and the pixel of it, that lie at a pixel of what is on screen. Of another plane, too:
+    /// its own numbers mean nothing to who looks at slices.
+    pub(crate) fn as_taken(&self, pixel: [f64; 2], state: &State) -> Option<(u32, [f64; 2])> {
+        if let Some(slice) = self.on_screen() {
+            return Some((slice, pixel));
+        }
+        let point = self.shown.as_ref()?.plane?.to_patient(pixel);
+        let (slice, pixel) = nearest(&state.series(self.picture)?.planes, point)?;
+        Some((slice as u32, pixel))
+    }
+
+    /// The slice that is shown, or was before another plane was.
+    pub(crate) fn slice_as_taken(&self) -> u32 {
+        self.places[0]
     }
 
     /// Takes the pixels away.

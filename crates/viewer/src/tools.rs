@@ -316,6 +316,7 @@ impl Inner {
         self.show_foot(false);
         self.show_tools();
         self.redraw();
+        self.tell_slice();
     }
 
     fn toggle_pair(self: &Rc<Self>) {
@@ -412,6 +413,7 @@ impl Inner {
             self.show(self.active.get());
             self.show_tools();
             self.redraw();
+            self.tell_slice();
         } else {
             self.say(&Say::Choose { picture });
         }

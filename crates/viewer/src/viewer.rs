@@ -612,7 +612,7 @@ impl Inner {
             if pane.picture == picture {
                 pane.axis = Axis::Slices;
                 pane.slab = 1;
-                pane.window = window.or(pane.window);
+                pane.window = window;
             }
             pane.picture == picture
         });

@@ -139,6 +139,15 @@ pub fn reference_line(of: &Plane, on: &Plane) -> Option<[[f64; 2]; 2]> {
     (!beside).then_some([a, b])
 }
 
+/// Which of these planes lies nearest to a patient's point, and its pixel there.
+pub fn nearest(planes: &[Plane], point: [f64; 3]) -> Option<(usize, [f64; 2])> {
+    let places = planes.iter().map(|plane| plane.to_pixel(point));
+    places
+        .enumerate()
+        .min_by(|(_, (_, a)), (_, (_, b))| a.abs().total_cmp(&b.abs()))
+        .map(|(at, (pixel, _))| (at, pixel))
+}
+
 pub(super) fn dot(a: [f64; 3], b: [f64; 3]) -> f64 {
     a[0] * b[0] + a[1] * b[1] + a[2] * b[2]
 }
@@ -211,6 +220,17 @@ mod tests {
         assert!((a[1] - 90.5).abs() < 1e-9 && (b[1] - 90.5).abs() < 1e-9);
         assert_eq!(reference_line(&axial(0.0), &axial(10.0)), None);
         assert_eq!(reference_line(&axial(500.0), &sagittal(0.0)), None);
+    }
+
+    #[test]
+    fn a_place_in_another_plane_is_a_place_on_a_slice() {
+        let slices: Vec<Plane> = (0..50).map(|at| axial(f64::from(at) * 2.0)).collect();
+        // The sagittal plane's rows go to the feet from 100 mm; its pixel 30.5 is at 70 mm, which is slice 35.
+        let point = sagittal(-28.0).to_patient([100.5, 30.5]);
+        let (slice, [x, y]) = nearest(&slices, point).unwrap();
+        assert_eq!(slice, 35);
+        assert!((x - 200.5).abs() < 1e-9 && (y - 100.5).abs() < 1e-9);
+        assert_eq!(nearest(&[], point), None);
     }
 
     #[test]
