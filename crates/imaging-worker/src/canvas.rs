@@ -30,13 +30,13 @@ pub(crate) struct Canvas {
 }
 
 impl Canvas {
-    /// Draws, and says with which window.
+    /// Draws, and says with which window; the second is that of all values, where a table was used.
     pub(crate) fn draw(
         &mut self,
         picture: &Picture,
         look: Look,
         gpu: bool,
-    ) -> Result<(ImageBitmap, Option<Window>), String> {
+    ) -> Result<(ImageBitmap, [Option<Window>; 2]), String> {
         let [width, height] = picture.size;
         let voi = picture.grey().map(|grey| picture.voi(grey, look.window));
         let inverted = look.inverted != picture.grey().is_some_and(|grey| grey.inverted);
@@ -105,7 +105,8 @@ impl Canvas {
         let bitmap = canvas
             .transfer_to_image_bitmap()
             .map_err(|_| "The browser has no memory for the picture.".to_owned())?;
-        Ok((bitmap, voi.as_ref().and_then(window_of)))
+        let range = voi.as_ref().and_then(|voi| picture.range(voi));
+        Ok((bitmap, [voi.as_ref().and_then(window_of), range]))
     }
 }
 

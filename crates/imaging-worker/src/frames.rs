@@ -148,6 +148,12 @@ impl Picture {
         grey.voi.clone().unwrap_or_else(all)
     }
 
+    /// The window of all values, of what is shown by a table.
+    pub(crate) fn range(&self, voi: &Voi) -> Option<Window> {
+        let grey = self.grey()?;
+        matches!(voi, Voi::Lookup(_)).then(|| self.all(grey))
+    }
+
     /// The window of all values there are. Eight bits are made to be seen as they are; of more only a part is used.
     fn all(&self, grey: &Grey) -> Window {
         let (mut least, mut most) = (f64::MAX, f64::MIN);

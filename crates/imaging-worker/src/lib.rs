@@ -105,13 +105,14 @@ impl Desk {
     fn show(&mut self, at: At, look: Look, gpu: bool) -> Result<(Answer, Array), String> {
         let began = now();
         let picture = self.sets.picture(at, look)?;
-        let (bitmap, window) = self.canvas.draw(&picture, look, gpu)?;
+        let (bitmap, [window, range]) = self.canvas.draw(&picture, look, gpu)?;
         let shown = Answer::Shown(Shown {
             slice: at.slice,
             axis: look.axis,
             slab: look.slab,
             size: picture.size,
             window,
+            range,
             plane: picture.plane,
             count: picture.count,
             scale: picture.scale,

@@ -262,8 +262,10 @@ pub struct Shown {
     pub slab: u32,
     /// Columns and rows of the bitmap.
     pub size: [u32; 2],
-    /// The window that was used; `None` for colour.
+    /// The window that was used; `None` for colour, and for a table of the file's own.
     pub window: Option<Window>,
+    /// Where such a table was used: the window of all values, from which a reader's own begins.
+    pub range: Option<Window>,
     /// Where it is.
     pub plane: Option<Plane>,
     /// How many planes there are along this axis.

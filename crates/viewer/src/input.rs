@@ -378,7 +378,8 @@ impl Inner {
             return;
         }
         let drag = self.with_active(|pane, state| {
-            let shown = pane.shown.as_ref().and_then(|shown| shown.window);
+            let shown = pane.shown.as_ref();
+            let shown = shown.and_then(|shown| shown.window.or(shown.range));
             (
                 Drag {
                     tool,
