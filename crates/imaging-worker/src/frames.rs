@@ -19,6 +19,8 @@ pub(crate) struct Picture {
     /// What is drawn over them: one byte a pixel, not 0 where something is.
     pub(crate) over: Option<Vec<u8>>,
     pub(crate) plane: Option<Plane>,
+    /// Where it has no plane: to which sides its rows and columns go.
+    pub(crate) sides: Option<[String; 2]>,
     pub(crate) scale: Option<Scale>,
     /// How many of its kind there are in a row.
     pub(crate) count: u32,

@@ -114,6 +114,7 @@ impl Desk {
             window,
             range,
             plane: picture.plane,
+            sides: picture.sides,
             count: picture.count,
             scale: picture.scale,
             took: now() - began,

@@ -22,7 +22,7 @@ use web_sys::{Blob, FileReaderSync, MessageChannel, MessagePort};
 use crate::{
     cache::Cache,
     clean,
-    facts::{Row, is_grey, plane, row, scale},
+    facts::{Row, is_grey, plane, row, scale, sides},
     frames::{Grey, Picture, Pixels, number},
     tags,
 };
@@ -244,9 +244,11 @@ impl Sets {
         } else {
             None
         };
+        let plane = plane(head, slice.frame);
         Ok(Picture {
             size: [frame.columns, frame.rows],
-            plane: plane(head, slice.frame),
+            plane,
+            sides: sides(head).filter(|_| plane.is_none()),
             scale: scale(head),
             count,
             over,
@@ -280,6 +282,7 @@ impl Sets {
                 ..scale
             }),
             plane: Some(cut.plane),
+            sides: None,
             count: count as u32,
             over: None,
             pixels: Pixels::Cut(Rc::new(cut.values), stack.offset, stack.grey.clone()),

@@ -268,6 +268,8 @@ pub struct Shown {
     pub range: Option<Window>,
     /// Where it is.
     pub plane: Option<Plane>,
+    /// Letters of the sides to which its rows and its columns go, where it has no plane.
+    pub sides: Option<[String; 2]>,
     /// How many planes there are along this axis.
     pub count: u32,
     /// Size of a pixel.

@@ -2,7 +2,7 @@
 
 use healthsync_imaging::{
     measure::{Shape, measure},
-    render::{Axis, Viewport, opposite, reference_line},
+    render::{Axis, Viewport, opposite, reference_line, side_letters},
     stage::Mark,
 };
 use web_sys::{Element, HtmlElement};
@@ -161,8 +161,14 @@ impl Inner {
             );
         }
         let letters = |direction: [f64; 2]| {
-            let plane = pane.shown.as_ref()?.plane?;
-            Some(plane.letters(port.direction(direction))).filter(|letters| !letters.is_empty())
+            let shown = pane.shown.as_ref()?;
+            let direction = port.direction(direction);
+            let letters = match (&shown.plane, &shown.sides) {
+                (Some(plane), _) => plane.letters(direction),
+                (None, Some(sides)) => side_letters(sides, direction),
+                (None, None) => return None,
+            };
+            Some(letters).filter(|letters| !letters.is_empty())
         };
         let (right, below) = (letters([1.0, 0.0]), letters([0.0, 1.0]));
         put("e", right.as_deref().unwrap_or(""));

@@ -95,6 +95,26 @@ impl Plane {
     }
 }
 
+/// The letters of the side that lies in this direction of a picture of which is known only to which sides its `rows` and
+/// its `columns` go (Patient Orientation, PS3.3 C.7.6.1.1.1), as of a radiograph.
+pub fn side_letters([rows, columns]: &[String; 2], [across, down]: [f64; 2]) -> String {
+    let (letters, ahead) = if across.abs() >= down.abs() {
+        (rows, across > 0.0)
+    } else {
+        (columns, down > 0.0)
+    };
+    if ahead {
+        letters.clone()
+    } else {
+        opposite(letters)
+    }
+}
+
+/// Whether these are letters of a side, at most three.
+pub fn is_side(letters: &str) -> bool {
+    (1..=3).contains(&letters.len()) && letters.chars().all(|letter| "LRAPHF".contains(letter))
+}
+
 /// The letters of the other side.
 pub fn opposite(letters: &str) -> String {
     letters
@@ -231,6 +251,32 @@ mod tests {
         assert_eq!(slice, 35);
         assert!((x - 200.5).abs() < 1e-9 && (y - 100.5).abs() < 1e-9);
         assert_eq!(nearest(&[], point), None);
+    }
+
+    #[test]
+    fn a_radiograph_has_the_letters_of_its_file() {
+        use crate::render::{View, Viewport};
+        let sides = ["L".to_owned(), "FP".to_owned()];
+        let seen = |turns, flipped| {
+            let port = Viewport {
+                view: View {
+                    turns,
+                    flipped,
+                    ..View::default()
+                },
+                stage: [100.0, 100.0],
+                picture: [20.0, 30.0],
+                aspect: 1.0,
+            };
+            [[1.0, 0.0], [0.0, 1.0]].map(|step| side_letters(&sides, port.direction(step)))
+        };
+        assert_eq!(seen(0, false), ["L", "FP"]);
+        assert_eq!(seen(0, true), ["R", "FP"]);
+        // A quarter to the right: what was above is at the right, what was at the right is below.
+        assert_eq!(seen(1, false), ["HA", "L"]);
+        assert_eq!(seen(2, false), ["R", "HA"]);
+        assert!(is_side("L") && is_side("FPL"));
+        assert!(!is_side("") && !is_side("LE") && !is_side("LPFH"));
     }
 
     #[test]
