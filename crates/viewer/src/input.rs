@@ -189,6 +189,11 @@ impl Inner {
                 });
                 self.set_window(window);
             }
+            Some("speed") if event.type_() == "change" => {
+                if let Ok(speed) = value.parse() {
+                    self.choose_speed(speed);
+                }
+            }
             Some("tags") => self.filter_tags(),
             _ => {}
         }

@@ -433,7 +433,7 @@ fn same(a: &Mark, b: &Mark) -> bool {
 }
 
 /// Options with these texts and values; left alone when they are there already.
-fn fill(select: &HtmlSelectElement, choices: &[(String, String)]) {
+pub(crate) fn fill(select: &HtmlSelectElement, choices: &[(String, String)]) {
     let there: Vec<(String, String)> = dom::all(select, "option")
         .into_iter()
         .map(|option| {
