@@ -83,6 +83,13 @@ impl Inner {
                 let text = label::short(&mark, measured.as_ref(), "");
                 draw_mark(&svg, &labels, &mark, &text, &port, true);
             }
+            let cross = state.cross.as_ref().filter(|_| panes.len() > 1);
+            if let Some(at) = cross.and_then(|cross| pane.pixel_of(cross)) {
+                let [x, y] = port.to_stage(at);
+                let d = format!("M{:.1} {y:.1}h24M{x:.1} {:.1}v24", x - 12.0, y - 12.0);
+                path(&svg, "mark mark--halo", &d);
+                path(&svg, "mark mark--cross", &d);
+            }
             for pointer in state.pointers.iter().filter(|p| here(p.picture, p.slice)) {
                 if let Some(at) = pointer.at {
                     draw_pointer(&labels, &pointer.by, port.to_stage(at));

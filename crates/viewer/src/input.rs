@@ -281,7 +281,10 @@ impl Inner {
             }
             "PageDown" | "ArrowRight" | "]" => self.choose(picture + 1),
             "Escape" => {
-                self.state.borrow_mut().draft = None;
+                let mut state = self.state.borrow_mut();
+                state.draft = None;
+                state.cross = None;
+                drop(state);
                 self.redraw();
             }
             " " if stack => self.toggle_cine(),
@@ -529,7 +532,16 @@ impl Inner {
         if matches!(drag.tool, Tool::Window) {
             self.show_tools();
         }
-        if !matches!(drag.tool, Tool::Draw(_)) || event.type_() == "pointercancel" {
+        if event.type_() == "pointercancel" {
+            return;
+        }
+        if !matches!(drag.tool, Tool::Draw(_)) {
+            let spot = self.spot(event);
+            let far = (spot[0] - drag.from[0]).hypot(spot[1] - drag.from[1]);
+            // A press and no drag.
+            if event.button() == 0 && far < 3.0 {
+                self.cross(spot);
+            }
             return;
         }
         let place = self.with_active(|pane, state| {

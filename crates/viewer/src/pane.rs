@@ -8,7 +8,10 @@ use healthsync_imaging::{
 };
 use web_sys::{Element, HtmlCanvasElement, HtmlElement, HtmlImageElement, ImageBitmap};
 
-use crate::{dom, state::State};
+use crate::{
+    dom,
+    state::{Cross, State},
+};
 
 #[derive(Debug)]
 pub(crate) struct Pane {
@@ -81,25 +84,16 @@ impl Pane {
         })
     }
 
-    fn axis_index(&self) -> usize {
-        match self.axis {
-            Axis::Slices => 0,
-            Axis::Rows => 1,
-            Axis::Columns => 2,
-        }
-    }
-
     /// The slice, or the plane along the axis.
     pub(crate) fn slice(&self) -> u32 {
-        self.places[self.axis_index()]
+        self.places[index(self.axis)]
     }
 
     /// Goes there if it exists; says whether anything changed.
     pub(crate) fn go(&mut self, slice: u32, state: &State) -> bool {
         let most = self.count(state).saturating_sub(1);
-        let index = self.axis_index();
         let slice = slice.min(most);
-        std::mem::replace(&mut self.places[index], slice) != slice
+        std::mem::replace(&mut self.places[index(self.axis)], slice) != slice
     }
 
     /// How many slices there are: as far as is known.
@@ -185,6 +179,24 @@ impl Pane {
     /// The slice that is shown, or was before another plane was.
     pub(crate) fn slice_as_taken(&self) -> u32 {
         self.places[0]
+    }
+
+    /// The place in the volume that lies at a pixel of what is on screen.
+    pub(crate) fn cross(&self, pixel: [f64; 2], state: &State) -> Option<Cross> {
+        let point = self.shown.as_ref()?.plane?.to_patient(pixel);
+        let (slice, [column, row]) = self.as_taken(pixel, state)?;
+        Some(Cross {
+            picture: self.picture,
+            at: [slice, row as u32, column as u32],
+            point,
+        })
+    }
+
+    /// The pixel of that place, when what is on screen goes through it.
+    pub(crate) fn pixel_of(&self, cross: &Cross) -> Option<[f64; 2]> {
+        let shown = self.shown.as_ref()?;
+        let through = cross.picture == self.picture && cross.at[index(shown.axis)] == shown.slice;
+        Some(shown.plane.filter(|_| through)?.to_pixel(cross.point).0)
     }
 
     /// Takes the pixels away.
@@ -274,5 +286,14 @@ impl Pane {
                 dom::style(picture, "height", &format!("{}px", port.picture[1]));
             }
         }
+    }
+}
+
+/// Of what is kept for each axis.
+pub(crate) fn index(axis: Axis) -> usize {
+    match axis {
+        Axis::Slices => 0,
+        Axis::Rows => 1,
+        Axis::Columns => 2,
     }
 }

@@ -21,7 +21,7 @@ use crate::{
     desk::Desk,
     dom,
     input::Input,
-    pane::Pane,
+    pane::{Pane, index},
     state::{Picture, Stack, State},
     telling::Telling,
 };
@@ -593,6 +593,34 @@ impl Inner {
             self.redraw();
             self.tell_slice();
         }
+    }
+
+    /// With two views of one series, the other one goes to the place that was pressed in the active one, and both show
+    /// a cross there.
+    pub(crate) fn cross(self: &Rc<Self>, spot: [f64; 2]) {
+        let active = self.active.get();
+        let found = self.with_active(|pane, state| {
+            let pixel = pane.viewport(state).to_picture(spot);
+            let size = pane.size(state);
+            let inside =
+                (0..2).all(|axis| pixel[axis] >= 0.0 && pixel[axis] < f64::from(size[axis]));
+            pane.cross(pixel, state).filter(|_| inside)
+        });
+        let Some(Some(cross)) = found.filter(|_| self.panes.borrow().len() > 1) else {
+            return;
+        };
+        self.state.borrow_mut().cross = Some(cross);
+        let mut changed = Vec::new();
+        for (at, pane) in self.panes.borrow_mut().iter_mut().enumerate() {
+            let other = at != active && pane.picture == cross.picture;
+            if other && pane.go(cross.at[index(pane.axis)], &self.state.borrow()) {
+                changed.push(at);
+            }
+        }
+        for at in changed {
+            self.show(at);
+        }
+        self.redraw();
     }
 
     /// The slice, window and picture of whoever is followed.
