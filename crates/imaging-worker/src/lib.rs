@@ -62,9 +62,12 @@ impl Desk {
             masks,
             outlines,
             reviewed,
+            keep,
         } = ask
         {
-            return self.sets.clean(set, series, masks, outlines, reviewed);
+            return self
+                .sets
+                .clean(set, series, masks, outlines, reviewed, keep);
         }
         if let Ask::Report { marks } = &ask {
             let report = self.sets.report(marks);

@@ -399,6 +399,7 @@ impl Sets {
         masks: Vec<[u32; 4]>,
         outlines: Vec<Vec<[u32; 2]>>,
         reviewed: bool,
+        keep: Keep,
     ) -> (Answer, Array) {
         let failed = |what: &str| (Answer::Failed { what: what.into() }, Array::new());
         let Some(set) = self.sets.get_mut(&id) else {
@@ -416,7 +417,7 @@ impl Sets {
             .iter()
             .filter_map(|file| set.files.get(*file as usize))
             .collect();
-        clean::clean(&files, key, masks, outlines, reviewed)
+        clean::clean(&files, key, masks, outlines, reviewed, keep)
     }
 
     /// The header of the file that a slice is in.

@@ -105,6 +105,8 @@ pub enum Ask {
         outlines: Vec<Vec<[u32; 2]>>,
         /// A person has looked at the pixels.
         reviewed: bool,
+        /// What she wants kept.
+        keep: Keep,
     },
     /// All elements of the file.
     Tags {
@@ -118,6 +120,20 @@ pub enum Ask {
     },
     /// The measurements of a report (a blob beside it) on the slices that are open.
     ReadReport,
+}
+
+/// What a person keeps that the Basic Profile takes out. Dates that are moved are no choice here: by how many days is in
+/// the receipt, which everybody reads who reads the series.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Keep {
+    /// Sex, age, size, weight, ethnic group, smoking, pregnancy.
+    pub patient: bool,
+    /// Maker, model, station and serial number.
+    pub device: bool,
+    /// Name and address of the institution.
+    pub institution: bool,
+    /// All dates and times but those of birth.
+    pub dates: bool,
 }
 
 /// A measurement on a slice.

@@ -341,6 +341,12 @@ impl Inner {
             dom::flag(&holder, "data-pair", !two);
         }
         self.show_all();
+        let placed = self
+            .active_series()
+            .is_some_and(|one| !one.planes.is_empty());
+        if !two && placed {
+            self.note("Press a place in one view to see it in the other one.");
+        }
     }
 
     pub(crate) fn activate(self: &Rc<Self>, at: usize) {
