@@ -180,6 +180,52 @@ export function ultrasound({ frames = 120, width = 320, height = 240 } = {}) {
   };
 }
 
+/** A sequence of one item. */
+function sequence(group, number, elements) {
+  const content = Buffer.concat(elements);
+  const head = Buffer.from([0xfe, 0xff, 0x00, 0xe0, 0, 0, 0, 0]);
+  head.writeUInt32LE(content.length, 4);
+  return element(group, number, 'SQ', Buffer.concat([head, content]));
+}
+
+/**
+ * A radiograph of 12 bits, brighter from left to right. It has no window but a table, which makes black of the lower half of the
+ * values and white of the upper one; tables of colours that are not for its grey values; and no plane, but the sides to which its
+ * rows (left) and columns (feet) go.
+ */
+export function radiograph({ size = 128 } = {}) {
+  const sopClass = '1.2.840.10008.5.1.4.1.1.1';
+  const instance = `${ROOT}.10`;
+  const numbers = (...all) => Buffer.concat(all.map(short));
+  const pixels = Buffer.alloc(size * size * 2);
+  for (let at = 0; at < size * size; at++) pixels.writeUInt16LE(Math.round(((at % size) / (size - 1)) * 4095), at * 2);
+  const step = Buffer.alloc(4096 * 2);
+  step.fill(0xff, 4096);
+  return {
+    name: 'OKONKWO_CR.dcm',
+    mimeType: 'application/dicom',
+    buffer: file([
+      ...patient(sopClass, instance, 'CR', 'Wrist'),
+      element(0x0020, 0x000d, 'UI', `${ROOT}.1`),
+      element(0x0020, 0x000e, 'UI', `${ROOT}.11`),
+      element(0x0020, 0x0013, 'IS', '1'),
+      element(0x0020, 0x0020, 'CS', 'L\\F'),
+      element(0x0028, 0x0002, 'US', short(1)),
+      element(0x0028, 0x0004, 'CS', 'MONOCHROME2'),
+      element(0x0028, 0x0010, 'US', short(size)),
+      element(0x0028, 0x0011, 'US', short(size)),
+      element(0x0028, 0x0100, 'US', short(16)),
+      element(0x0028, 0x0101, 'US', short(12)),
+      element(0x0028, 0x0102, 'US', short(11)),
+      element(0x0028, 0x0103, 'US', short(0)),
+      ...[0x1101, 0x1102, 0x1103].map((number) => element(0x0028, number, 'US', numbers(2, 0, 16))),
+      ...[0x1201, 0x1202, 0x1203].map((number) => element(0x0028, number, 'OW', numbers(0, 0xffff))),
+      sequence(0x0028, 0x3010, [element(0x0028, 0x3002, 'US', numbers(4096, 0, 16)), element(0x0028, 0x3006, 'OW', step)]),
+      element(0x7fe0, 0x0010, 'OW', pixels),
+    ], sopClass, instance),
+  };
+}
+
 /** One grey image of 16 bits allocated, compressed already: `stream` in one fragment. */
 export function encapsulated({ syntax, columns, rows, bits, signed, stream }) {
   const sopClass = '1.2.840.10008.5.1.4.1.1.7';

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { mkdir, readFile } from 'node:fs/promises';
 import { after, before, describe, it } from 'node:test';
 import { readReport } from '../interop/report.mjs';
-import { PHI, ct } from '../lib/dicom.mjs';
+import { PHI, ct, radiograph } from '../lib/dicom.mjs';
 import { drag, spot, stage } from '../lib/drawing.mjs';
 import { NAME, nifti, tiff } from '../lib/formats.mjs';
 import * as p from '../lib/people.mjs';
@@ -279,6 +279,108 @@ describe('pictures of other kinds in the room', { timeout: 600_000 }, () => {
     await ada.page.locator('[data-act=more]').click();
     await phone(ada, 'formats-read-phone');
     await ada.page.keyboard.press('Escape');
+  });
+
+  it('shows nothing in the place of a slice that does not decode, and measures nothing there', async () => {
+    // The worker is asked for a slice that is not there instead, and says so.
+    await ben.page.evaluate(() => {
+      const post = Worker.prototype.postMessage;
+      window.mend = () => { Worker.prototype.postMessage = post; };
+      Worker.prototype.postMessage = function (message, ...rest) {
+        const ask = typeof message?.ask === 'string' && message.ask.startsWith('{"ask":"show"') ? message.ask.replace('"slice":1}', '"slice":900}') : message?.ask;
+        return post.call(this, ask === message?.ask ? message : { ...message, ask }, ...rest);
+      };
+    });
+    const place = ben.page.locator('[data-scrub-text]'), fault = stage(ben).getByTestId('error');
+    await ben.page.locator('[data-choose=slice]').fill('1');
+    await place.filter({ hasText: 'Slice 1 / 3' }).waitFor();
+    await ben.page.locator('[data-choose=slice]').fill('2');
+    await fault.filter({ hasText: 'There is no slice 901' }).waitFor();
+    await stage(ben).locator('canvas').waitFor({ state: 'detached' });
+    assert.equal(await place.innerText(), 'Slice 2 / 3');
+    assert.equal(await stage(ben).locator('.mark-label').count(), 0);
+    const before = await ben.page.getByTestId('measurement').count();
+    await stage(ben).focus();
+    await ben.page.keyboard.press('l');
+    await drag(ben, [0.4, 0.4], [0.6, 0.6]);
+    await ben.page.locator('[data-choose=slice]').fill('3');
+    await becomes(ben, VIEW, [0.5, 0.75], ([r]) => r > 200);
+    await fault.waitFor({ state: 'hidden' });
+    assert.equal(await place.innerText(), 'Slice 3 / 3');
+    assert.equal(await ben.page.getByTestId('measurement').count(), before);
+    await ben.page.evaluate(() => window.mend());
+    await ben.page.locator('[data-choose=slice]').fill('2');
+    await place.filter({ hasText: 'Slice 2 / 3' }).waitFor();
+    await stage(ben).locator('.mark-label').first().waitFor();
+  });
+
+  it('shows a place that is pressed in one of two views in the other one', async () => {
+    const second = ben.page.getByTestId('image-second');
+    await stage(ben).focus();
+    await ben.page.keyboard.press('s');
+    await ben.page.keyboard.press('2');
+    await second.locator('canvas').waitFor();
+    // The second becomes the one that the tools are for.
+    await second.click({ position: { x: 5, y: 100 } });
+    await ben.page.locator('[data-act=more]').click();
+    await ben.page.locator('[data-axis=rows]').click();
+    const place = ben.page.locator('[data-scrub-text]');
+    await place.filter({ hasText: 'Plane 65 / 128' }).waitFor();
+    await second.locator('[data-corner=ts]').filter({ hasText: 'plane of rows' }).waitFor();
+    await ben.page.mouse.click(...await spot(ben, 0.5, 0.4));
+    for (const view of [stage(ben), second]) await view.locator('.mark--cross').waitFor({ state: 'attached' });
+    await shot(ben, 'formats-cross');
+    await second.click({ position: { x: 5, y: 100 } });
+    await place.filter({ hasText: /^Plane (4\d|5\d|60) / }).waitFor();
+    await stage(ben).focus();
+    await ben.page.keyboard.press('Escape');
+    await stage(ben).locator('.mark--cross').waitFor({ state: 'detached' });
+    await ben.page.keyboard.press('2');
+    await second.waitFor({ state: 'detached' });
+  });
+
+  it('shows a radiograph by its own table, lets it be windowed, and writes its sides on', async () => {
+    await ada.page.getByTestId('attach').setInputFiles([radiograph()]);
+    await row(ada, 'CR, 1 image').filter({ hasText: /removed/ }).waitFor({ timeout: 60_000 });
+    await share('Wrist');
+    await becomes(ben, VIEW, [0.6, 0.5], (pixel) => pixel.every((level) => level === 255));
+    await becomes(ben, VIEW, [0.4, 0.5], (pixel) => pixel.every((level) => level === 0));
+    const letters = (place, side) => ben.page.locator(`[data-corner=${place}]`).filter({ hasText: new RegExp(`^${side}$`) }).waitFor();
+    for (const [place, side] of [['e', 'L'], ['s', 'R'], ['b', 'F'], ['t', 'H']]) await letters(place, side);
+    await ben.page.locator('[data-act=more]').click();
+    await ben.page.locator('[data-act=flip]').click();
+    for (const [place, side] of [['e', 'R'], ['s', 'L'], ['b', 'F'], ['t', 'H']]) await letters(place, side);
+    await shot(ben, 'formats-radiograph');
+    await stage(ben).focus();
+    await ben.page.keyboard.press('r');
+    await letters('e', 'L');
+    await ben.page.keyboard.press('w');
+    await drag(ben, [0.5, 0.5], [0.52, 0.5]);
+    await ben.page.locator('[data-corner=te]').filter({ hasText: /W \d+ L \d+/ }).waitFor();
+    await becomes(ben, VIEW, [0.4, 0.5], (pixel) => pixel.every((level) => level > 60 && level < 130));
+    await ben.page.locator('[data-choose=preset]').selectOption({ label: 'Window of the file' });
+    await becomes(ben, VIEW, [0.4, 0.5], (pixel) => pixel.every((level) => level === 0));
+  });
+
+  it('keeps what its owner chooses to keep, says so in the receipt, and never the date of birth', async () => {
+    await ada.page.getByTestId('attach').setInputFiles(ct({ slices: 2, size: 64 }));
+    const mine = row(ada, 'CT, 2 images');
+    await mine.filter({ hasText: /removed/ }).waitFor({ timeout: 60_000 });
+    await mine.getByTestId('review').click();
+    await dialog(ada).getByText('Keep some of it').click();
+    await dialog(ada).getByRole('checkbox', { name: /^The patient:/ }).check();
+    await dialog(ada).getByRole('checkbox', { name: /^All dates and times/ }).check();
+    await dialog(ada).getByRole('checkbox', { name: /^I have looked/ }).check();
+    await shot(ada, 'formats-keep');
+    await ada.page.getByTestId('use-series').click();
+    await dialog(ada).waitFor({ state: 'detached' });
+    await mine.filter({ hasText: /removed/ }).waitFor();
+    await share('Kept by choice');
+    const receipt = await nothingOf(...Object.values(PHI));
+    assert.match(receipt, /Kept by choice: Longitudinal Temporal Information Full Dates, Patient Characteristics\./);
+    const tag = (number) => ben.page.locator('[data-tags] tr').filter({ hasText: number }).first().textContent();
+    assert.match(await tag('0008,0020'), /20240118/);
+    assert.match(await tag('0010,0040'), /F/);
   });
 
   it('broke nothing behind the scenes', () => p.clean(ada, ben));

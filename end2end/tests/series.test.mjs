@@ -205,6 +205,9 @@ describe('a study in the room', { timeout: 600_000 }, () => {
     for (const slice of ['10', '20', '30']) await ben.page.locator('[data-choose=slice]').fill(slice);
     await ada.page.locator('[data-scrub-text]').filter({ hasText: `Slice 30 / ${SLICES}` }).waitFor();
     await corner(ada, 'te').filter({ hasText: 'W 1800 L 400' }).waitFor();
+    // And back to the file's own.
+    await ben.page.locator('[data-choose=preset]').selectOption({ label: 'Window of the file' });
+    await corner(ada, 'te').filter({ hasText: 'W 1500 L −600' }).waitFor();
   });
 
   it('has nothing of the patient in the tags of what was shared', async () => {
@@ -265,6 +268,11 @@ describe('a study in the room', { timeout: 600_000 }, () => {
     await corner(ben, 't').filter({ hasText: 'H' }).waitFor();
     await becomes(ben, 0.5, 0.5, (value) => value > 200);
     await becomes(ben, 0.3, 0.5, (value) => value < 120);
+    // Who follows sees the slice through the place that is pointed at, and no slice with this plane's number.
+    await ben.page.mouse.move(...await spot(ben, 0.5, 0.49));
+    await ben.page.mouse.move(...await spot(ben, 0.5, 0.5));
+    await ada.page.locator('[data-scrub-text]').filter({ hasText: /^Slice (69|70|71|72) / }).waitFor();
+    await ada.page.getByTestId('pointer').waitFor({ state: 'attached' });
     await ben.page.locator('[data-act=more]').click();
     await ben.page.locator('[data-axis=slices]').click();
     await corner(ben, 't').filter({ hasText: 'A' }).waitFor();
@@ -315,7 +323,7 @@ describe('a study in the room', { timeout: 600_000 }, () => {
     const use = ada.page.getByTestId('use-series');
     assert.ok(await use.isDisabled());
     await dialog(ada).getByRole('button', { name: 'Cover the top' }).click();
-    await dialog(ada).getByRole('checkbox').check();
+    await dialog(ada).getByRole('checkbox', { name: /^I have looked/ }).check();
     await shot(ada, 'series-cover');
     await use.click();
     await mine.filter({ hasText: /removed/ }).waitFor({ timeout: 60_000 });
@@ -328,6 +336,8 @@ describe('a study in the room', { timeout: 600_000 }, () => {
     await becomes(ben, 0.5, 0.05, (value) => value === 30);
     await becomes(ben, 0.5, 0.9, (value) => value > 20);
     await ben.page.locator('[data-scrub-text]').filter({ hasText: '/ 120' }).waitFor({ timeout: 60_000 });
+    // 40 ms from image to image, as the file says.
+    assert.equal(await ben.page.locator('[data-choose=speed]').inputValue(), '25');
   });
 
   it('opens from its token as in the room, with the measurement, and takes nothing new', async () => {

@@ -30,13 +30,13 @@ pub(crate) struct Canvas {
 }
 
 impl Canvas {
-    /// Draws, and says with which window.
+    /// Draws, and says with which window; the second is that of all values, where a table was used.
     pub(crate) fn draw(
         &mut self,
         picture: &Picture,
         look: Look,
         gpu: bool,
-    ) -> Result<(ImageBitmap, Option<Window>), String> {
+    ) -> Result<(ImageBitmap, [Option<Window>; 2]), String> {
         let [width, height] = picture.size;
         let voi = picture.grey().map(|grey| picture.voi(grey, look.window));
         let inverted = look.inverted != picture.grey().is_some_and(|grey| grey.inverted);
@@ -50,7 +50,9 @@ impl Canvas {
                 self.table = Some((grey.clone(), voi.clone(), inverted, table));
             }
         }
-        let table = self.table.as_ref().map(|(.., table)| table);
+        // What is in colour has none: the last one is of another picture.
+        let table = self.table.as_ref().filter(|_| voi.is_some());
+        let table = table.map(|(.., table)| table);
         if gpu && self.gpu.is_none() {
             self.gpu = Some(canvas(width, height).and_then(|canvas| {
                 let gpu = Gpu::start(&canvas)?;
@@ -103,7 +105,8 @@ impl Canvas {
         let bitmap = canvas
             .transfer_to_image_bitmap()
             .map_err(|_| "The browser has no memory for the picture.".to_owned())?;
-        Ok((bitmap, voi.as_ref().and_then(window_of)))
+        let range = voi.as_ref().and_then(|voi| picture.range(voi));
+        Ok((bitmap, [voi.as_ref().and_then(window_of), range]))
     }
 }
 
@@ -133,13 +136,15 @@ fn paint(
                 .map(|value| (i32::from(*value) + offset) as u16);
             return paint_grey(patterns, table, rgba);
         }
-        (Pixels::Cut(..), None) => return,
+        (Pixels::Cut(..), None) => return rgba.fill(0),
         (Pixels::Frame(frame, _), _) => frame,
     };
     macro_rules! wide {
         ($values:expr) => {
             if let (Some(voi), Some(grey)) = (voi, picture.grey()) {
                 paint_values($values, &grey.modality, voi, inverted, rgba);
+            } else {
+                rgba.fill(0);
             }
         };
     }
@@ -155,6 +160,7 @@ fn paint(
         (Samples::F32(all), _) => wide!(all.iter().map(|v| f64::from(*v))),
         (Samples::F64(all), _) => wide!(all.iter().copied()),
         (Samples::Rgb8(all), _) => paint_rgb(all, inverted, rgba),
-        (_, None) => {}
+        // Nothing is shown rather than the pixels of the picture before.
+        (_, None) => rgba.fill(0),
     }
 }

@@ -2,8 +2,8 @@
 //! one study stay together. Either all files come back clean, or none.
 
 use healthsync_imaging::{
-    deid::{Mask, Options, Outline, Receipt, Refusal, Study, StudyKey},
-    desk::Answer,
+    deid::{Dates, Mask, Options, Outline, Receipt, Refusal, Study, StudyKey},
+    desk::{Answer, Keep},
 };
 use js_sys::{Array, Uint8Array};
 use wasm_bindgen::JsCast;
@@ -30,8 +30,17 @@ pub(crate) fn clean(
     masks: Vec<[u32; 4]>,
     outlines: Vec<Vec<[u32; 2]>>,
     reviewed: bool,
+    keep: Keep,
 ) -> (Answer, Array) {
     let options = Options {
+        retain_patient: keep.patient,
+        retain_device: keep.device,
+        retain_institution: keep.institution,
+        dates: if keep.dates {
+            Dates::Keep
+        } else {
+            Dates::Remove
+        },
         reviewed,
         compress: true,
         masks: masks.into_iter().map(Mask).collect(),

@@ -4,7 +4,7 @@ use healthsync_imaging::{
     desk::{NamedWindow, SeriesFacts},
     dicom::{InstanceHead, Photometric, PixelFormat, Slice, SpacingOrigin},
     measure::{Calibration, Scale},
-    render::{Grid, Plane, Window},
+    render::{Grid, Plane, Volume, Window, is_side},
 };
 
 /// One series: its slices, in order, over the set's files.
@@ -45,6 +45,15 @@ pub(crate) fn plane(head: &InstanceHead, frame: u32) -> Option<Plane> {
         scale(head)?.spacing,
         [head.pixels.columns, head.pixels.rows],
     )
+}
+
+/// Letters of the sides to which rows and columns go, of images without a plane.
+pub(crate) fn sides(head: &InstanceHead) -> Option<[String; 2]> {
+    let sides: &[String; 2] = head.patient_orientation.as_slice().try_into().ok()?;
+    sides
+        .iter()
+        .all(|side| is_side(side))
+        .then(|| sides.clone())
 }
 
 pub(crate) fn is_grey(pixels: &PixelFormat) -> bool {

@@ -8,6 +8,8 @@ use healthsync_imaging::{
     render::{Lookup, Modality, Plane, Stored, Voi, Window, auto_window},
 };
 
+use crate::facts::is_grey;
+
 /// Something that can be drawn and measured.
 #[derive(Debug)]
 pub(crate) struct Picture {
@@ -17,6 +19,8 @@ pub(crate) struct Picture {
     /// What is drawn over them: one byte a pixel, not 0 where something is.
     pub(crate) over: Option<Vec<u8>>,
     pub(crate) plane: Option<Plane>,
+    /// Where it has no plane: to which sides its rows and columns go.
+    pub(crate) sides: Option<[String; 2]>,
     pub(crate) scale: Option<Scale>,
     /// How many of its kind there are in a row.
     pub(crate) count: u32,
@@ -49,7 +53,7 @@ impl Grey {
     /// `None` for colour.
     pub(crate) fn of(instance: &Instance, frame: u32) -> Option<Self> {
         let head = &instance.head;
-        if head.pixels.samples_per_pixel != 1 || instance.palette().is_some() {
+        if !is_grey(&head.pixels) {
             return None;
         }
         let rescale = head.rescale(frame);
@@ -157,6 +161,12 @@ impl Picture {
         }
         let all = || Voi::Linear(self.all(grey));
         grey.voi.clone().unwrap_or_else(all)
+    }
+
+    /// The window of all values, of what is shown by a table.
+    pub(crate) fn range(&self, voi: &Voi) -> Option<Window> {
+        let grey = self.grey()?;
+        matches!(voi, Voi::Lookup(_)).then(|| self.all(grey))
     }
 
     /// The window of all values there are. Eight bits are made to be seen as they are; of more only a part is used.

@@ -62,9 +62,12 @@ impl Desk {
             masks,
             outlines,
             reviewed,
+            keep,
         } = ask
         {
-            return self.sets.clean(set, series, masks, outlines, reviewed);
+            return self
+                .sets
+                .clean(set, series, masks, outlines, reviewed, keep);
         }
         if let Ask::Report { marks } = &ask {
             let report = self.sets.report(marks);
@@ -110,11 +113,16 @@ impl Desk {
     fn show(&mut self, at: At, look: Look, gpu: bool) -> Result<(Answer, Array), String> {
         let began = now();
         let picture = self.sets.picture(at, look)?;
-        let (bitmap, window) = self.canvas.draw(&picture, look, gpu)?;
+        let (bitmap, [window, range]) = self.canvas.draw(&picture, look, gpu)?;
         let shown = Answer::Shown(Shown {
+            slice: at.slice,
+            axis: look.axis,
+            slab: look.slab,
             size: picture.size,
             window,
+            range,
             plane: picture.plane,
+            sides: picture.sides,
             count: picture.count,
             scale: picture.scale,
             took: now() - began,

@@ -22,7 +22,7 @@ use web_sys::{Blob, FileReaderSync, MessageChannel, MessagePort};
 use crate::{
     cache::Cache,
     clean,
-    facts::{Row, is_grey, plane, row, scale},
+    facts::{Row, is_grey, plane, row, scale, sides},
     frames::{Grey, Picture, Pixels, number},
     tags,
 };
@@ -244,9 +244,11 @@ impl Sets {
         } else {
             None
         };
+        let plane = plane(head, slice.frame);
         Ok(Picture {
             size: [frame.columns, frame.rows],
-            plane: plane(head, slice.frame),
+            plane,
+            sides: sides(head).filter(|_| plane.is_none()),
             scale: scale(head),
             count,
             over,
@@ -271,6 +273,7 @@ impl Sets {
                 ..scale
             }),
             plane: Some(cut.plane),
+            sides: None,
             count: count as u32,
             over: None,
             pixels: Pixels::Cut(Rc::new(cut.values), stack.offset, stack.grey.clone()),
@@ -413,6 +416,7 @@ impl Sets {
         masks: Vec<[u32; 4]>,
         outlines: Vec<Vec<[u32; 2]>>,
         reviewed: bool,
+        keep: Keep,
     ) -> (Answer, Array) {
         let failed = |what: &str| (Answer::Failed { what: what.into() }, Array::new());
         let Some(set) = self.sets.get_mut(&id) else {
@@ -430,7 +434,7 @@ impl Sets {
             .iter()
             .filter_map(|file| set.files.get(*file as usize))
             .collect();
-        clean::clean(&files, key, masks, outlines, reviewed)
+        clean::clean(&files, key, masks, outlines, reviewed, keep)
     }
 
     /// The header of the file that a slice is in.

@@ -107,6 +107,8 @@ pub enum Ask {
         outlines: Vec<Vec<[u32; 2]>>,
         /// A person has looked at the pixels.
         reviewed: bool,
+        /// What she wants kept.
+        keep: Keep,
     },
     /// All elements of the file.
     Tags {
@@ -120,6 +122,20 @@ pub enum Ask {
     },
     /// The measurements of a report (a blob beside it) on the slices that are open.
     ReadReport,
+}
+
+/// What a person keeps that the Basic Profile takes out. Dates that are moved are no choice here: by how many days is in
+/// the receipt, which everybody reads who reads the series.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Keep {
+    /// Sex, age, size, weight, ethnic group, smoking, pregnancy.
+    pub patient: bool,
+    /// Maker, model, station and serial number.
+    pub device: bool,
+    /// Name and address of the institution.
+    pub institution: bool,
+    /// All dates and times but those of birth.
+    pub dates: bool,
 }
 
 /// A measurement on a slice.
@@ -254,12 +270,22 @@ pub struct NamedWindow {
 /// What was drawn.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Shown {
+    /// The slice, or the plane along the axis.
+    pub slice: u32,
+    /// Which way the volume was cut.
+    pub axis: Axis,
+    /// Planes of a maximum intensity projection; 1 for none.
+    pub slab: u32,
     /// Columns and rows of the bitmap.
     pub size: [u32; 2],
-    /// The window that was used; `None` for colour.
+    /// The window that was used; `None` for colour, and for a table of the file's own.
     pub window: Option<Window>,
+    /// Where such a table was used: the window of all values, from which a reader's own begins.
+    pub range: Option<Window>,
     /// Where it is.
     pub plane: Option<Plane>,
+    /// Letters of the sides to which its rows and its columns go, where it has no plane.
+    pub sides: Option<[String; 2]>,
     /// How many planes there are along this axis.
     pub count: u32,
     /// Size of a pixel.

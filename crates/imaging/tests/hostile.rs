@@ -5,7 +5,7 @@ mod made;
 
 use std::sync::LazyLock;
 
-use healthsync_imaging::dicom::{ImagingError, Instance, MAX_DEPTH, read};
+use healthsync_imaging::dicom::{ImagingError, Instance, MAX_DEPTH, Samples, read};
 use made::*;
 use proptest::prelude::*;
 
@@ -27,6 +27,30 @@ fn a_whole_file_opens() {
     let instance = Instance::parse(with_pixels(image(4, 6, 16), &pixels(48))).expect("opens");
     assert_eq!((instance.head.pixels.rows, instance.head.frames), (4, 1));
     assert_eq!(instance.stored_frame(0).expect("decodes"), pixels(48));
+}
+
+#[test]
+fn a_grey_image_with_palette_tables_stays_grey() {
+    let mut elements = image(4, 6, 16);
+    for part in 1..=3 {
+        let described: Vec<u8> = [2_u16, 0, 16]
+            .iter()
+            .flat_map(|number| number.to_le_bytes())
+            .collect();
+        elements.push(element(0x28, 0x1100 + part, b"US", &described));
+    }
+    for part in 1..=3 {
+        elements.push(element(0x28, 0x1200 + part, b"OW", &[0, 0, 255, 255]));
+    }
+    let grey = Instance::parse(with_pixels(elements.clone(), &pixels(48))).expect("opens");
+    assert!(grey.palette().is_none() && grey.is_plain());
+    let samples = grey.decode_frame(0).expect("decodes").samples;
+    assert!(matches!(samples, Samples::U16(_)), "{samples:?}");
+    elements[1] = element(0x28, 4, b"CS", b"PALETTE COLOR");
+    let coloured = Instance::parse(with_pixels(elements, &pixels(48))).expect("opens");
+    assert!(coloured.palette().is_some());
+    let samples = coloured.decode_frame(0).expect("decodes").samples;
+    assert!(matches!(samples, Samples::Rgb8(_)), "{samples:?}");
 }
 
 #[test]

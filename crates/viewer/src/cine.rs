@@ -7,9 +7,16 @@ use std::{
 };
 
 use wasm_bindgen::{JsCast, closure::Closure};
-use web_sys::Element;
+use web_sys::{Element, HtmlSelectElement};
 
-use crate::{dom, viewer::Inner};
+use crate::{dom, pane::Pane, state::State, tools::fill, viewer::Inner};
+
+/// Images a second to choose from, beside the file's own rate.
+const SPEEDS: [f64; 4] = [5.0, 10.0, 15.0, 25.0];
+/// Of files that have no rate.
+const USUAL: f64 = 15.0;
+/// A screen shows no more a second; less than one is no film.
+const BOUNDS: [f64; 2] = [1.0, 60.0];
 
 type Step = Closure<dyn FnMut(f64)>;
 
@@ -18,6 +25,8 @@ pub(crate) struct Cine {
     running: Cell<bool>,
     /// Where and when it began.
     began: Cell<(u32, f64)>,
+    /// What the reader has chosen, and for which picture.
+    chosen: Cell<Option<(usize, f64)>>,
     step: RefCell<Option<Step>>,
     /// What the browser calls the frame that was asked for last.
     frame: Cell<i32>,
@@ -57,7 +66,8 @@ impl Inner {
                 began = time;
                 viewer.cine.began.set((from, began));
             }
-            let gone = ((time - began) / 1000.0 * viewer.speed()) as u32;
+            let speed = viewer.with_active(|pane, state| viewer.speed(pane, state));
+            let gone = ((time - began) / 1000.0 * speed.unwrap_or(USUAL)) as u32;
             viewer.go(place(from, gone, count, moving));
             viewer.next_step();
         });
@@ -73,14 +83,46 @@ impl Inner {
         }
     }
 
-    /// Slices a second, as chosen.
-    fn speed(&self) -> f64 {
-        dom::find::<web_sys::HtmlSelectElement>(&self.root, "[data-choose=speed]")
-            .and_then(|select| select.value().parse().ok())
-            .unwrap_or(15.0)
+    /// Slices a second: as chosen, or as the file says.
+    fn speed(&self, pane: &Pane, state: &State) -> f64 {
+        let chosen = self.cine.chosen.get();
+        let chosen = chosen.filter(|(picture, _)| *picture == pane.picture);
+        chosen.map_or_else(
+            || own_speed(pane, state).unwrap_or(USUAL),
+            |(_, speed)| speed,
+        )
+    }
+
+    /// The reader chooses; what runs goes on from the slice where it is.
+    pub(crate) fn choose_speed(&self, speed: f64) {
+        let slice = self.with_active(|pane, _| {
+            self.cine.chosen.set(Some((pane.picture, speed)));
+            pane.slice()
+        });
+        self.cine.began.set((slice.unwrap_or_default(), f64::NAN));
+    }
+
+    fn show_speeds(&self) {
+        let Some(select) = dom::find::<HtmlSelectElement>(&self.root, "[data-choose=speed]") else {
+            return;
+        };
+        let now = self.with_active(|pane, state| (own_speed(pane, state), self.speed(pane, state)));
+        let Some((own, speed)) = now else { return };
+        let mut speeds = SPEEDS.to_vec();
+        if let Some(own) = own.filter(|own| !SPEEDS.contains(own)) {
+            let at = speeds.partition_point(|speed| *speed < own);
+            speeds.insert(at, own);
+        }
+        let choices: Vec<(String, String)> = speeds
+            .into_iter()
+            .map(|speed| (format!("{speed}/s"), speed.to_string()))
+            .collect();
+        fill(&select, &choices);
+        select.set_value(&speed.to_string());
     }
 
     pub(crate) fn show_cine(&self) {
+        self.show_speeds();
         let running = self.cine.running.get();
         if let Some(button) = dom::find::<Element>(&self.root, "[data-act=cine]") {
             dom::pressed(&button, running);
@@ -89,6 +131,13 @@ impl Inner {
             }
         }
     }
+}
+
+/// The rate that the file was taken at or asks for, to a tenth.
+fn own_speed(pane: &Pane, state: &State) -> Option<f64> {
+    let frame_time = state.series(pane.picture)?.frame_time?;
+    let [least, most] = BOUNDS;
+    Some(((10_000.0 / frame_time).round() / 10.0).clamp(least, most))
 }
 
 /// The slice after so many steps.

@@ -2,7 +2,7 @@
 
 use healthsync_imaging::{
     measure::{Shape, measure},
-    render::{Axis, Viewport, opposite, reference_line},
+    render::{Axis, Viewport, opposite, reference_line, side_letters},
     stage::Mark,
 };
 use web_sys::{Element, HtmlElement};
@@ -37,9 +37,8 @@ impl Inner {
             for other in panes.iter().filter(|other| other.number != pane.number) {
                 lines(&svg, pane, other, &port);
             }
-            let native = pane.axis == Axis::Slices && pane.slab == 1;
             let here = |picture: usize, slice: u32| {
-                native && picture == pane.picture && slice == pane.slice()
+                picture == pane.picture && pane.on_screen() == Some(slice)
             };
             for mark in state
                 .marks
@@ -66,7 +65,7 @@ impl Inner {
                 let mark = Mark {
                     id: String::new(),
                     picture: pane.picture,
-                    slice: pane.slice(),
+                    slice: pane.on_screen().unwrap_or_default(),
                     shape: draft.shape,
                     points: draft.points.clone(),
                     text: String::new(),
@@ -84,6 +83,13 @@ impl Inner {
                 let text = label::short(&mark, measured.as_ref(), "");
                 draw_mark(&svg, &labels, &mark, &text, &port, true);
             }
+            let cross = state.cross.as_ref().filter(|_| panes.len() > 1);
+            if let Some(at) = cross.and_then(|cross| pane.pixel_of(cross)) {
+                let [x, y] = port.to_stage(at);
+                let d = format!("M{:.1} {y:.1}h24M{x:.1} {:.1}v24", x - 12.0, y - 12.0);
+                path(&svg, "mark mark--halo", &d);
+                path(&svg, "mark mark--cross", &d);
+            }
             for pointer in state.pointers.iter().filter(|p| here(p.picture, p.slice)) {
                 if let Some(at) = pointer.at {
                     draw_pointer(&labels, &pointer.by, port.to_stage(at));
@@ -100,7 +106,11 @@ impl Inner {
         let series = state.series(pane.picture);
         let picture = state.pictures.get(pane.picture);
         let title = picture.map_or("", |picture| picture.facts.title.as_str());
-        let kind = match (pane.axis, pane.slab) {
+        let (axis, slab) = match &pane.shown {
+            Some(shown) => (shown.axis, shown.slab),
+            None => (pane.axis, pane.slab),
+        };
+        let kind = match (axis, slab) {
             (Axis::Slices, 1) => "",
             (Axis::Slices, _) => "\nmaximum intensity",
             (Axis::Rows, 1) => "\nplane of rows",
@@ -158,8 +168,14 @@ impl Inner {
             );
         }
         let letters = |direction: [f64; 2]| {
-            let plane = pane.shown.as_ref()?.plane?;
-            Some(plane.letters(port.direction(direction))).filter(|letters| !letters.is_empty())
+            let shown = pane.shown.as_ref()?;
+            let direction = port.direction(direction);
+            let letters = match (&shown.plane, &shown.sides) {
+                (Some(plane), _) => plane.letters(direction),
+                (None, Some(sides)) => side_letters(sides, direction),
+                (None, None) => return None,
+            };
+            Some(letters).filter(|letters| !letters.is_empty())
         };
         let (right, below) = (letters([1.0, 0.0]), letters([0.0, 1.0]));
         put("e", right.as_deref().unwrap_or(""));

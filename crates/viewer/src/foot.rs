@@ -65,17 +65,24 @@ impl Inner {
             return;
         };
         let photos = state.series(pane.picture).is_none();
-        let (word, at, of) = if photos {
-            ("Image", pane.picture as u32, state.pictures.len() as u32)
+        // The number is that of the pixels on screen; the thumb goes ahead to the slice that is wanted.
+        let wanted = pane.slice();
+        let at = match &pane.shown {
+            Some(shown) if shown.axis == pane.axis => shown.slice,
+            _ => wanted,
+        };
+        let (word, at, wanted, of) = if photos {
+            let at = pane.picture as u32;
+            ("Image", at, at, state.pictures.len() as u32)
         } else if pane.axis == Axis::Slices {
             // Images that lie nowhere in the body are no slices.
             let placed = state
                 .series(pane.picture)
                 .is_some_and(|series| !series.planes.is_empty());
             let word = if placed { "Slice" } else { "Image" };
-            (word, pane.slice(), pane.count(&state))
+            (word, at, wanted, pane.count(&state))
         } else {
-            ("Plane", pane.slice(), pane.count(&state))
+            ("Plane", at, wanted, pane.count(&state))
         };
         if let Some(scrub) = dom::find::<Element>(&self.root, "[data-scrub]") {
             dom::flag(&scrub, "hidden", of < 2);
@@ -87,7 +94,7 @@ impl Inner {
         );
         if let Some(range) = dom::find::<HtmlInputElement>(&self.root, "[data-choose=slice]") {
             range.set_max(&of.to_string());
-            range.set_value(&(at + 1).to_string());
+            range.set_value(&(wanted + 1).to_string());
             dom::set(&range, "aria-label", word);
         }
     }

@@ -189,6 +189,11 @@ impl Inner {
                 });
                 self.set_window(window);
             }
+            Some("speed") if event.type_() == "change" => {
+                if let Ok(speed) = value.parse() {
+                    self.choose_speed(speed);
+                }
+            }
             Some("tags") => self.filter_tags(),
             _ => {}
         }
@@ -276,7 +281,10 @@ impl Inner {
             }
             "PageDown" | "ArrowRight" | "]" => self.choose(picture + 1),
             "Escape" => {
-                self.state.borrow_mut().draft = None;
+                let mut state = self.state.borrow_mut();
+                state.draft = None;
+                state.cross = None;
+                drop(state);
                 self.redraw();
             }
             " " if stack => self.toggle_cine(),
@@ -378,7 +386,8 @@ impl Inner {
             return;
         }
         let drag = self.with_active(|pane, state| {
-            let shown = pane.shown.as_ref().and_then(|shown| shown.window);
+            let shown = pane.shown.as_ref();
+            let shown = shown.and_then(|shown| shown.window.or(shown.range));
             (
                 Drag {
                     tool,
@@ -389,14 +398,19 @@ impl Inner {
                 },
                 pane.viewport(state).to_picture(spot),
                 pane.axis == Axis::Slices && pane.slab == 1,
+                pane.on_screen(),
             )
         });
-        let Some((drag, pixel, native)) = drag else {
+        let Some((drag, pixel, native, on_screen)) = drag else {
             return;
         };
         if let Tool::Draw(shape) = tool {
             if !native {
                 return self.note("Measurements are kept on slices as they were taken. Choose “As taken” under More tools.");
+            }
+            // Nothing is there to be measured; the stage says why.
+            if on_screen.is_none() {
+                return;
             }
             let mut state = self.state.borrow_mut();
             match &mut state.draft {
@@ -518,13 +532,24 @@ impl Inner {
         if matches!(drag.tool, Tool::Window) {
             self.show_tools();
         }
-        if !matches!(drag.tool, Tool::Draw(_)) || event.type_() == "pointercancel" {
+        if event.type_() == "pointercancel" {
             return;
         }
-        let place = self
-            .with_active(|pane, state| (pane.picture, pane.slice(), pane.viewport(state).scale()));
-        let Some((picture, slice, scale)) = place else {
+        if !matches!(drag.tool, Tool::Draw(_)) {
+            let spot = self.spot(event);
+            let far = (spot[0] - drag.from[0]).hypot(spot[1] - drag.from[1]);
+            // A press and no drag.
+            if event.button() == 0 && far < 3.0 {
+                self.cross(spot);
+            }
             return;
+        }
+        let place = self.with_active(|pane, state| {
+            (pane.picture, pane.on_screen(), pane.viewport(state).scale())
+        });
+        let Some((picture, Some(slice), scale)) = place else {
+            self.state.borrow_mut().draft = None;
+            return self.redraw();
         };
         let whole = {
             let mut state = self.state.borrow_mut();
@@ -601,7 +626,7 @@ impl Inner {
             let pixel = pane.viewport(state).to_picture(spot);
             let size = pane.size(state);
             let inside = (0..2).all(|axis| (0.0..=f64::from(size[axis])).contains(&pixel[axis]));
-            (inside && pane.axis == Axis::Slices).then_some(pixel)
+            inside.then_some(pixel)
         });
         self.tell_pointer(pixel.flatten());
     }
@@ -613,21 +638,22 @@ impl Inner {
         let ask = self.with_active(|pane, state| {
             let stack = state.pictures.get(pane.picture)?.stack.as_ref()?;
             stack.series.as_ref().filter(|series| !series.colour)?;
+            let shown = pane.shown.as_ref()?;
             let pixel = pane.viewport(state).to_picture(spot);
-            let size = pane.size(state);
+            let size = shown.size;
             let inside =
                 (0..2).all(|axis| pixel[axis] >= 0.0 && pixel[axis] < f64::from(size[axis]));
             let at = At {
                 set: stack.set,
                 series: 0,
-                slice: pane.slice(),
+                slice: shown.slice,
             };
             inside.then(|| {
                 (
                     pane.number,
                     [pixel[0] as u32, pixel[1] as u32],
                     at,
-                    (pane.axis, pane.slab),
+                    (shown.axis, pane.slab),
                     state.unit(pane.picture).to_owned(),
                 )
             })

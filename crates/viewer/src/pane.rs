@@ -4,11 +4,14 @@ use std::cell::Cell;
 
 use healthsync_imaging::{
     desk::{Look, Shown},
-    render::{Axis, Grid, View, Viewport, Window},
+    render::{Axis, Grid, View, Viewport, Window, nearest},
 };
 use web_sys::{Element, HtmlCanvasElement, HtmlElement, HtmlImageElement, ImageBitmap};
 
-use crate::{dom, state::State};
+use crate::{
+    dom,
+    state::{Cross, State},
+};
 
 #[derive(Debug)]
 pub(crate) struct Pane {
@@ -25,8 +28,11 @@ pub(crate) struct Pane {
     /// With what the files draw over their images.
     pub(crate) overlays: bool,
     pub(crate) view: View,
+    /// What the pixels on screen are; `None` while there are none, and for photographs.
     pub(crate) shown: Option<Shown>,
     pub(crate) fault: Option<String>,
+    /// Nothing of the picture has been on screen yet: it is hung with the first that comes.
+    pub(crate) fresh: bool,
     canvas: Option<HtmlCanvasElement>,
     photo: Option<HtmlImageElement>,
     /// A question to draw is on its way; when `again`, the answer is out of date already.
@@ -70,6 +76,7 @@ impl Pane {
             view: View::default(),
             shown: None,
             fault: None,
+            fresh: true,
             canvas: None,
             photo: None,
             busy: Cell::default(),
@@ -77,25 +84,16 @@ impl Pane {
         })
     }
 
-    fn axis_index(&self) -> usize {
-        match self.axis {
-            Axis::Slices => 0,
-            Axis::Rows => 1,
-            Axis::Columns => 2,
-        }
-    }
-
     /// The slice, or the plane along the axis.
     pub(crate) fn slice(&self) -> u32 {
-        self.places[self.axis_index()]
+        self.places[index(self.axis)]
     }
 
     /// Goes there if it exists; says whether anything changed.
     pub(crate) fn go(&mut self, slice: u32, state: &State) -> bool {
         let most = self.count(state).saturating_sub(1);
-        let index = self.axis_index();
         let slice = slice.min(most);
-        std::mem::replace(&mut self.places[index], slice) != slice
+        std::mem::replace(&mut self.places[index(self.axis)], slice) != slice
     }
 
     /// How many slices there are: as far as is known.
@@ -153,10 +151,62 @@ impl Pane {
         self.window = None;
         self.inverted = false;
         self.view = View::default();
-        self.shown = None;
+        self.fresh = true;
         self.fault = None;
+        self.blank();
         if let Some(photo) = self.photo.take() {
             photo.remove();
+        }
+    }
+
+    /// The slice as it was taken that is on screen, where one is; of a photograph its only one. Marks belong to it: the
+    /// slice that is wanted may not have come yet, or not decode.
+    pub(crate) fn on_screen(&self) -> Option<u32> {
+        match &self.shown {
+            Some(shown) => (shown.axis == Axis::Slices && shown.slab == 1).then_some(shown.slice),
+            None => self.photo.as_ref().map(|_| 0),
+        }
+    }
+
+    /// The slice as it was taken, and the pixel of it, that lie at a pixel of what is on screen. Of another plane, too:
+    /// its own numbers mean nothing to who looks at slices.
+    pub(crate) fn as_taken(&self, pixel: [f64; 2], state: &State) -> Option<(u32, [f64; 2])> {
+        if let Some(slice) = self.on_screen() {
+            return Some((slice, pixel));
+        }
+        let point = self.shown.as_ref()?.plane?.to_patient(pixel);
+        let (slice, pixel) = nearest(&state.series(self.picture)?.planes, point)?;
+        Some((slice as u32, pixel))
+    }
+
+    /// The slice that is shown, or was before another plane was.
+    pub(crate) fn slice_as_taken(&self) -> u32 {
+        self.places[0]
+    }
+
+    /// The place in the volume that lies at a pixel of what is on screen.
+    pub(crate) fn cross(&self, pixel: [f64; 2], state: &State) -> Option<Cross> {
+        let point = self.shown.as_ref()?.plane?.to_patient(pixel);
+        let (slice, [column, row]) = self.as_taken(pixel, state)?;
+        Some(Cross {
+            picture: self.picture,
+            at: [slice, row as u32, column as u32],
+            point,
+        })
+    }
+
+    /// The pixel of that place, when what is on screen goes through it.
+    pub(crate) fn pixel_of(&self, cross: &Cross) -> Option<[f64; 2]> {
+        let shown = self.shown.as_ref()?;
+        let through = cross.picture == self.picture && cross.at[index(shown.axis)] == shown.slice;
+        Some(shown.plane.filter(|_| through)?.to_pixel(cross.point).0)
+    }
+
+    /// Takes the pixels away.
+    pub(crate) fn blank(&mut self) {
+        self.shown = None;
+        if let Some(canvas) = self.canvas.take() {
+            canvas.remove();
         }
     }
 
@@ -178,9 +228,7 @@ impl Pane {
     /// A photograph is shown by the browser itself.
     pub(crate) fn show_photo(&mut self, url: &str, alt: &str) {
         use wasm_bindgen::JsCast;
-        if let Some(canvas) = self.canvas.take() {
-            canvas.remove();
-        }
+        self.blank();
         if self.photo.is_none() {
             let photo = dom::element("img", "stage__pixels")
                 .and_then(|e| e.dyn_into::<HtmlImageElement>().ok());
@@ -241,5 +289,14 @@ impl Pane {
                 dom::style(picture, "height", &format!("{}px", port.picture[1]));
             }
         }
+    }
+}
+
+/// Of what is kept for each axis.
+pub(crate) fn index(axis: Axis) -> usize {
+    match axis {
+        Axis::Slices => 0,
+        Axis::Rows => 1,
+        Axis::Columns => 2,
     }
 }

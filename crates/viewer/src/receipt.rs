@@ -22,6 +22,13 @@ pub(crate) struct Receipt {
     pub(crate) actions: Vec<Done>,
     pub(crate) warnings: Vec<String>,
     pub(crate) files: Vec<File>,
+    /// The options of the profile that were used.
+    codes: Vec<Code>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Code {
+    meaning: String,
 }
 
 #[derive(Debug, Deserialize)]
@@ -70,11 +77,21 @@ impl Receipt {
     pub(crate) fn sum(&self) -> String {
         let count: u32 = self.actions.iter().map(|done| done.count).sum();
         let Some(format) = self.files.iter().find_map(|file| file.image.as_deref()) else {
-            return format!(
+            let said = format!(
                 "{count} values of {} fields were removed or replaced, by the Basic Profile of {}.",
                 self.actions.len(),
                 self.table
             );
+            let kept = self.codes.iter().filter_map(|code| {
+                let what = code.meaning.strip_prefix("Retain ")?;
+                Some(what.strip_suffix(" Option").unwrap_or(what))
+            });
+            let kept: Vec<&str> = kept.collect();
+            return if kept.is_empty() {
+                said
+            } else {
+                format!("{said} Kept by choice: {}.", kept.join(", "))
+            };
         };
         match self.fields().len() {
             0 => format!("The {format} file held nothing but its picture."),

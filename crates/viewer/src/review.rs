@@ -7,7 +7,7 @@ use std::{
 };
 
 use healthsync_imaging::{
-    desk::{At, Look, SeriesFacts},
+    desk::{At, Keep, Look, SeriesFacts},
     intake::Became,
     render::Axis,
 };
@@ -107,7 +107,8 @@ pub(crate) async fn open(shared: Rc<Shared>, series: u32) -> (Became, Array) {
     review.begin();
     let outcome = if review.decision().await {
         let covers = review.covers.borrow().clone();
-        shared.clean(series, covers, true).await
+        let keep = review.keep();
+        shared.clean(series, covers, keep, true).await
     } else {
         (Became::Left, Array::new())
     };
@@ -195,10 +196,19 @@ impl Review {
                 };
                 match review.shared.desk.draw(at, look).await {
                     Ok((_, bitmap)) => match review.find::<HtmlCanvasElement>("canvas") {
-                        Some(canvas) => dom::put(&canvas, &bitmap),
+                        Some(canvas) => {
+                            dom::put(&canvas, &bitmap);
+                            dom::style(&canvas, "visibility", "visible");
+                        }
                         None => bitmap.close(),
                     },
-                    Err(what) => dom::text(&review.dialog, "[data-said]", &what),
+                    // The pixels before would be taken for those of this image.
+                    Err(what) => {
+                        dom::text(&review.dialog, "[data-said]", &what);
+                        if let Some(canvas) = review.find::<HtmlCanvasElement>("canvas") {
+                            dom::style(&canvas, "visibility", "hidden");
+                        }
+                    }
                 }
                 if !review.again.replace(false) {
                     break;
@@ -258,8 +268,38 @@ impl Review {
             if facts.slices == 1 { "it" } else { "them" },
         );
         dom::text(&self.dialog, "[data-confirm-text]", &confirm);
+        // The choices are those of DICOM's profile.
+        let dicom = !matches!(facts.modality.as_str(), "TIFF" | "NIfTI");
+        if let Some(keeping) = self.find::<Element>("[data-keeping]") {
+            dom::flag(&keeping, "hidden", !dicom);
+        }
+        let kept = self.said.keep;
+        for (name, on) in [
+            ("patient", kept.patient),
+            ("device", kept.device),
+            ("institution", kept.institution),
+            ("dates", kept.dates),
+        ] {
+            if let Some(switch) = self.find::<HtmlInputElement>(&format!("[data-keep={name}]")) {
+                switch.set_checked(on);
+            }
+        }
         self.fill_receipt();
         self.covered();
+    }
+
+    /// What is to be kept, as chosen.
+    fn keep(&self) -> Keep {
+        let on = |name: &str| {
+            self.find::<HtmlInputElement>(&format!("[data-keep={name}]"))
+                .is_some_and(|switch| switch.checked())
+        };
+        Keep {
+            patient: on("patient"),
+            device: on("device"),
+            institution: on("institution"),
+            dates: on("dates"),
+        }
     }
 
     fn fill_receipt(&self) {
@@ -344,6 +384,7 @@ impl Review {
             dom::pressed(&button, self.outlining.get());
         }
         let asked = *covers != self.said.covers
+            || self.keep() != self.said.keep
             || (self.said.receipt.is_none() && !self.said.reasons.is_empty());
         drop(covers);
         if let (Some(confirm), Some(seen), Some(button)) = (

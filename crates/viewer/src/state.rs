@@ -55,6 +55,8 @@ pub(crate) struct State {
     pub(crate) tool: Tool,
     pub(crate) following: bool,
     pub(crate) draft: Option<Draft>,
+    /// The place that was pressed last, of two views.
+    pub(crate) cross: Option<Cross>,
     pub(crate) selected: Option<String>,
     /// Own marks of this visit, the newest last: what undo takes back.
     pub(crate) made: Vec<Mark>,
@@ -68,6 +70,16 @@ pub(crate) struct State {
 pub(crate) struct Picture {
     pub(crate) facts: PictureFacts,
     pub(crate) stack: Option<Stack>,
+}
+
+/// A place in a volume.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Cross {
+    pub(crate) picture: usize,
+    /// The slice, row and column through it.
+    pub(crate) at: [u32; 3],
+    /// In the patient's coordinates.
+    pub(crate) point: [f64; 3],
 }
 
 /// The files of a series, as far as they have come.

@@ -8,7 +8,7 @@ use std::{
 };
 
 use healthsync_imaging::{
-    desk::{Answer, Ask, SeriesFacts},
+    desk::{Answer, Ask, Keep, SeriesFacts},
     intake::{Became, Found, Sorted},
 };
 use js_sys::{Array, Function, Reflect};
@@ -50,6 +50,8 @@ pub(crate) struct Said {
     pub(crate) boxes: Vec<[u32; 4]>,
     /// What the person has covered.
     pub(crate) covers: Vec<Cover>,
+    /// What the person has kept.
+    pub(crate) keep: Keep,
     /// The receipt, once it is clean.
     pub(crate) receipt: Option<String>,
 }
@@ -99,7 +101,9 @@ impl Study {
     pub fn clean(&self, series: u32, done: Function) {
         let shared = self.shared.clone();
         spawn_local(async move {
-            let (became, files) = shared.clean(series, Vec::new(), false).await;
+            let (became, files) = shared
+                .clean(series, Vec::new(), Keep::default(), false)
+                .await;
             answer(&done, &became, &files);
         });
     }
@@ -196,6 +200,7 @@ impl Shared {
         &self,
         series: u32,
         covers: Vec<Cover>,
+        keep: Keep,
         reviewed: bool,
     ) -> (Became, Array) {
         if let Err(what) = self.ready().await {
@@ -214,6 +219,7 @@ impl Shared {
             masks,
             outlines,
             reviewed,
+            keep,
         };
         let (answer, buffers) = self.desk.ask_for_buffers(&ask).await;
         let mut said = self.said.borrow_mut();
@@ -223,6 +229,7 @@ impl Shared {
                 removed, receipt, ..
             } => {
                 said.covers = covers;
+                said.keep = keep;
                 said.receipt = Some(receipt.clone());
                 Became::Clean { removed, receipt }
             }

@@ -2,7 +2,7 @@
 
 use std::{cell::Cell, rc::Rc};
 
-use healthsync_imaging::stage::Say;
+use healthsync_imaging::{render::Axis, stage::Say};
 use js_sys::Date;
 use wasm_bindgen_futures::spawn_local;
 
@@ -16,8 +16,10 @@ pub(crate) struct Telling {
     told: Cell<f64>,
     /// It is told once the time has come.
     due: Cell<bool>,
-    /// Pixel of the picture under the pointer.
+    /// Pixel of what is on screen under the pointer.
     pointer: Cell<Option<[f64; 2]>>,
+    /// The slice through the last place that was pointed at in another plane.
+    through: Cell<Option<u32>>,
 }
 
 impl Inner {
@@ -33,7 +35,8 @@ impl Inner {
         let led = self.with_active(|pane, state| {
             let leader = state.pointers.first().filter(|_| state.following);
             leader.is_some_and(|leader| {
-                (leader.picture, leader.slice) == (pane.picture, pane.slice())
+                (leader.picture, leader.slice, Axis::Slices)
+                    == (pane.picture, pane.slice(), pane.axis)
             })
         });
         if led != Some(true) {
@@ -69,11 +72,21 @@ impl Inner {
 
     fn tell_now(&self) {
         self.telling.told.set(Date::now());
-        let say = self.with_active(|pane, _| Say::Point {
-            picture: pane.picture,
-            slice: pane.slice(),
-            at: self.telling.pointer.get(),
-            window: pane.window,
+        let say = self.with_active(|pane, state| {
+            let pointer = self.telling.pointer.get();
+            let place = pointer.and_then(|pixel| pane.as_taken(pixel, state));
+            let through = &self.telling.through;
+            if pane.axis == Axis::Slices {
+                through.set(None);
+            } else if let Some((slice, _)) = place {
+                through.set(Some(slice));
+            }
+            Say::Point {
+                picture: pane.picture,
+                slice: through.get().unwrap_or(pane.slice_as_taken()),
+                at: place.map(|(_, pixel)| pixel),
+                window: pane.window,
+            }
         });
         if let Some(say) = say {
             self.say(&say);

@@ -316,6 +316,7 @@ impl Inner {
         self.show_foot(false);
         self.show_tools();
         self.redraw();
+        self.tell_slice();
     }
 
     fn toggle_pair(self: &Rc<Self>) {
@@ -340,6 +341,12 @@ impl Inner {
             dom::flag(&holder, "data-pair", !two);
         }
         self.show_all();
+        let placed = self
+            .active_series()
+            .is_some_and(|one| !one.planes.is_empty());
+        if !two && placed {
+            self.note("Press a place in one view to see it in the other one.");
+        }
     }
 
     pub(crate) fn activate(self: &Rc<Self>, at: usize) {
@@ -412,6 +419,7 @@ impl Inner {
             self.show(self.active.get());
             self.show_tools();
             self.redraw();
+            self.tell_slice();
         } else {
             self.say(&Say::Choose { picture });
         }
@@ -431,7 +439,7 @@ fn same(a: &Mark, b: &Mark) -> bool {
 }
 
 /// Options with these texts and values; left alone when they are there already.
-fn fill(select: &HtmlSelectElement, choices: &[(String, String)]) {
+pub(crate) fn fill(select: &HtmlSelectElement, choices: &[(String, String)]) {
     let there: Vec<(String, String)> = dom::all(select, "option")
         .into_iter()
         .map(|option| {

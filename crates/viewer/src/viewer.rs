@@ -21,7 +21,7 @@ use crate::{
     desk::Desk,
     dom,
     input::Input,
-    pane::Pane,
+    pane::{Pane, index},
     state::{Picture, Stack, State},
     telling::Telling,
 };
@@ -462,7 +462,7 @@ impl Inner {
                 state.memory = shown.memory;
                 match self.panes.borrow_mut().get_mut(at) {
                     Some(pane) if pane.picture == picture => {
-                        if pane.shown.is_none() {
+                        if std::mem::take(&mut pane.fresh) {
                             pane.view = pane.home(&state);
                         }
                         pane.show_bitmap(&bitmap);
@@ -473,14 +473,18 @@ impl Inner {
                     _ => bitmap.close(),
                 }
             }
-            Err(what) => self.fail(at, what),
+            // The pixels before would be taken for those of this slice.
+            Err(what) => {
+                if let Some(pane) = self.panes.borrow_mut().get_mut(at)
+                    && pane.picture == picture
+                {
+                    pane.fault = Some(what);
+                    pane.blank();
+                }
+            }
         }
-        self.redraw();
-    }
-
-    fn fail(self: &Rc<Self>, at: usize, what: String) {
-        if let Some(pane) = self.panes.borrow_mut().get_mut(at) {
-            pane.fault = Some(what);
+        if at == self.active.get() {
+            self.show_slice();
         }
         self.redraw();
     }
@@ -591,6 +595,34 @@ impl Inner {
         }
     }
 
+    /// With two views of one series, the other one goes to the place that was pressed in the active one, and both show
+    /// a cross there.
+    pub(crate) fn cross(self: &Rc<Self>, spot: [f64; 2]) {
+        let active = self.active.get();
+        let found = self.with_active(|pane, state| {
+            let pixel = pane.viewport(state).to_picture(spot);
+            let size = pane.size(state);
+            let inside =
+                (0..2).all(|axis| pixel[axis] >= 0.0 && pixel[axis] < f64::from(size[axis]));
+            pane.cross(pixel, state).filter(|_| inside)
+        });
+        let Some(Some(cross)) = found.filter(|_| self.panes.borrow().len() > 1) else {
+            return;
+        };
+        self.state.borrow_mut().cross = Some(cross);
+        let mut changed = Vec::new();
+        for (at, pane) in self.panes.borrow_mut().iter_mut().enumerate() {
+            let other = at != active && pane.picture == cross.picture;
+            if other && pane.go(cross.at[index(pane.axis)], &self.state.borrow()) {
+                changed.push(at);
+            }
+        }
+        for at in changed {
+            self.show(at);
+        }
+        self.redraw();
+    }
+
     /// The slice, window and picture of whoever is followed.
     pub(crate) fn follow(self: &Rc<Self>) {
         let wanted = {
@@ -608,7 +640,7 @@ impl Inner {
             if pane.picture == picture {
                 pane.axis = Axis::Slices;
                 pane.slab = 1;
-                pane.window = window.or(pane.window);
+                pane.window = window;
             }
             pane.picture == picture
         });

@@ -53,7 +53,8 @@ impl Runtime {
                     image: u16::try_from(picture).unwrap_or(u16::MAX),
                     slice,
                     at: at.map(hundredths),
-                    window: window.map(|window| hundredths([window.centre, window.width])),
+                    window: window
+                        .map(|window| Pointing::of_window([window.centre, window.width])),
                 };
                 self.hint(&room, EphemeralKind::Pointing(pointing));
             }
@@ -104,10 +105,9 @@ fn pointer(person: Person, pointing: &Pointing) -> Pointer {
         picture: usize::from(pointing.image),
         slice: pointing.slice,
         at: pointing.at.map(pixels),
-        window: pointing.window.map(|window| {
-            let [centre, width] = pixels(window);
-            Window { centre, width }
-        }),
+        window: pointing
+            .window()
+            .map(|[centre, width]| Window { centre, width }),
     }
 }
 

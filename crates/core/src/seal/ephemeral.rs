@@ -68,9 +68,42 @@ pub struct Pointing {
     pub slice: u32,
     /// Hundredths of a pixel, across and down; `None` when the pointer has left the image.
     pub at: Option<[i32; 2]>,
-    /// Window centre and width in hundredths, when the person has chosen one.
+    /// Window centre and width, when the person has chosen one, as [`Pointing::of_window`] writes them.
     pub window: Option<[i32; 2]>,
 }
+
+impl Pointing {
+    /// A window's centre and width in whole numbers: in hundredths. Values of floating point may all lie between 0 and 1;
+    /// for a width below 10 both are in millionths, where the centre fits, and the width is written as a negative number.
+    /// Who knows only hundredths sees a width that is none, and keeps to the file's window.
+    pub fn of_window(window: [f64; 2]) -> [i32; 2] {
+        let [centre, width] = window;
+        // A cast of a float holds at the type's ends.
+        if width < FINE && centre.abs() < MOST_FINE {
+            [
+                (centre * MILLIONTHS).round() as i32,
+                -((width * MILLIONTHS).round() as i32).max(1),
+            ]
+        } else {
+            window.map(|number| (number * HUNDREDTHS).round() as i32)
+        }
+    }
+
+    /// Centre and width of the window; `None` for the file's own.
+    pub fn window(&self) -> Option<[f64; 2]> {
+        self.window.map(|[centre, width]| {
+            let parts = if width < 0 { MILLIONTHS } else { HUNDREDTHS };
+            [f64::from(centre) / parts, f64::from(width).abs() / parts]
+        })
+    }
+}
+
+const HUNDREDTHS: f64 = 100.0;
+const MILLIONTHS: f64 = 1_000_000.0;
+/// Windows narrower than this are written in millionths.
+const FINE: f64 = 10.0;
+/// The centres of which an `i32` holds the millionths.
+const MOST_FINE: f64 = 2_000.0;
 
 impl Ephemeral {
     /// Signs one for `room`.
@@ -145,4 +178,32 @@ pub fn open_ephemeral(bytes: &[u8], room: &RoomId, key: &RoomKey) -> Result<Ephe
 
 fn aad(room: &RoomId) -> Vec<u8> {
     [DOMAIN, &[VERSION], &room.0].concat()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(window: [f64; 2]) -> ([i32; 2], [f64; 2]) {
+        let written = Pointing::of_window(window);
+        let pointing = Pointing {
+            case: EventId([0; 32]),
+            image: 0,
+            slice: 0,
+            at: None,
+            window: Some(written),
+        };
+        (written, pointing.window().unwrap())
+    }
+
+    #[test]
+    fn windows_of_any_width_arrive() {
+        assert_eq!(told([40.0, 400.0]), ([4_000, 40_000], [40.0, 400.0]));
+        assert_eq!(told([-600.5, 1_500.0]).1, [-600.5, 1_500.0]);
+        assert_eq!(told([0.001_2, 0.004]), ([1_200, -4_000], [0.001_2, 0.004]));
+        assert_eq!(told([0.5, 1.0]).1, [0.5, 1.0]);
+        // Nothing is too narrow to be a window, and a centre far off keeps to hundredths.
+        assert!(told([0.0, 1e-9]).1[1] > 0.0);
+        assert_eq!(told([30_000.0, 2.0]), ([3_000_000, 200], [30_000.0, 2.0]));
+    }
 }

@@ -127,7 +127,7 @@ pub(super) fn action(tag: Tag, vr: Vr, options: &Options) -> Action {
         return Action::X;
     }
     let listed = listed(tag);
-    if is_time(vr) {
+    if is_time(vr) && !BIRTH.contains(&tag) {
         return match (options.dates, listed) {
             (Dates::Keep, _) => Action::K,
             (Dates::Shift(_), _) => Action::C,
@@ -186,6 +186,9 @@ const PATIENT_CHARACTERISTICS: [Tag; 9] = [
     Tag(0x0010, 0x21C0),
     Tag(0x0010, 0x1022),
 ];
+
+/// Date and time of birth: no option about dates keeps or moves them (PS3.15 Table E.1-1).
+const BIRTH: [Tag; 2] = [Tag(0x0010, 0x0030), Tag(0x0010, 0x0032)];
 
 /// Kept by Retain Device Identity.
 const DEVICE_IDENTITY: [Tag; 12] = [
@@ -280,6 +283,8 @@ mod tests {
         assert_eq!(action(Tag(0x0008, 0x0018), Vr::UI, &all), Action::K);
         assert_eq!(action(Tag(0x0008, 0x0020), Vr::DA, &all), Action::K);
         assert_eq!(action(Tag(0x0009, 0x0010), Vr::LO, &all), Action::X);
+        assert_eq!(action(Tag(0x0010, 0x0030), Vr::DA, &all), Action::Z);
+        assert_eq!(action(Tag(0x0010, 0x0032), Vr::TM, &all), Action::X);
         let none = Options::default();
         assert_eq!(action(Tag(0x0010, 0x1010), Vr::AS, &none), Action::X);
         assert_eq!(action(Tag(0x0008, 0x0018), Vr::UI, &none), Action::U);

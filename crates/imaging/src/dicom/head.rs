@@ -52,7 +52,7 @@ pub struct InstanceHead {
     pub units: Option<String>,
     /// Presets in the file's order.
     pub windows: Vec<Window>,
-    /// Milliseconds a frame is shown, from FrameTime, CineRate or RecommendedDisplayFrameRate.
+    /// Milliseconds a frame is shown, from FrameTime, RecommendedDisplayFrameRate or CineRate.
     pub frame_time: Option<f64>,
     /// PresentationLUTShape INVERSE, or MONOCHROME1: low values are bright.
     pub inverted: bool,
@@ -570,8 +570,8 @@ fn windows(set: &DataSet) -> Vec<Window> {
 fn frame_time(set: &DataSet) -> Option<f64> {
     let rate = |tag| positive(set, tag).map(|rate| 1000.0 / rate);
     positive(set, tags::FRAME_TIME)
-        .or_else(|| rate(tags::CINE_RATE))
         .or_else(|| rate(tags::RECOMMENDED_DISPLAY_FRAME_RATE))
+        .or_else(|| rate(tags::CINE_RATE))
 }
 
 fn region(item: &DataSet) -> Option<UltrasoundRegion> {

@@ -9,7 +9,7 @@ use super::dataset::{DataSet, Value};
 use super::encapsulated::FrameTable;
 use super::error::ImagingError;
 use super::frame::{self, Frame};
-use super::head::{InstanceHead, PixelFormat};
+use super::head::{InstanceHead, Photometric, PixelFormat};
 use super::lut::Lut;
 use super::overlay::Overlay;
 use super::read;
@@ -121,7 +121,10 @@ impl Instance {
                 ));
             }
         };
-        let palette = Lut::palette(&set);
+        // A grey image may bring tables, too: Supplemental Palettes, which colour a part of its range (PS3.3 C.7.6.19).
+        let palette = Some(&set)
+            .filter(|_| pixels.photometric == Photometric::Palette)
+            .and_then(Lut::palette);
         let head = InstanceHead::read(&set, &stated_syntax, frames, pixels);
         Ok(Instance {
             head,

@@ -95,6 +95,26 @@ impl Plane {
     }
 }
 
+/// The letters of the side that lies in this direction of a picture of which is known only to which sides its `rows` and
+/// its `columns` go (Patient Orientation, PS3.3 C.7.6.1.1.1), as of a radiograph.
+pub fn side_letters([rows, columns]: &[String; 2], [across, down]: [f64; 2]) -> String {
+    let (letters, ahead) = if across.abs() >= down.abs() {
+        (rows, across > 0.0)
+    } else {
+        (columns, down > 0.0)
+    };
+    if ahead {
+        letters.clone()
+    } else {
+        opposite(letters)
+    }
+}
+
+/// Whether these are letters of a side, at most three.
+pub fn is_side(letters: &str) -> bool {
+    (1..=3).contains(&letters.len()) && letters.chars().all(|letter| "LRAPHF".contains(letter))
+}
+
 /// The letters of the other side.
 pub fn opposite(letters: &str) -> String {
     letters
@@ -137,6 +157,15 @@ pub fn reference_line(of: &Plane, on: &Plane) -> Option<[[f64; 2]; 2]> {
         a[axis].max(b[axis]) < 0.0 || a[axis].min(b[axis]) > size
     });
     (!beside).then_some([a, b])
+}
+
+/// Which of these planes lies nearest to a patient's point, and its pixel there.
+pub fn nearest(planes: &[Plane], point: [f64; 3]) -> Option<(usize, [f64; 2])> {
+    let places = planes.iter().map(|plane| plane.to_pixel(point));
+    places
+        .enumerate()
+        .min_by(|(_, (_, a)), (_, (_, b))| a.abs().total_cmp(&b.abs()))
+        .map(|(at, (pixel, _))| (at, pixel))
 }
 
 pub(super) fn dot(a: [f64; 3], b: [f64; 3]) -> f64 {
@@ -211,6 +240,43 @@ mod tests {
         assert!((a[1] - 90.5).abs() < 1e-9 && (b[1] - 90.5).abs() < 1e-9);
         assert_eq!(reference_line(&axial(0.0), &axial(10.0)), None);
         assert_eq!(reference_line(&axial(500.0), &sagittal(0.0)), None);
+    }
+
+    #[test]
+    fn a_place_in_another_plane_is_a_place_on_a_slice() {
+        let slices: Vec<Plane> = (0..50).map(|at| axial(f64::from(at) * 2.0)).collect();
+        // The sagittal plane's rows go to the feet from 100 mm; its pixel 30.5 is at 70 mm, which is slice 35.
+        let point = sagittal(-28.0).to_patient([100.5, 30.5]);
+        let (slice, [x, y]) = nearest(&slices, point).unwrap();
+        assert_eq!(slice, 35);
+        assert!((x - 200.5).abs() < 1e-9 && (y - 100.5).abs() < 1e-9);
+        assert_eq!(nearest(&[], point), None);
+    }
+
+    #[test]
+    fn a_radiograph_has_the_letters_of_its_file() {
+        use crate::render::{View, Viewport};
+        let sides = ["L".to_owned(), "FP".to_owned()];
+        let seen = |turns, flipped| {
+            let port = Viewport {
+                view: View {
+                    turns,
+                    flipped,
+                    ..View::default()
+                },
+                stage: [100.0, 100.0],
+                picture: [20.0, 30.0],
+                aspect: 1.0,
+            };
+            [[1.0, 0.0], [0.0, 1.0]].map(|step| side_letters(&sides, port.direction(step)))
+        };
+        assert_eq!(seen(0, false), ["L", "FP"]);
+        assert_eq!(seen(0, true), ["R", "FP"]);
+        // A quarter to the right: what was above is at the right, what was at the right is below.
+        assert_eq!(seen(1, false), ["HA", "L"]);
+        assert_eq!(seen(2, false), ["R", "HA"]);
+        assert!(is_side("L") && is_side("FPL"));
+        assert!(!is_side("") && !is_side("LE") && !is_side("LPFH"));
     }
 
     #[test]

@@ -12,7 +12,7 @@ mod voi;
 mod volume;
 
 pub use colour::{OVERLAY, paint_grey, paint_overlay, paint_rgb, paint_values};
-pub use geometry::{Plane, opposite, reference_line};
+pub use geometry::{Plane, is_side, nearest, opposite, reference_line, side_letters};
 pub use presets::{Preset, presets};
 pub use view::{View, Viewport};
 pub use voi::{Lookup, Modality, Stored, Table, Voi, Window, WindowError, auto_window};
