@@ -5,6 +5,7 @@ use axum::body::Body;
 use axum::middleware::from_fn_with_state;
 use axum::routing::get;
 use http::{Request, StatusCode, header};
+use tokio::net::TcpListener;
 use tower::ServiceExt;
 
 use crate::test_support::{Someone, TestServer, json, whole};
@@ -234,6 +235,34 @@ async fn the_rpc_lets_pass_what_is_allowed_and_says_when_the_chain_is_down() {
         (status, said["code"].as_str()),
         (StatusCode::METHOD_NOT_ALLOWED, Some("method"))
     );
+}
+
+#[tokio::test]
+async fn the_rpc_sends_on_what_it_has_looked_at_and_nothing_else() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let rpc = format!("http://{}", listener.local_addr().expect("an address"));
+    // What is sent comes back.
+    let echo = Router::new().fallback(|body: String| async { body });
+    tokio::spawn(axum::serve(listener, echo).into_future());
+    let server = TestServer::start(&["--chain-rpc", &rpc]).await;
+    let sent = async |body: &str| {
+        let request = Request::post("/api/rpc").body(Body::from(body.to_owned()));
+        whole(server.send(request.expect("a request")).await)
+            .await
+            .1
+    };
+    let plain = r#"{"id":1,"jsonrpc":"2.0","method":"eth_chainId","params":[]}"#;
+    let more = r#"{"METHOD":"admin_peers","id":1,"method":"admin_peers","method":"eth_chainId","Method":"admin_peers","params":[],"auth":1}"#;
+    for (body, expected) in [
+        (more.to_owned(), plain.to_owned()),
+        (format!("[{more}, {plain}]"), format!("[{plain},{plain}]")),
+    ] {
+        let there: serde_json::Value = serde_json::from_slice(&sent(&body).await).expect("JSON");
+        let expected: serde_json::Value = serde_json::from_str(&expected).expect("JSON");
+        assert_eq!(there, expected);
+        let text = String::from_utf8(sent(&body).await).expect("text");
+        assert!(!text.contains("admin_peers"), "{text}");
+    }
 }
 
 #[tokio::test]
