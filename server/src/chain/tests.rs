@@ -15,6 +15,7 @@ use healthsync_core::{RefusalCode, Scope, join_message};
 use healthsync_lighthouse::{SealKeyPair, room_key_cid, room_member_condition};
 use healthsync_net::{Policy, Taken};
 use serde_json::{Value, json};
+use sqlx::{Connection, SqliteConnection};
 
 use super::watcher::{ChainStatus, Watcher};
 use super::*;
@@ -500,4 +501,27 @@ async fn another_chain_is_refused_and_an_empty_address_turns_rooms_off() {
             found: 31337
         })
     ));
+}
+
+#[tokio::test]
+async fn the_index_waits_for_what_the_mailbox_writes_into_the_same_file() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("one.db");
+    let mailbox = Mailbox::open(&file).await.expect("opens");
+    let index = RegistryIndex::new(mailbox.database().clone());
+    index.reset(31337, Address::ZERO, 1).await.expect("begun");
+    let url = format!("sqlite://{}", file.display());
+    let mut other = SqliteConnection::connect(&url).await.expect("opens");
+    for statement in ["BEGIN IMMEDIATE", "UPDATE registry_state SET block = 0"] {
+        let done = sqlx::query(statement).execute(&mut other).await;
+        done.expect("written");
+    }
+    let mut applying = std::pin::pin!(index.apply(1, 2, &[]));
+    let soon = tokio::time::timeout(Duration::from_millis(300), &mut applying);
+    assert!(soon.await.is_err(), "it waits");
+    let done = sqlx::query("COMMIT").execute(&mut other).await;
+    done.expect("committed");
+    applying.await.expect("taken in");
+    let block = index.block(31337, Address::ZERO).await.expect("answers");
+    assert_eq!(block, Some(2));
 }

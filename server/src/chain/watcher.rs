@@ -105,8 +105,17 @@ impl Watcher {
                     pause = rhythm;
                 }
                 Err(error) => {
-                    if self.status.reachable.swap(false, Ordering::Relaxed) || pause == rhythm {
-                        tracing::warn!(%error, "the chain cannot be followed; room lists grow old until it answers");
+                    let answers = !matches!(error, WatchError::Chain(_));
+                    let before = self.status.reachable.swap(answers, Ordering::Relaxed);
+                    if before != answers || pause == rhythm {
+                        match error {
+                            WatchError::Chain(_) => {
+                                tracing::warn!(%error, "the chain cannot be followed; room lists grow old until it answers");
+                            }
+                            WatchError::Database(_) => {
+                                tracing::warn!(%error, "what the chain says cannot be kept; room lists grow old until it can");
+                            }
+                        }
                     }
                     pause =
                         (pause * 2).min(Duration::from_secs(if rhythm < Duration::from_secs(1) {
