@@ -19,7 +19,7 @@ use crate::http::rpc::RpcLimits;
 use crate::http::security::Guard;
 use crate::identity::{Identity, IdentityError};
 use crate::key_nodes::{self, Embedded, KeyNodes, share_key};
-use crate::mailbox::Mailbox;
+use crate::mailbox::{self, Mailbox};
 use crate::policy::RoomPolicy;
 use crate::relays;
 use crate::settings::{self, Settings};
@@ -129,7 +129,8 @@ impl Services {
         let file = settings.database();
         let mailbox = match &settings.database_url {
             Some(settings::Database::Postgres(url)) => {
-                let opened = Mailbox::postgres(url.expose(), &file).await;
+                let embedded = mailbox::embedded(&file).await.map_err(database(&file))?;
+                let opened = Mailbox::postgres(url.expose(), embedded).await;
                 opened.map_err(|error| StartError::Database {
                     file: url.to_string(),
                     error,
