@@ -113,11 +113,6 @@ pub async fn metrics(State(services): State<Shared>) -> Response {
         ),
         ("healthsync_chain_block", "Last block read.", chain.block()),
         (
-            "healthsync_rooms_indexed",
-            "Rooms in the registry.",
-            services.index.count().await.unwrap_or(0),
-        ),
-        (
             "healthsync_resident_bytes",
             "Memory of this process.",
             resident_bytes(),
@@ -129,6 +124,22 @@ pub async fn metrics(State(services): State<Shared>) -> Response {
             "# HELP {name} {help}\n# TYPE {name} gauge\n{name} {value}"
         );
     }
+    // A database that does not answer has no number: 0 would be read as a counter that began anew.
+    if let Ok(rooms) = services.index.count().await {
+        let name = "healthsync_rooms_indexed";
+        let _ = writeln!(
+            text,
+            "# HELP {name} Rooms in the registry.\n# TYPE {name} gauge\n{name} {rooms}"
+        );
+    }
+    if let Ok(envelopes) = services.mailbox.count().await {
+        let name = "healthsync_envelopes_total";
+        let _ = writeln!(
+            text,
+            "# HELP {name} Sealed events ever stored in the mailbox, those forgotten since included.\n\
+             # TYPE {name} counter\n{name} {envelopes}"
+        );
+    }
     let name = "healthsync_transport_connections";
     let _ = writeln!(
         text,
@@ -138,11 +149,6 @@ pub async fn metrics(State(services): State<Shared>) -> Response {
         let _ = writeln!(text, "{name}{{transport=\"{transport}\"}} {value}");
     }
     let totals = [
-        (
-            "healthsync_envelopes_total",
-            "Sealed events in the mailbox.",
-            services.mailbox.count().await.unwrap_or(0),
-        ),
         (
             "healthsync_gossip_accepted_total",
             "Gossip passed on.",

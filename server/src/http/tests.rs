@@ -266,6 +266,30 @@ async fn the_rpc_sends_on_what_it_has_looked_at_and_nothing_else() {
 }
 
 #[tokio::test]
+async fn a_count_that_the_database_does_not_give_is_left_out() {
+    let server = TestServer::start(&[]).await;
+    let metrics = async || {
+        let (_, text) = whole(server.get("/metrics").await).await;
+        String::from_utf8(text).expect("text")
+    };
+    let counts = [
+        "healthsync_envelopes_total 0\n",
+        "healthsync_rooms_indexed 0\n",
+    ];
+    let there = metrics().await;
+    assert!(counts.iter().all(|count| there.contains(count)), "{there}");
+    server.services.mailbox.close().await;
+    let there = metrics().await;
+    assert!(
+        there.contains("healthsync_gossip_accepted_total 0\n"),
+        "{there}"
+    );
+    for name in ["envelopes_total", "rooms_indexed"] {
+        assert!(!there.contains(name), "{there}");
+    }
+}
+
+#[tokio::test]
 async fn a_panic_becomes_a_sentence() {
     async fn broken() -> &'static str {
         panic!("on purpose")
