@@ -52,18 +52,20 @@ impl Counters {
     }
 }
 
-/// 200 when mailbox, key nodes and relay run. The chain is reported, but its failing is not ours.
+/// 200 when mailbox, key nodes and relay run, and no contract is known to be another's. The chain is reported, but its
+/// failing is not ours.
 pub async fn healthz(State(services): State<Shared>) -> Response {
     let mailbox = services.mailbox.alive().await;
     let key_nodes = services.key_nodes.alive().await;
     let relay = services.relay_runs();
-    let healthy = mailbox && key_nodes && relay;
+    let chain = &services.chain_status;
+    let healthy = mailbox && key_nodes && relay && !chain.other_code();
     let body = json!({
         "status": if healthy { "ok" } else { "unhealthy" },
         "mailbox": mailbox,
         "key_nodes": key_nodes,
         "relay": relay,
-        "chain": { "reachable": services.chain_status.reachable(), "block": services.chain_status.block() },
+        "chain": { "reachable": chain.reachable(), "block": chain.block(), "contracts": chain.contracts() },
         "version": env!("CARGO_PKG_VERSION"),
     });
     let status = if healthy {

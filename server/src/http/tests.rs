@@ -166,6 +166,7 @@ async fn health_and_bootstrap_answer_without_a_chain() {
         (status, &health["chain"]["reachable"]),
         (StatusCode::OK, &false.into())
     );
+    assert_eq!(health["chain"]["contracts"], "unchecked");
     let (status, facts) = json(server.get("/api/bootstrap").await).await;
     assert_eq!(status, StatusCode::OK);
     assert_eq!(facts["chain"]["id"], 31337);
