@@ -157,14 +157,7 @@ impl Watcher {
     pub async fn round(&self) -> Result<usize, WatchError> {
         let head = self.chain.check().await?;
         if !self.status.checked.load(Ordering::Relaxed) {
-            let other = self.chain.other_code().await?;
-            self.status
-                .other_code
-                .store(other.is_some(), Ordering::Relaxed);
-            if let Some(other) = other {
-                return Err(other.into());
-            }
-            self.status.checked.store(true, Ordering::Relaxed);
+            self.check_code().await?;
         }
         let Some(registry) = self.chain.registry() else {
             self.status.block.store(head, Ordering::Relaxed);
@@ -181,6 +174,8 @@ impl Watcher {
                     self.status.block.store(head, Ordering::Relaxed);
                     return Ok(0);
                 }
+                // There may have been nothing when it was looked at.
+                self.check_code().await?;
                 let first = self.chain.first_block().await?;
                 self.index
                     .reset(self.chain.chain_id(), registry, first)
@@ -233,6 +228,15 @@ impl Watcher {
             from = to + 1;
         }
         Ok(events)
+    }
+
+    /// Whether the contracts are this version's, for everybody who asks.
+    async fn check_code(&self) -> Result<(), WatchError> {
+        let other = self.chain.other_code().await?;
+        let status = &self.status;
+        status.checked.store(other.is_none(), Ordering::Relaxed);
+        status.other_code.store(other.is_some(), Ordering::Relaxed);
+        other.map_or(Ok(()), |other| Err(other.into()))
     }
 
     async fn events(
