@@ -10,6 +10,7 @@
 // written to deployments/ (RECORD_DIR names another folder); CHAIN_RPC and CREATE2_FACTORY override the network's.
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
+import { fileURLToPath } from 'node:url';
 import {
   concat, createPublicClient, createWalletClient, defineChain, formatEther, getAddress, getContractAddress, http,
   keccak256, toHex,
@@ -103,7 +104,7 @@ async function deploy({ reader, writer, account, factory, local, currency }, con
 }
 
 function record(network, chainId, factory, deployer, made) {
-  const folder = process.env.RECORD_DIR || new URL('deployments', import.meta.url).pathname;
+  const folder = process.env.RECORD_DIR || fileURLToPath(new URL('deployments', import.meta.url));
   mkdirSync(folder, { recursive: true });
   const file = path.join(folder, `${network}.json`);
   const before = readRecord(file);

@@ -1,11 +1,12 @@
 // Deployment against a real chain: what it prints, that it finds its own work again, what it refuses.
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { cp, mkdtemp, readFile, rm, symlink } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
 import { keccak256 } from 'viem';
 import { startAnvil } from './tools/anvil.mjs';
 import { LOCAL_FACTORY } from './tools/networks.mjs';
@@ -20,10 +21,12 @@ let chain;
 before(async () => { chain = await startAnvil({ chainId: 31337 }); });
 after(() => chain.stop());
 
-function deploy(settings = {}) {
+const HERE = fileURLToPath(new URL('.', import.meta.url));
+
+function deploy(settings = {}, home = HERE) {
   const env = { PATH: process.env.PATH, CHAIN_RPC: chain.url, CHAIN_ID: '31337', DEPLOYER_KEY: KEY, ...settings };
   return new Promise((done) => {
-    execFile(process.execPath, [new URL('deploy.mjs', import.meta.url).pathname], { env }, (error, stdout, stderr) => {
+    execFile(process.execPath, [path.join(home, 'deploy.mjs')], { env }, (error, stdout, stderr) => {
       done({ code: error ? error.code : 0, stdout, stderr });
     });
   });
@@ -69,6 +72,22 @@ test('a named network leaves a record, and an input that compiles to the deploye
       const { evm } = compiled.contracts[`src/${name}.sol`][name];
       assert.equal(codeHash, keccak256(`0x${evm.deployedBytecode.object}`));
     }
+  } finally {
+    await rm(folder, { recursive: true });
+  }
+});
+
+test('leaves its record beside itself, also in a folder with a space in its name', async () => {
+  const folder = await mkdtemp(path.join(tmpdir(), 'My Projects '));
+  try {
+    for (const part of ['deploy.mjs', 'package.json', 'tools', 'artifacts', 'src']) {
+      await cp(path.join(HERE, part), path.join(folder, part), { recursive: true });
+    }
+    await symlink(path.join(HERE, 'node_modules'), path.join(folder, 'node_modules'));
+    const { code, stderr } = await deploy({ NETWORK: 'local', CHAIN_ID: '' }, folder);
+    assert.equal(code, 0, stderr);
+    const record = JSON.parse(await readFile(path.join(folder, 'deployments/local.json')));
+    assert.equal(record.network, 'local');
   } finally {
     await rm(folder, { recursive: true });
   }

@@ -2,9 +2,10 @@
 // `stop()` or with the process that started it.
 import { spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
 
 export async function startAnvil({ chainId = 31337, args = [] } = {}) {
-  const program = process.env.ANVIL ?? new URL('../node_modules/.bin/anvil', import.meta.url).pathname;
+  const program = process.env.ANVIL ?? fileURLToPath(new URL('../node_modules/.bin/anvil', import.meta.url));
   const child = spawn(program, ['--port', '0', '--chain-id', String(chainId), '--hardfork', 'cancun', ...args], {
     stdio: ['ignore', 'pipe', 'inherit'],
   });

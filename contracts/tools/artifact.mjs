@@ -4,9 +4,10 @@ import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 
 const CONTRACTS = ['RoomRegistry', 'ConversationToken', 'RoyaltySplitter'];
-const home = new URL('..', import.meta.url).pathname;
+const home = fileURLToPath(new URL('..', import.meta.url));
 const forge = process.env.FORGE ?? join(home, 'node_modules/.bin/forge');
 
 const out = mkdtempSync(join(tmpdir(), 'healthsync-contracts-'));

@@ -1,8 +1,9 @@
 // `npm test`: the contracts' own tests with the gas of each call, the artifacts' freshness, the deployment. Ends with one line
 // `N passed, M failed` that counts all of them, and with status 1 if anything failed.
 import { spawn } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
 
-const home = new URL('..', import.meta.url).pathname;
+const home = fileURLToPath(new URL('..', import.meta.url));
 let passed = 0;
 let failed = 0;
 

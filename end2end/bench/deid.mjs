@@ -4,12 +4,13 @@ import { execFile } from 'node:child_process';
 import { copyFile, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { machine, print, save } from './table.mjs';
 
 const run = promisify(execFile);
 const { HEALTHSYNC_IMAGING: imaging, HEALTHSYNC_PYTHON: python, HEALTHSYNC_SAMPLES: samples } = process.env;
-const here = path.dirname(new URL(import.meta.url).pathname);
+const here = path.dirname(fileURLToPath(import.meta.url));
 const tables = path.join(here, '../../crates/imaging/tests/real_files');
 const lines = async (name) => (await readFile(path.join(tables, name), 'utf8')).trim().split('\n').slice(1).map((line) => line.split('\t'));
 

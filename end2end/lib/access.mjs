@@ -1,6 +1,7 @@
 // What every page has to keep, in whatever state it is: nothing serious that axe finds, and nothing wider than its window.
 import assert from 'node:assert/strict';
 import { mkdir } from 'node:fs/promises';
+import { fileURLToPath } from 'node:url';
 import { AxeBuilder } from '@axe-core/playwright';
 
 const SHOTS = new URL('../artifacts/', import.meta.url);
@@ -9,7 +10,7 @@ const RULES = ['wcag2a', 'wcag2aa', 'wcag21aa', 'wcag22aa'];
 /** A picture of the page for people to look at. */
 export async function shot(page, name, options = {}) {
   await mkdir(SHOTS, { recursive: true });
-  await page.screenshot({ path: new URL(`${name}.png`, SHOTS).pathname, ...options });
+  await page.screenshot({ path: fileURLToPath(new URL(`${name}.png`, SHOTS)), ...options });
 }
 
 /** Fails when axe finds something serious on the page, or in the part of it that `within` selects. */

@@ -1,13 +1,14 @@
 // Every field of every call to the key nodes and the storage: missing, of another type, too long, in another case, for what is
 // not there. A refusal is JSON with a code and a sentence; nothing of the inside is in it, and nothing was changed by it.
 import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { readdir, readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { generatePrivateKey, privateKeyToAccount } from 'viem/accounts';
 import { apiKey, cidOf, jwt, kavach, pointAt, withoutRests } from '../lighthouse/client.mjs';
-import { startStack } from '../stack.mjs';
+import { SERVER, startStack } from '../stack.mjs';
 
 const LONG = 'x'.repeat(20_000);
 /** What is in no field of any call. */
@@ -215,6 +216,28 @@ describe('bad input to key nodes and storage', { timeout: 300_000 }, () => {
     refusal(await upload('--x\r\ncontent-disposition: form-data; name="file"; filename="a"\r\n\r\ncut', { 'content-type': 'multipart/form-data; boundary=x' }), 'a form that is cut');
     refusal(await upload('--x\r\ncontent-disposition: form-data; name="other"\r\n\r\na\r\n--x--\r\n', { 'content-type': 'multipart/form-data; boundary=x' }), 'no file in it');
     refusal(await upload('--x--\r\n', { 'content-type': 'multipart/form-data; boundary=x', authorization: 'Bearer nobody' }), 'a stranger');
+  });
+
+  it('a setting that may hold a secret is refused without it, and not shown by --help either', async () => {
+    const secret = '5ecr3t';
+    const run = (args, env) => new Promise((done) => {
+      execFile(SERVER, args, { env: { PATH: process.env.PATH, ...env } }, (error, stdout, stderr) => done({ code: error?.code ?? 0, said: stdout + stderr }));
+    });
+    const wrong = {
+      HEALTHSYNC_STORAGE_API_KEY: `${secret}\n`,
+      HEALTHSYNC_DATABASE_URL: `postgres://hs:5/${secret}@127.0.0.1/hs`,
+      HEALTHSYNC_CONDITION_CHAINS: `Ethereum=https://rpc.example/${secret}`,
+      HEALTHSYNC_CHAIN_RPC: `https://me:${secret}@rpc.example`,
+    };
+    for (const [name, value] of Object.entries(wrong)) {
+      const { code, said } = await run([], { [name]: value });
+      assert.equal(code, 2, said);
+      assert.ok(said.includes(name) && said.includes('not shown') && !said.includes(secret), said);
+    }
+    const secrets = { HEALTHSYNC_STORAGE_API_KEY: secret, HEALTHSYNC_CONDITION_CHAINS: `Base=8453@https://rpc.example/${secret}`, AWS_SECRET_ACCESS_KEY: secret };
+    const { code, said } = await run(['--help'], secrets);
+    assert.equal(code, 0);
+    assert.ok(said.includes('--condition-chains') && !said.includes(secret), said);
   });
 
   it('has not stumbled', async () => {

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { mkdir, readFile } from 'node:fs/promises';
 import { after, before, describe, it } from 'node:test';
+import { fileURLToPath } from 'node:url';
 import { readReport } from '../interop/report.mjs';
 import { PHI, ct, radiograph } from '../lib/dicom.mjs';
 import { drag, spot, stage } from '../lib/drawing.mjs';
@@ -12,7 +13,7 @@ import { startStack } from '../stack.mjs';
 const SHOTS = new URL('../artifacts/', import.meta.url);
 const row = (me, name) => me.page.locator('.thumb').filter({ hasText: name });
 const dialog = (me) => me.page.getByTestId('review-dialog');
-const shot = (me, name) => me.page.screenshot({ path: new URL(`${name}.png`, SHOTS).pathname });
+const shot = (me, name) => me.page.screenshot({ path: fileURLToPath(new URL(`${name}.png`, SHOTS)) });
 
 /** What it is like on a phone: nothing is cut off at the side. */
 async function phone(me, name) {

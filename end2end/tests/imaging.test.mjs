@@ -1,6 +1,7 @@
 // Looking together: a shared photograph is magnified, measured and pointed at by one person, and the other one sees it.
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
+import { fileURLToPath } from 'node:url';
 import { mkdir } from 'node:fs/promises';
 import { AxeBuilder } from '@axe-core/playwright';
 import { file, png } from '../lib/pictures.mjs';
@@ -58,7 +59,7 @@ describe('two people look at a picture together', { timeout: 300_000 }, () => {
     await ada.page.mouse.move(...await spot(ada, 0.5, 0.4));
     await ada.page.mouse.move(...await spot(ada, 0.52, 0.42));
     await ben.page.getByTestId('pointer').waitFor({ state: 'attached' });
-    for (const me of [ada, ben]) await me.page.screenshot({ path: new URL(`look-${me === ada ? 'ada' : 'ben'}.png`, SHOTS).pathname });
+    for (const me of [ada, ben]) await me.page.screenshot({ path: fileURLToPath(new URL(`look-${me === ada ? 'ada' : 'ben'}.png`, SHOTS)) });
   });
 
   it('follows the other one to the next picture', async () => {

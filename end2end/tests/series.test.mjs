@@ -5,6 +5,7 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, before, describe, it } from 'node:test';
+import { fileURLToPath } from 'node:url';
 import { AxeBuilder } from '@axe-core/playwright';
 import { PHI, ct, ultrasound } from '../lib/dicom.mjs';
 import { drag, spot, stage } from '../lib/drawing.mjs';
@@ -19,7 +20,7 @@ const SLICES = 140;
 const row = (me, name) => me.page.locator('.thumb').filter({ hasText: name });
 const dialog = (me) => me.page.getByTestId('review-dialog');
 const corner = (me, which) => stage(me).locator(`[data-corner=${which}]`);
-const shot = (me, name) => me.page.screenshot({ path: new URL(`${name}.png`, SHOTS).pathname });
+const shot = (me, name) => me.page.screenshot({ path: fileURLToPath(new URL(`${name}.png`, SHOTS)) });
 
 /** Grey of the shown image at a place, in parts of its width and height; waits until a frame is drawn. */
 const grey = (me, x, y) => me.page.evaluate(async ([x, y]) => {

@@ -10,7 +10,7 @@ use axum::serve::ListenerExt;
 use clap::{Parser, Subcommand};
 use healthsync_server::key_nodes::LoneNode;
 use healthsync_server::services::Services;
-use healthsync_server::settings::{Role, Settings};
+use healthsync_server::settings::{self, Role, Settings};
 use healthsync_server::verify::Verify;
 use healthsync_server::{http, logging};
 use tokio::net::TcpListener;
@@ -34,7 +34,8 @@ enum Command {
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let program = Program::parse();
+    let program: Program =
+        settings::parse(std::env::args_os()).unwrap_or_else(|error| error.exit());
     if let Some(Command::Verify(verify)) = program.command {
         return verify.run().await;
     }

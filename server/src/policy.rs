@@ -204,9 +204,16 @@ impl Policy for RoomPolicy {
         {
             Ok(Stored::New) => Ok(Outcome::New),
             Ok(Stored::Known) => Ok(Outcome::Known),
-            Err(error @ StoreError::Gap { .. }) | Err(error @ StoreError::Fork { .. }) => Err(
-                Refusal::new(RefusalCode::NotAllowed, crate::storage::sentence(&error)),
-            ),
+            // What is missing may still come, from another relay.
+            Err(error @ StoreError::Gap { .. }) => Err(Refusal::new(
+                RefusalCode::NotAllowed,
+                crate::storage::sentence(&error),
+            )),
+            // This one will never fit; what follows it may.
+            Err(error @ StoreError::Fork { .. }) => Err(Refusal::of_envelope(
+                RefusalCode::NotAllowed,
+                crate::storage::sentence(&error),
+            )),
             Err(StoreError::Quota(why)) => Err(Refusal::new(
                 RefusalCode::TooLarge,
                 crate::storage::sentence(&why),

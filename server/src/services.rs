@@ -6,20 +6,21 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use healthsync_app::client::model::{Bootstrap, ChainInfo, Contracts, StorageInfo};
-use healthsync_core::Person;
 use healthsync_lighthouse::node::AuthorityConfig;
 use healthsync_net::{Multiaddr, Relay, RelayConfig, RelayError, RelayHandle, websocket_multiaddr};
 use tokio::task::JoinHandle;
 
 use crate::chain::watcher::{ChainStatus, Watcher};
-use crate::chain::{Chain, ChainError, Code, NamedChains, RegistryIndex, TokenIndex, holders};
+use crate::chain::{
+    Chain, ChainError, Code, NamedChains, OtherCode, RegistryIndex, TokenIndex, holders,
+};
 use crate::database::OpenError;
 use crate::http::metrics::Counters;
 use crate::http::rpc::RpcLimits;
 use crate::http::security::Guard;
 use crate::identity::{Identity, IdentityError};
 use crate::key_nodes::{self, Embedded, KeyNodes, share_key};
-use crate::mailbox::Mailbox;
+use crate::mailbox::{self, Mailbox};
 use crate::policy::RoomPolicy;
 use crate::relays;
 use crate::settings::{self, Settings};
@@ -89,14 +90,8 @@ pub enum StartError {
         "HEALTHSYNC_CHAIN_ID is {expected}, but the chain at HEALTHSYNC_CHAIN_RPC says {found}; set the one that is meant"
     )]
     WrongChain { expected: u64, found: u64 },
-    #[error(
-        "{setting} is {address}, and the code there is not this version's {contract}; deploy it with `cargo xtask deploy`, or set the address that it gave"
-    )]
-    OtherCode {
-        setting: &'static str,
-        address: Person,
-        contract: &'static str,
-    },
+    #[error(transparent)]
+    OtherCode(#[from] OtherCode),
     #[error("HEALTHSYNC_P2P_WEBRTC_PORT is {port}: {error}. Choose a free UDP port, or 0 for any")]
     WebRtc { port: u16, error: RelayError },
     #[error("the relay does not start: {0}")]
@@ -129,7 +124,8 @@ impl Services {
         let file = settings.database();
         let mailbox = match &settings.database_url {
             Some(settings::Database::Postgres(url)) => {
-                let opened = Mailbox::postgres(url.expose(), &file).await;
+                let embedded = mailbox::embedded(&file).await.map_err(database(&file))?;
+                let opened = Mailbox::postgres(url.expose(), embedded).await;
                 opened.map_err(|error| StartError::Database {
                     file: url.to_string(),
                     error,
@@ -327,7 +323,8 @@ pub(crate) fn private_folder(folder: &Path) -> std::io::Result<()> {
 }
 
 /// The chain as far as it can be checked now. Without code at the registry's address, rooms are off, and likewise
-/// tokens; with somebody else's code there, the server does not start. While the chain does not answer, both wait.
+/// tokens; with somebody else's code there, the server does not start. While the chain does not answer, both wait, and
+/// the watcher looks at the code when it does.
 async fn connect(settings: &Settings, http: &reqwest::Client) -> Result<Chain, StartError> {
     let chain = |registry, token| {
         Chain::new(
@@ -350,15 +347,11 @@ async fn connect(settings: &Settings, http: &reqwest::Client) -> Result<Chain, S
             return Ok(connected);
         }
     }
-    let other = |setting, address: Option<Person>, contract| StartError::OtherCode {
-        setting,
-        address: address.unwrap_or(Person([0; 20])),
-        contract,
-    };
+    // Where the chain stops answering in the middle of this, the watcher looks again.
+    if let Ok(Some(other)) = connected.other_code().await {
+        return Err(other.into());
+    }
     match connected.registry_code().await {
-        Ok(Code::Other) => {
-            return Err(other("HEALTHSYNC_REGISTRY", registry, "RoomRegistry"));
-        }
         Ok(Code::Missing) => {
             tracing::warn!(
                 ?registry,
@@ -369,12 +362,9 @@ async fn connect(settings: &Settings, http: &reqwest::Client) -> Result<Chain, S
         Err(ChainError::NoRegistry) => {
             tracing::warn!("HEALTHSYNC_REGISTRY is not set; rooms are off");
         }
-        Ok(Code::Ours) | Err(_) => {}
+        Ok(Code::Ours | Code::Other) | Err(_) => {}
     }
     match connected.token_code().await {
-        Ok(Code::Other) => {
-            return Err(other("HEALTHSYNC_TOKEN", token, "ConversationToken"));
-        }
         Ok(Code::Missing) => {
             tracing::warn!(
                 ?token,
@@ -382,7 +372,7 @@ async fn connect(settings: &Settings, http: &reqwest::Client) -> Result<Chain, S
             );
             token = None;
         }
-        Ok(Code::Ours) | Err(_) => {}
+        Ok(Code::Ours | Code::Other) | Err(_) => {}
     }
     Ok(chain(registry, token))
 }

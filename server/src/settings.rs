@@ -1,10 +1,12 @@
 //! What an operator can set: flags, or `HEALTHSYNC_*` in the environment. A value that cannot work is refused at
-//! start with its name, the value and what would be right; nothing falls back silently.
+//! start with its name, the value unless it may hold a secret, and what would be right; nothing falls back silently.
 
+use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::Parser;
+use clap::error::{ContextKind, ContextValue};
 use healthsync_core::Person;
 use reqwest::Url;
 
@@ -29,6 +31,33 @@ const DEFAULT_MAX_UPLOAD: u64 = 100 * 1024 * 1024 + 44;
 
 /// 20 GiB.
 const DEFAULT_QUOTA: u64 = 20 << 30;
+
+/// Reads the settings, or whatever has them among other things. What clap says of a bad value goes to logs: a value that
+/// may hold a secret is left out there.
+///
+/// # Errors
+/// What to print, also when that is only the help.
+pub fn parse<P: Parser>(args: impl IntoIterator<Item = OsString>) -> Result<P, clap::Error> {
+    P::try_parse_from(args).map_err(|mut error| {
+        let of = |kind| match error.get(kind) {
+            Some(ContextValue::String(text)) => text.as_str(),
+            _ => "",
+        };
+        // `--flag <VALUE>`
+        let flag = of(ContextKind::InvalidArg).split([' ', '=']).next();
+        let flag = flag.and_then(|flag| flag.strip_prefix("--"));
+        let command = P::command();
+        let mut arguments = command.get_arguments();
+        let secret = arguments.any(|arg| arg.is_hide_env_values_set() && arg.get_long() == flag)
+            // A user name and a password in a URL that takes none.
+            || of(ContextKind::InvalidValue).contains('@');
+        if secret {
+            let instead = ContextValue::String("(not shown, it may hold a secret)".into());
+            error.insert(ContextKind::InvalidValue, instead);
+        }
+        error
+    })
+}
 
 /// HealthSync: pages, relay and mailbox, embedded key nodes and storage in one process.
 #[derive(Clone, Debug, Parser)]
@@ -95,7 +124,7 @@ pub struct Settings {
 
     /// Other chains that access conditions may ask, as NAME=ID@URL separated by commas, such as
     /// `Ethereum=1@https://rpc.example.org`.
-    #[arg(long, env = "HEALTHSYNC_CONDITION_CHAINS", value_delimiter = ',', value_parser = read::condition_chain)]
+    #[arg(long, env = "HEALTHSYNC_CONDITION_CHAINS", value_delimiter = ',', value_parser = read::condition_chain, hide_env_values = true)]
     pub condition_chains: Vec<ConditionChain>,
 
     /// JSON-RPC URL of the chain. Browsers and wallets are told it too, so it must hold no secret.

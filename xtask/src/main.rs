@@ -35,10 +35,12 @@ cargo xtask run [--port N] [--chain-port N] [--data DIR] [--release]
     server and prints `ready http://127.0.0.1:3000`. Ctrl-C stops what it started; the data stays in DIR (./data).
     With HEALTHSYNC_CHAIN_RPC set (and HEALTHSYNC_CHAIN_ID, HEALTHSYNC_REGISTRY, HEALTHSYNC_TOKEN) it uses that
     chain and starts none.
-    Every other HEALTHSYNC_* setting is passed on to the server.
+    Every other HEALTHSYNC_* setting is passed on to the server, except HEALTHSYNC_ADDR, HEALTHSYNC_DATA_DIR and
+    HEALTHSYNC_SITE_ROOT: --port and --data say the first two, and the page is the one that was built.
 
 cargo xtask test [SUITE…]
-    Runs every test there is and ends with `N passed, N failed`. Suites: fmt clippy rules rust contracts site e2e.
+    Runs every test there is and ends with `N passed, N failed`. Suites: fmt clippy rules rust wasm
+    contracts site e2e.
 
 cargo xtask bench [NAME] [--json FILE]
     Measures: one table per benchmark in end2end/bench, each against a private instance of its own.

@@ -433,11 +433,14 @@ impl RoomLog {
         }
     }
 
-    /// A proven delegation: what waited for it counts from now on.
+    /// A proven delegation: what waited for it counts from now on, and what the device has certified.
     fn delegate(&mut self, delegation: crate::Delegation) {
         let who = (delegation.person, delegation.device);
         self.fold.delegate(&delegation);
-        self.devices.delegate(delegation);
+        for (revoked, last) in self.devices.delegate(delegation) {
+            let again = self.devices.certify((who.0, revoked), last);
+            self.settle_again(revoked, again);
+        }
         let seqs = self.undelegated.get(&who).cloned().unwrap_or_default();
         for seq in seqs {
             self.settle((who.1, seq));
@@ -448,8 +451,11 @@ impl RoomLog {
     fn revoke(&mut self, revocation: &crate::Revocation, by: DeviceKey, last: u64) {
         let (again, end) = self.devices.revoke(revocation, by, last);
         self.fold.revoke(revocation, end.at);
+        self.settle_again(revocation.device, again);
+    }
+
+    fn settle_again(&mut self, device: DeviceKey, again: Option<std::ops::RangeInclusive<u64>>) {
         let Some(again) = again else { return };
-        let device = revocation.device;
         let range = (device, *again.start())..=(device, *again.end());
         let seqs: Vec<u64> = self.slots.range(range).map(|((_, seq), _)| *seq).collect();
         for seq in seqs {

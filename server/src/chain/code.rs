@@ -3,6 +3,7 @@
 
 use alloy_primitives::{Address, Bytes};
 use alloy_provider::Provider;
+use healthsync_core::Person;
 use serde::Deserialize;
 
 use super::{Chain, ChainError, limited};
@@ -22,6 +23,35 @@ pub enum Code {
     Other,
 }
 
+/// The operator's: a setting names a contract that is not this version's.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "{setting} is {address}, and the code there is not this version's {contract}; deploy it with `cargo xtask deploy`, or set the address that it gave"
+)]
+pub struct OtherCode {
+    setting: &'static str,
+    address: Person,
+    contract: &'static str,
+}
+
+impl OtherCode {
+    pub(crate) fn registry(at: Address) -> Self {
+        Self {
+            setting: "HEALTHSYNC_REGISTRY",
+            address: Person(at.into_array()),
+            contract: "RoomRegistry",
+        }
+    }
+
+    pub(crate) fn token(at: Address) -> Self {
+        Self {
+            setting: "HEALTHSYNC_TOKEN",
+            address: Person(at.into_array()),
+            contract: "ConversationToken",
+        }
+    }
+}
+
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Artifact {
@@ -29,6 +59,21 @@ struct Artifact {
 }
 
 impl Chain {
+    /// The contract that is not this version's, if one of the two is not. Nothing at an address is no other code.
+    pub async fn other_code(&self) -> Result<Option<OtherCode>, ChainError> {
+        if let Some(registry) = self.registry
+            && self.registry_code().await? == Code::Other
+        {
+            return Ok(Some(OtherCode::registry(registry)));
+        }
+        if let Some(token) = self.token
+            && self.token_code().await? == Code::Other
+        {
+            return Ok(Some(OtherCode::token(token)));
+        }
+        Ok(None)
+    }
+
     /// What is at the registry's address.
     pub async fn registry_code(&self) -> Result<Code, ChainError> {
         let registry = self.registry.ok_or(ChainError::NoRegistry)?;

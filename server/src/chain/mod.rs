@@ -24,7 +24,7 @@ use alloy_sol_types::{SolCall, sol};
 use healthsync_core::registry::RoomRegistry;
 use healthsync_core::{Person, RoomId};
 
-pub use code::Code;
+pub use code::{Code, OtherCode};
 pub use holders::TokenIndex;
 pub use index::RegistryIndex;
 pub use reader::NamedChains;

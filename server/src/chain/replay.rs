@@ -45,7 +45,8 @@ impl RegistryIndex {
         to: u64,
         events: &[Placed],
     ) -> Result<Changes, sqlx::Error> {
-        let mut transaction = self.database.write.begin().await?;
+        // Deferred, it could read, and then find that the mailbox has written to the file meanwhile.
+        let mut transaction = self.database.write.begin_with("BEGIN IMMEDIATE").await?;
         let known = kept(&mut transaction, from).await?;
         let same = known.iter().zip(events).take_while(|(a, b)| a == b).count();
         let (undone, fresh) = (&known[same..], &events[same..]);

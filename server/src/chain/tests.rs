@@ -15,8 +15,9 @@ use healthsync_core::{RefusalCode, Scope, join_message};
 use healthsync_lighthouse::{SealKeyPair, room_key_cid, room_member_condition};
 use healthsync_net::{Policy, Taken};
 use serde_json::{Value, json};
+use sqlx::{Connection, SqliteConnection};
 
-use super::watcher::{ChainStatus, Watcher};
+use super::watcher::{ChainStatus, WatchError, Watcher};
 use super::*;
 use crate::mailbox::Mailbox;
 use crate::policy::RoomPolicy;
@@ -500,4 +501,66 @@ async fn another_chain_is_refused_and_an_empty_address_turns_rooms_off() {
             found: 31337
         })
     ));
+}
+
+#[tokio::test]
+async fn a_chain_that_answers_only_later_is_asked_for_the_contracts_code_then() {
+    let Some(program) = LocalChain::program() else {
+        return;
+    };
+    let mut local = LocalChain::start(&program).await;
+    let server = TestServer::start(&[]).await;
+    let services = &server.services;
+    let watcher = |chain: Chain, status: &Arc<ChainStatus>| {
+        let (chain, index) = (Arc::new(chain), services.index.clone());
+        Watcher::new(chain, index, status.clone(), |_, _| {})
+    };
+    let good = Arc::new(ChainStatus::default());
+    let round = watcher(local.chain(), &good).round().await;
+    round.expect("a round");
+    assert_eq!(good.contracts(), "checked");
+
+    // Another contract is where the registry should be, and its events are not read.
+    let index = &services.index;
+    let known = index.block(31337, local.registry).await.expect("answers");
+    local.registry = local.deploy("ConversationToken").await;
+    let watcher = watcher(local.chain(), &services.chain_status);
+    for _ in 0..2 {
+        let Err(WatchError::OtherCode(other)) = watcher.round().await else {
+            panic!("other code is followed");
+        };
+        let why = other.to_string();
+        assert!(why.contains("HEALTHSYNC_REGISTRY is 0x"), "{why}");
+    }
+    assert!(known.is_some());
+    let other = index.block(31337, local.registry).await.expect("answers");
+    assert_eq!(other, None);
+    let health = crate::test_support::json(server.get("/healthz").await).await;
+    assert_eq!(
+        (health.0, &health.1["chain"]["contracts"]),
+        (http::StatusCode::SERVICE_UNAVAILABLE, &json!("other"))
+    );
+}
+
+#[tokio::test]
+async fn the_index_waits_for_what_the_mailbox_writes_into_the_same_file() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("one.db");
+    let mailbox = Mailbox::open(&file).await.expect("opens");
+    let index = RegistryIndex::new(mailbox.database().clone());
+    index.reset(31337, Address::ZERO, 1).await.expect("begun");
+    let url = format!("sqlite://{}", file.display());
+    let mut other = SqliteConnection::connect(&url).await.expect("opens");
+    for statement in ["BEGIN IMMEDIATE", "UPDATE registry_state SET block = 0"] {
+        let done = sqlx::query(statement).execute(&mut other).await;
+        done.expect("written");
+    }
+    let mut applying = std::pin::pin!(index.apply(1, 2, &[]));
+    let soon = tokio::time::timeout(Duration::from_millis(300), &mut applying);
+    assert!(soon.await.is_err(), "it waits");
+    let done = sqlx::query("COMMIT").execute(&mut other).await;
+    done.expect("committed");
+    applying.await.expect("taken in");
+    let block = index.block(31337, Address::ZERO).await.expect("answers");
+    assert_eq!(block, Some(2));
 }

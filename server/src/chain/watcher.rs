@@ -14,7 +14,7 @@ use healthsync_core::registry::RoomRegistry::{
 use healthsync_core::{Person, RoomId};
 
 use super::replay::Placed;
-use super::{Chain, ChainError, RegistryIndex, limited};
+use super::{Chain, ChainError, OtherCode, RegistryIndex, limited};
 use crate::settings::LOCAL_CHAIN;
 
 /// Blocks per question for logs; public nodes allow about this many.
@@ -27,9 +27,28 @@ pub(super) const OVERLAP: u64 = 20;
 pub struct ChainStatus {
     reachable: AtomicBool,
     block: AtomicU64,
+    /// Whether the contracts' code has been looked at since the start.
+    checked: AtomicBool,
+    other_code: AtomicBool,
 }
 
 impl ChainStatus {
+    /// Whether a contract is not this version's: this server would not have started, had the chain answered then.
+    pub fn other_code(&self) -> bool {
+        self.other_code.load(Ordering::Relaxed)
+    }
+
+    /// What is known of the contracts' code, in a word.
+    pub fn contracts(&self) -> &'static str {
+        if self.other_code() {
+            "other"
+        } else if self.checked.load(Ordering::Relaxed) {
+            "checked"
+        } else {
+            "unchecked"
+        }
+    }
+
     /// Whether the last question was answered.
     pub fn reachable(&self) -> bool {
         self.reachable.load(Ordering::Relaxed)
@@ -46,6 +65,8 @@ impl ChainStatus {
 pub enum WatchError {
     #[error(transparent)]
     Chain(#[from] ChainError),
+    #[error(transparent)]
+    OtherCode(#[from] OtherCode),
     #[error("the index does not answer: {0}")]
     Database(#[from] sqlx::Error),
 }
@@ -105,8 +126,20 @@ impl Watcher {
                     pause = rhythm;
                 }
                 Err(error) => {
-                    if self.status.reachable.swap(false, Ordering::Relaxed) || pause == rhythm {
-                        tracing::warn!(%error, "the chain cannot be followed; room lists grow old until it answers");
+                    let answers = !matches!(error, WatchError::Chain(_));
+                    let before = self.status.reachable.swap(answers, Ordering::Relaxed);
+                    if before != answers || pause == rhythm {
+                        match error {
+                            WatchError::OtherCode(_) => {
+                                tracing::error!(%error, "the registry is not followed, and /healthz says so; set what is meant and start again");
+                            }
+                            WatchError::Chain(_) => {
+                                tracing::warn!(%error, "the chain cannot be followed; room lists grow old until it answers");
+                            }
+                            WatchError::Database(_) => {
+                                tracing::warn!(%error, "what the chain says cannot be kept; room lists grow old until it can");
+                            }
+                        }
                     }
                     pause =
                         (pause * 2).min(Duration::from_secs(if rhythm < Duration::from_secs(1) {
@@ -123,6 +156,9 @@ impl Watcher {
     /// Reads what is new once; the number of events.
     pub async fn round(&self) -> Result<usize, WatchError> {
         let head = self.chain.check().await?;
+        if !self.status.checked.load(Ordering::Relaxed) {
+            self.check_code().await?;
+        }
         let Some(registry) = self.chain.registry() else {
             self.status.block.store(head, Ordering::Relaxed);
             return Ok(0);
@@ -138,6 +174,8 @@ impl Watcher {
                     self.status.block.store(head, Ordering::Relaxed);
                     return Ok(0);
                 }
+                // There may have been nothing when it was looked at.
+                self.check_code().await?;
                 let first = self.chain.first_block().await?;
                 self.index
                     .reset(self.chain.chain_id(), registry, first)
@@ -190,6 +228,15 @@ impl Watcher {
             from = to + 1;
         }
         Ok(events)
+    }
+
+    /// Whether the contracts are this version's, for everybody who asks.
+    async fn check_code(&self) -> Result<(), WatchError> {
+        let other = self.chain.other_code().await?;
+        let status = &self.status;
+        status.checked.store(other.is_none(), Ordering::Relaxed);
+        status.other_code.store(other.is_some(), Ordering::Relaxed);
+        other.map_or(Ok(()), |other| Err(other.into()))
     }
 
     async fn events(

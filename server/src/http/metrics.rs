@@ -52,18 +52,20 @@ impl Counters {
     }
 }
 
-/// 200 when mailbox, key nodes and relay run. The chain is reported, but its failing is not ours.
+/// 200 when mailbox, key nodes and relay run, and no contract is known to be another's. The chain is reported, but its
+/// failing is not ours.
 pub async fn healthz(State(services): State<Shared>) -> Response {
     let mailbox = services.mailbox.alive().await;
     let key_nodes = services.key_nodes.alive().await;
     let relay = services.relay_runs();
-    let healthy = mailbox && key_nodes && relay;
+    let chain = &services.chain_status;
+    let healthy = mailbox && key_nodes && relay && !chain.other_code();
     let body = json!({
         "status": if healthy { "ok" } else { "unhealthy" },
         "mailbox": mailbox,
         "key_nodes": key_nodes,
         "relay": relay,
-        "chain": { "reachable": services.chain_status.reachable(), "block": services.chain_status.block() },
+        "chain": { "reachable": chain.reachable(), "block": chain.block(), "contracts": chain.contracts() },
         "version": env!("CARGO_PKG_VERSION"),
     });
     let status = if healthy {
@@ -113,11 +115,6 @@ pub async fn metrics(State(services): State<Shared>) -> Response {
         ),
         ("healthsync_chain_block", "Last block read.", chain.block()),
         (
-            "healthsync_rooms_indexed",
-            "Rooms in the registry.",
-            services.index.count().await.unwrap_or(0),
-        ),
-        (
             "healthsync_resident_bytes",
             "Memory of this process.",
             resident_bytes(),
@@ -129,6 +126,22 @@ pub async fn metrics(State(services): State<Shared>) -> Response {
             "# HELP {name} {help}\n# TYPE {name} gauge\n{name} {value}"
         );
     }
+    // A database that does not answer has no number: 0 would be read as a counter that began anew.
+    if let Ok(rooms) = services.index.count().await {
+        let name = "healthsync_rooms_indexed";
+        let _ = writeln!(
+            text,
+            "# HELP {name} Rooms in the registry.\n# TYPE {name} gauge\n{name} {rooms}"
+        );
+    }
+    if let Ok(envelopes) = services.mailbox.count().await {
+        let name = "healthsync_envelopes_total";
+        let _ = writeln!(
+            text,
+            "# HELP {name} Sealed events ever stored in the mailbox, those forgotten since included.\n\
+             # TYPE {name} counter\n{name} {envelopes}"
+        );
+    }
     let name = "healthsync_transport_connections";
     let _ = writeln!(
         text,
@@ -138,11 +151,6 @@ pub async fn metrics(State(services): State<Shared>) -> Response {
         let _ = writeln!(text, "{name}{{transport=\"{transport}\"}} {value}");
     }
     let totals = [
-        (
-            "healthsync_envelopes_total",
-            "Sealed events in the mailbox.",
-            services.mailbox.count().await.unwrap_or(0),
-        ),
         (
             "healthsync_gossip_accepted_total",
             "Gossip passed on.",

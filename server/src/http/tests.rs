@@ -5,6 +5,7 @@ use axum::body::Body;
 use axum::middleware::from_fn_with_state;
 use axum::routing::get;
 use http::{Request, StatusCode, header};
+use tokio::net::TcpListener;
 use tower::ServiceExt;
 
 use crate::test_support::{Someone, TestServer, json, whole};
@@ -165,6 +166,7 @@ async fn health_and_bootstrap_answer_without_a_chain() {
         (status, &health["chain"]["reachable"]),
         (StatusCode::OK, &false.into())
     );
+    assert_eq!(health["chain"]["contracts"], "unchecked");
     let (status, facts) = json(server.get("/api/bootstrap").await).await;
     assert_eq!(status, StatusCode::OK);
     assert_eq!(facts["chain"]["id"], 31337);
@@ -234,6 +236,58 @@ async fn the_rpc_lets_pass_what_is_allowed_and_says_when_the_chain_is_down() {
         (status, said["code"].as_str()),
         (StatusCode::METHOD_NOT_ALLOWED, Some("method"))
     );
+}
+
+#[tokio::test]
+async fn the_rpc_sends_on_what_it_has_looked_at_and_nothing_else() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let rpc = format!("http://{}", listener.local_addr().expect("an address"));
+    // What is sent comes back.
+    let echo = Router::new().fallback(|body: String| async { body });
+    tokio::spawn(axum::serve(listener, echo).into_future());
+    let server = TestServer::start(&["--chain-rpc", &rpc]).await;
+    let sent = async |body: &str| {
+        let request = Request::post("/api/rpc").body(Body::from(body.to_owned()));
+        whole(server.send(request.expect("a request")).await)
+            .await
+            .1
+    };
+    let plain = r#"{"id":1,"jsonrpc":"2.0","method":"eth_chainId","params":[]}"#;
+    let more = r#"{"METHOD":"admin_peers","id":1,"method":"admin_peers","method":"eth_chainId","Method":"admin_peers","params":[],"auth":1}"#;
+    for (body, expected) in [
+        (more.to_owned(), plain.to_owned()),
+        (format!("[{more}, {plain}]"), format!("[{plain},{plain}]")),
+    ] {
+        let there: serde_json::Value = serde_json::from_slice(&sent(&body).await).expect("JSON");
+        let expected: serde_json::Value = serde_json::from_str(&expected).expect("JSON");
+        assert_eq!(there, expected);
+        let text = String::from_utf8(sent(&body).await).expect("text");
+        assert!(!text.contains("admin_peers"), "{text}");
+    }
+}
+
+#[tokio::test]
+async fn a_count_that_the_database_does_not_give_is_left_out() {
+    let server = TestServer::start(&[]).await;
+    let metrics = async || {
+        let (_, text) = whole(server.get("/metrics").await).await;
+        String::from_utf8(text).expect("text")
+    };
+    let counts = [
+        "healthsync_envelopes_total 0\n",
+        "healthsync_rooms_indexed 0\n",
+    ];
+    let there = metrics().await;
+    assert!(counts.iter().all(|count| there.contains(count)), "{there}");
+    server.services.mailbox.close().await;
+    let there = metrics().await;
+    assert!(
+        there.contains("healthsync_gossip_accepted_total 0\n"),
+        "{there}"
+    );
+    for name in ["envelopes_total", "rooms_indexed"] {
+        assert!(!there.contains(name), "{there}");
+    }
 }
 
 #[tokio::test]

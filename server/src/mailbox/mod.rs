@@ -98,12 +98,11 @@ impl Mailbox {
         })
     }
 
-    /// The mailbox in a PostgreSQL database; `file` keeps what is not the mailbox's.
+    /// The mailbox in a PostgreSQL database; `embedded` keeps what is not the mailbox's.
     ///
     /// # Errors
-    /// See [`OpenError`].
-    pub async fn postgres(url: &str, file: &Path) -> Result<Self, OpenError> {
-        let embedded = embedded(file).await?;
+    /// See [`OpenError`]: the PostgreSQL database's.
+    pub async fn postgres(url: &str, embedded: Database) -> Result<Self, OpenError> {
         let pools = Pools::postgres(url).await?;
         Ok(Self {
             pools,
@@ -195,7 +194,7 @@ impl Mailbox {
     }
 }
 
-async fn embedded(file: &Path) -> Result<Database, OpenError> {
+pub(crate) async fn embedded(file: &Path) -> Result<Database, OpenError> {
     sqlx::any::install_default_drivers();
     let database = Database::open(file).await?;
     migrations::embedded().run(&database.write).await?;

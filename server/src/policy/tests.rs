@@ -62,6 +62,21 @@ async fn everybody_hands_over_their_own_events_only() {
         policy.store(admitted, ROOM, first.clone()).await,
         Ok(Outcome::Known)
     );
+    // A history that has forked concerns one envelope; what is missing before another may still come.
+    let mut copy = Someone::new(1);
+    let forked = policy.store(admitted, ROOM, copy.says(ROOM, "other").encode());
+    let forked = forked.await.expect_err("refused");
+    assert!(
+        forked.about_envelope && forked.message.contains("forked"),
+        "{forked}"
+    );
+    copy.says(ROOM, "never sent");
+    let gap = policy.store(admitted, ROOM, copy.says(ROOM, "too soon").encode());
+    let gap = gap.await.expect_err("refused");
+    assert!(
+        !gap.about_envelope && gap.message.contains("does not follow"),
+        "{gap}"
+    );
     let foreign = eve.says(ROOM, "hers").encode();
     let code = |refused: Result<Outcome, Refusal>| refused.expect_err("refused").code;
     assert_eq!(

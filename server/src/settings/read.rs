@@ -20,9 +20,13 @@ pub(super) fn addr(text: &str) -> Result<SocketAddr, String> {
 
 pub(super) fn database(text: &str) -> Result<Database, String> {
     let right = "HEALTHSYNC_DATABASE_URL takes sqlite:FILE, such as sqlite:/var/lib/healthsync/mailbox.db, or \
-                 postgres://USER:PASSWORD@HOST/DATABASE";
+                 postgres://USER:PASSWORD@HOST/DATABASE, with / as %2F, @ as %40 and # as %23 in the password";
     if text.starts_with("postgres://") || text.starts_with("postgresql://") {
         let url = Url::parse(text).map_err(|_| right)?;
+        // What stands before an @ behind the host is the rest of a password, and would be shown as the database's name.
+        if url.path().contains('@') {
+            return Err(right.into());
+        }
         return Ok(Database::Postgres(PostgresUrl(url)));
     }
     let path = text
@@ -144,7 +148,6 @@ pub(super) fn through_server(text: &str) -> Result<bool, String> {
 
 pub(super) fn api_key(text: &str) -> Result<ApiKey, String> {
     if text.is_empty() || !text.chars().all(|c| c.is_ascii_graphic()) {
-        // The value is not repeated.
         return Err("HEALTHSYNC_STORAGE_API_KEY takes the key as the service gave it".into());
     }
     Ok(ApiKey(text.into()))
@@ -166,7 +169,6 @@ pub(super) fn node(text: &str) -> Result<u8, String> {
 }
 
 pub(super) fn condition_chain(text: &str) -> Result<ConditionChain, String> {
-    // The value is not repeated here: a URL may hold a secret.
     let right = "HEALTHSYNC_CONDITION_CHAINS takes NAME=ID@URL, several separated by commas, such as \
                  Ethereum=1@https://rpc.example.org";
     let (name, rest) = text.split_once('=').ok_or(right)?;

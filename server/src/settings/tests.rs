@@ -1,24 +1,20 @@
-use clap::Parser;
+use std::ffi::OsString;
+
+use clap::{Parser, Subcommand};
 use reqwest::Url;
 
 use super::read::{condition_chain, key_nodes, public_host, relays};
 use super::{KeyNodes, LOCAL_CHAIN, Relays, Settings, Storage};
 
 fn parse(args: &[&str]) -> Result<Settings, String> {
-    Settings::try_parse_from(std::iter::once("healthsync").chain(args.iter().copied()))
-        .map_err(|error| error.to_string())
+    let args = std::iter::once(&"healthsync").chain(args);
+    super::parse(args.map(OsString::from)).map_err(|error| error.to_string())
 }
 
 #[test]
 fn a_bad_value_is_refused_with_name_value_and_what_is_right() {
     let cases = [
         ("--addr", "localhost", "HEALTHSYNC_ADDR", "127.0.0.1:3000"),
-        (
-            "--database-url",
-            "mysql://db/hs",
-            "HEALTHSYNC_DATABASE_URL",
-            "sqlite:FILE",
-        ),
         (
             "--storage-url",
             "ftp://x",
@@ -33,12 +29,6 @@ fn a_bad_value_is_refused_with_name_value_and_what_is_right() {
         ),
         ("--role", "cook", "HEALTHSYNC_ROLE", "key-node"),
         ("--node", "6", "HEALTHSYNC_NODE", "1 to 5"),
-        (
-            "--condition-chains",
-            "Ethereum=https://x",
-            "HEALTHSYNC_CONDITION_CHAINS",
-            "NAME=ID@URL",
-        ),
         (
             "--chain-rpc",
             "8545",
@@ -95,6 +85,76 @@ fn a_bad_value_is_refused_with_name_value_and_what_is_right() {
             said.contains(value) && said.contains(name) && said.contains(right),
             "{said}"
         );
+    }
+}
+
+/// Settings beside commands, as the binary has them.
+#[derive(Debug, Parser)]
+#[command(args_conflicts_with_subcommands = true)]
+struct Program {
+    #[command(flatten)]
+    _settings: Settings,
+    #[command(subcommand)]
+    _command: Option<Command>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Verify,
+}
+
+#[test]
+fn what_may_be_a_secret_is_not_repeated_when_it_is_refused() {
+    let cases = [
+        (
+            "--storage-api-key",
+            "5ecr3t\n",
+            "HEALTHSYNC_STORAGE_API_KEY",
+        ),
+        (
+            "--database-url",
+            "mysql://hs:5ecr3t@db/hs",
+            "HEALTHSYNC_DATABASE_URL",
+        ),
+        (
+            "--database-url",
+            "postgres://hs:5ec/r3t@db/hs",
+            "HEALTHSYNC_DATABASE_URL",
+        ),
+        (
+            "--database-url",
+            "postgres://hs:5/ec5ecr3tr3t@db/hs",
+            "HEALTHSYNC_DATABASE_URL",
+        ),
+        (
+            "--condition-chains",
+            "Base=8453@https://rpc.example,Ethereum=https://rpc.example/5ecr3t",
+            "HEALTHSYNC_CONDITION_CHAINS",
+        ),
+        (
+            "--chain-rpc",
+            "https://me:5ecr3t@rpc.example",
+            "HEALTHSYNC_CHAIN_RPC",
+        ),
+        (
+            "--s3-endpoint",
+            "http://me:5ecr3t@minio.example:x",
+            "s3-endpoint",
+        ),
+    ];
+    for (flag, value, name) in cases {
+        for args in [
+            vec!["healthsync".to_owned(), flag.into(), value.into()],
+            vec!["healthsync".to_owned(), format!("{flag}={value}")],
+        ] {
+            let args = args.into_iter().map(OsString::from);
+            let error = super::parse::<Program>(args).expect_err(flag);
+            let said = error.to_string();
+            assert!(said.contains(name) && said.contains("not shown"), "{said}");
+            for piece in ["5ec", "r3t", "mysql"] {
+                assert!(!said.contains(piece), "{said}");
+            }
+        }
     }
 }
 

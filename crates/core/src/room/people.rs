@@ -18,7 +18,7 @@ pub(super) struct End {
     /// Events from this time on do not count.
     pub(super) at: Millis,
     /// Nor do events with a higher number than this, whatever time they bear: a thief dates events back.
-    /// The highest that another device of the person has certified; `None` while none has.
+    /// The highest that another device which the person's wallet has delegated has certified; `None` while none has.
     pub(super) last: Option<u64>,
 }
 
@@ -26,12 +26,18 @@ pub(super) struct End {
 pub(super) struct Devices {
     delegations: BTreeMap<Who, BTreeSet<Delegation>>,
     ends: BTreeMap<Who, End>,
+    /// What devices have certified that are not known to be the person's, or not yet: anybody can pass on a
+    /// wallet's revocation and write in that person's name.
+    claims: BTreeMap<Who, BTreeMap<DeviceKey, u64>>,
 }
 
 impl Devices {
-    pub(super) fn delegate(&mut self, delegation: Delegation) {
+    /// Takes a proved delegation; gives what the device has certified before it was known to be the person's, for
+    /// [`Self::certify`].
+    pub(super) fn delegate(&mut self, delegation: Delegation) -> BTreeMap<DeviceKey, u64> {
         let who = (delegation.person, delegation.device);
         self.delegations.entry(who).or_default().insert(delegation);
+        self.claims.remove(&who).unwrap_or_default()
     }
 
     /// Takes a proved revocation from an event by `device` that certifies `last`; says which numbers of the
@@ -43,15 +49,36 @@ impl Devices {
         last: u64,
     ) -> (Option<std::ops::RangeInclusive<u64>>, End) {
         let who = (revocation.person, revocation.device);
-        // The device itself has no say in how much of it counts.
-        let certified = (device != revocation.device).then_some(last);
-        let before = self.ends.get(&who).copied();
+        let by = (revocation.person, device);
+        // The device itself has no say in how much of it counts, nor have devices of others.
+        let certified = if device == revocation.device {
+            None
+        } else if self.delegations.contains_key(&by) {
+            Some(last)
+        } else {
+            let claims = self.claims.entry(by).or_default();
+            let claim = claims.entry(revocation.device).or_default();
+            *claim = last.max(*claim);
+            None
+        };
+        let before = self.ends.get(&who);
         let now = End {
             at: before.map_or(revocation.from(), |end| end.at.min(revocation.from())),
             last: before.and_then(|end| end.last).max(certified),
         };
-        self.ends.insert(who, now);
-        let again = match before {
+        (self.end(who, now), now)
+    }
+
+    /// Counts what another device of the person has certified of a device that is revoked; says as [`Self::revoke`]
+    /// what is to be looked at again.
+    pub(super) fn certify(&mut self, who: Who, last: u64) -> Option<std::ops::RangeInclusive<u64>> {
+        let end = *self.ends.get(&who)?;
+        let last = end.last.max(Some(last));
+        self.end(who, End { last, ..end })
+    }
+
+    fn end(&mut self, who: Who, now: End) -> Option<std::ops::RangeInclusive<u64>> {
+        match self.ends.insert(who, now) {
             Some(before) if before == now => None,
             // Only the certified number has grown.
             Some(End {
@@ -59,8 +86,7 @@ impl Devices {
                 last: Some(last),
             }) if at == now.at => Some(last + 1..=now.last.unwrap_or(last)),
             Some(_) | None => Some(0..=u64::MAX),
-        };
-        (again, now)
+        }
     }
 
     /// Whether `who` may speak at that time, by a delegation in the room and no revocation.

@@ -31,7 +31,8 @@ enum Act {
     NewKey,
     Profile,
     Epoch,
-    /// Ends the right of another device of the same person.
+    /// Tells of the end of the first device: its person's other one, that device itself, or somebody else in that
+    /// person's name.
     Revoke,
     /// Says something with a clock from far ahead.
     Ahead,
@@ -140,14 +141,14 @@ fn play(script: Script) -> Vec<SignedEvent> {
                 removed: vec![],
                 readers: 1,
             },
-            Act::Revoke if who == 1 => {
-                let other = Device::new(0, 0).secret.public();
+            Act::Revoke => {
+                let first = Device::new(0, 0);
+                device.person = first.person;
                 Kind::Revocation {
-                    revocation: revoke(0, other, one.index(40) as u64),
+                    revocation: revoke(0, first.secret.public(), one.index(40) as u64),
                     last: two.index(20) as u64,
                 }
             }
-            Act::Revoke => continue,
             Act::Ahead => {
                 device.lamport += limits::CLOCK_STEP * (1 + one.index(3) as u64);
                 let event = device.say_at(message("Ahead"), Millis::from_seconds(T0 + 1));
@@ -205,6 +206,7 @@ fn play(script: Script) -> Vec<SignedEvent> {
             },
         };
         let event = device.say(kind);
+        device.person = before.person;
         match &event.event.kind {
             Kind::Message { .. } => said.push(event.id()),
             Kind::Case { .. } => {
@@ -250,22 +252,37 @@ fn counting(events: &[SignedEvent]) -> Vec<&SignedEvent> {
             clock
         }
     });
+    let delegated = |person, device| {
+        let mut kinds = events.iter().map(|e| &e.event.kind);
+        kinds.any(|kind| match kind {
+            Kind::Delegation { delegation } => {
+                (delegation.delegation.person, delegation.delegation.device) == (person, device)
+            }
+            _ => false,
+        })
+    };
     let ends: Vec<_> = events
         .iter()
         .filter_map(|e| match &e.event.kind {
-            Kind::Revocation { revocation, last } => Some((&revocation.revocation, *last)),
+            Kind::Revocation { revocation, last } => {
+                let revocation = &revocation.revocation;
+                let by = e.event.device;
+                let says = by != revocation.device && delegated(revocation.person, by);
+                Some((revocation, says.then_some(*last)))
+            }
             _ => None,
         })
         .collect();
     let revoked = |e: &SignedEvent| {
         let ends = ends.iter().filter(|(end, _)| end.device == e.event.device);
         let from = ends.clone().map(|(end, _)| end.from()).min();
-        let last = ends.map(|(_, last)| *last).max();
+        let last = ends.filter_map(|(_, last)| *last).max();
         from.is_some_and(|from| e.event.at >= from) || last.is_some_and(|last| e.event.seq > last)
     };
     let mut kept: Vec<_> = kept.into_values().collect();
     kept.sort_by_key(|e| (e.event.lamport, e.id()));
     kept.retain(|e| e.event.lamport <= clock + limits::CLOCK_STEP && !revoked(e));
+    kept.retain(|e| delegated(e.event.person, e.event.device));
     kept
 }
 

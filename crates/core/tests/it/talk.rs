@@ -251,6 +251,43 @@ fn a_revoked_device_says_nothing_more() {
 }
 
 #[test]
+fn only_the_persons_own_devices_certify_what_a_revoked_one_has_said() {
+    let (mut ada, mut ben, mut events, said) = room();
+    let laptop = ada.secret.public();
+    let kind = |last| Kind::Revocation {
+        revocation: revoke(1, laptop, 1_000),
+        last,
+    };
+    // Ben passes on what Ada's wallet has signed, in her name and with a number of his own.
+    let name = ben.person;
+    ben.person = ada.person;
+    let stolen = ada.say(message("Give him opioids"));
+    let nothing = [ben.say(kind(0))];
+    let all = [ben.say(kind(healthsync_core::limits::CLOCK))];
+    ben.person = name;
+    events.extend([ada.say(kind(0)), stolen.clone()]);
+    let texts = |events: &[SignedEvent], more: &[SignedEvent]| {
+        let there = log_of(events.iter().chain(more));
+        let back = log_of(more.iter().rev().chain(events.iter().rev()));
+        assert_eq!(there.state().to_bytes(), back.state().to_bytes());
+        let messages = there.state().messages.iter();
+        messages.map(|message| message.id).collect::<Vec<_>>()
+    };
+    // Only the laptop itself has told of its end: what bears an earlier time counts, whatever Ben says.
+    assert_eq!(texts(&events, &[]), [said.id(), stolen.id()]);
+    assert_eq!(texts(&events, &nothing), [said.id(), stolen.id()]);
+    // Her phone's word counts, also where the phone's delegation comes last, and Ben's lifts nothing.
+    let mut phone = Device::new(1, 1);
+    let enters = phone.enter();
+    events.push(phone.say(kind(said.event.seq)));
+    assert_eq!(texts(&events, &all), [said.id(), stolen.id()]);
+    events.push(enters);
+    assert_eq!(texts(&events, &[]), [said.id()]);
+    assert_eq!(texts(&events, &all), [said.id()]);
+    assert_eq!(texts(&events, &nothing), [said.id()]);
+}
+
+#[test]
 fn what_was_said_before_a_revocation_stays() {
     let (mut ada, _, mut events, _) = room();
     let laptop = ada.secret.public();

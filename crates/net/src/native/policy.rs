@@ -137,14 +137,33 @@ pub struct Refusal {
     pub code: RefusalCode,
     /// What happened and what to do.
     pub message: String,
+    /// Whether it concerns this envelope only, so that the others of a push go on.
+    pub about_envelope: bool,
 }
 
 impl Refusal {
     /// A refusal of this kind with this text.
     pub fn new(code: RefusalCode, message: impl Into<String>) -> Self {
+        let about_envelope = match code {
+            RefusalCode::BadDelegation | RefusalCode::TooLarge | RefusalCode::Revoked => true,
+            RefusalCode::NotAllowed
+            | RefusalCode::NoSuchRoom
+            | RefusalCode::NotJoined
+            | RefusalCode::RateLimited
+            | RefusalCode::Unavailable => false,
+        };
         Self {
             code,
             message: message.into(),
+            about_envelope,
+        }
+    }
+
+    /// One that concerns an envelope only, whatever the code says of others.
+    pub fn of_envelope(code: RefusalCode, message: impl Into<String>) -> Self {
+        Self {
+            about_envelope: true,
+            ..Self::new(code, message)
         }
     }
 }

@@ -194,6 +194,35 @@ async fn what_is_too_long_or_of_another_room_is_refused_with_a_reason() {
 }
 
 #[tokio::test]
+async fn what_follows_an_envelope_that_was_not_taken_does_not_hide_why() {
+    let clinic = Clinic::open().await;
+    clinic.mailbox.in_order.store(true, Ordering::Relaxed);
+    let mut ada = clinic.member(1).await;
+    ada.enter(ROOM).await;
+    let mut broken = ada.say(ROOM, "first");
+    *broken.last_mut().unwrap() ^= 1;
+    let next = ada.say(ROOM, "second");
+    let stored = ada.node.push(ROOM, vec![broken, next.clone()]).await;
+    let rejected = stored.unwrap().rejected;
+    assert!(
+        matches!(&rejected[..], [(0, first), (1, gap)] if first.contains("signature") && gap.contains("missing")),
+        "{rejected:?}"
+    );
+    // What is missing may still come from elsewhere: then it is asked for again, and not marked.
+    let refused = ada.node.push(ROOM, vec![next]).await.map(drop);
+    assert!(
+        matches!(
+            refused,
+            Err(NetError::Refused {
+                code: RefusalCode::NotAllowed,
+                ..
+            })
+        ),
+        "{refused:?}"
+    );
+}
+
+#[tokio::test]
 async fn whoever_is_removed_is_out_and_stays_out() {
     let clinic = Clinic::open().await;
     let mut ada = clinic.member(1).await;

@@ -2,11 +2,14 @@
 
 use std::fs;
 
+use clap::Parser;
 use sqlx::Executor;
 
 use super::{ROOM, open, store};
 use crate::database::{Database, OpenError};
 use crate::mailbox::{Mailbox, StoreError, Stored};
+use crate::services::Services;
+use crate::settings::Settings;
 use crate::test_support::Someone;
 
 #[tokio::test]
@@ -51,6 +54,24 @@ async fn a_file_that_is_no_database_is_refused_and_left_alone() {
         "{refused:?}"
     );
     assert_eq!(fs::read_to_string(&file).expect("there"), text);
+}
+
+#[tokio::test]
+async fn a_damaged_embedded_file_is_named_also_where_the_mailbox_is_elsewhere() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("healthsync.db");
+    fs::write(&file, "somebody's notes. ".repeat(200)).expect("written");
+    let data = folder.path().display().to_string();
+    let url = "postgres://hs:5ecr3t@127.0.0.1:9/hs";
+    let args = ["healthsync", "--data-dir", &data, "--database-url", url];
+    let settings = Settings::parse_from(args);
+    let started = Services::start(settings, ([127, 0, 0, 1], 3000).into()).await;
+    let why = started.expect_err("refused").to_string();
+    assert!(why.contains(&file.display().to_string()), "{why}");
+    assert!(
+        !why.contains("postgres") && !why.contains("5ecr3t"),
+        "{why}"
+    );
 }
 
 #[tokio::test]

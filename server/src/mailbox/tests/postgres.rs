@@ -165,17 +165,21 @@ async fn the_suite_on_postgresql() {
     };
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("embedded.db");
+    let postgres = async |url: &str| {
+        let embedded = crate::mailbox::embedded(&file).await.expect("opens");
+        Mailbox::postgres(url, embedded).await
+    };
     for (n, check) in suite::ALL.into_iter().enumerate() {
         let url = server.database(&format!("suite_{n}")).await;
-        let mailbox = Mailbox::postgres(&url, &file).await.expect("opens");
+        let mailbox = postgres(&url).await.expect("opens");
         check(mailbox.clone()).await;
         mailbox.close().await;
     }
     // Opening again finds tables and content.
     let url = server.url("suite_0");
-    let mailbox = Mailbox::postgres(&url, &file).await.expect("opens again");
+    let mailbox = postgres(&url).await.expect("opens again");
     assert_eq!(mailbox.count().await.expect("a count"), 2);
     mailbox.close().await;
-    let nowhere = Mailbox::postgres(&server.url("no_such_database"), &file).await;
+    let nowhere = postgres(&server.url("no_such_database")).await;
     assert!(nowhere.is_err());
 }

@@ -205,9 +205,12 @@ impl Runtime {
         let held: Vec<u64> = room
             .unsent
             .borrow()
-            .keys()
-            .copied()
-            .filter(|seq| held.has(&device, *seq))
+            .iter()
+            // What was refused is not what the relay has under that number.
+            .filter(|(seq, unsent)| {
+                unsent.delivery == Delivery::Waiting && held.has(&device, **seq)
+            })
+            .map(|(seq, _)| *seq)
             .collect();
         for seq in &held {
             room.unsent.borrow_mut().remove(seq);

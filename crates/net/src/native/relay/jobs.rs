@@ -246,7 +246,11 @@ async fn push(
         match policy.store(admitted, room, envelope.clone()).await {
             Ok(Outcome::New) => new.push(envelope),
             Ok(Outcome::Known) => {}
-            Err(refusal) if is_about_the_envelope(refusal.code) => {
+            // What follows one that was not taken is refused for the gap, too, and the first reason must not be lost.
+            Err(refusal)
+                if refusal.about_envelope
+                    || (refusal.code == RefusalCode::NotAllowed && !rejected.is_empty()) =>
+            {
                 rejected.push((index, sentence(refusal.message)));
             }
             // What is stored so far stays stored and goes out; the sender asks again for the rest.
@@ -257,18 +261,6 @@ async fn push(
         have: policy.heads(room).await?,
         rejected,
     })
-}
-
-/// Whether a refusal concerns one envelope only, so that the others of a push go on.
-fn is_about_the_envelope(code: RefusalCode) -> bool {
-    match code {
-        RefusalCode::BadDelegation | RefusalCode::TooLarge | RefusalCode::Revoked => true,
-        RefusalCode::NotAllowed
-        | RefusalCode::NoSuchRoom
-        | RefusalCode::NotJoined
-        | RefusalCode::RateLimited
-        | RefusalCode::Unavailable => false,
-    }
 }
 
 async fn pull(
