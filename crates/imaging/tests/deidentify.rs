@@ -344,3 +344,33 @@ fn elements_of_the_meta_group_inside_the_data_set_go() {
     let instance = Instance::parse(bytes).expect("an image");
     assert_eq!(instance.stored_frame(0).expect("decodes"), pixels(24));
 }
+
+fn coded(name: &str) -> Vec<u8> {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/coded");
+    std::fs::read(folder.join(name)).expect("the file is checked in")
+}
+
+#[test]
+fn a_jpeg_xl_of_a_jpeg_loses_what_would_make_the_jpeg_again() {
+    for name in [
+        "jpegxl-of-baseline-grey.dcm",
+        "jpegxl-of-baseline-colour.dcm",
+        "jpegxl-of-progressive-grey.dcm",
+        "jpegxl-of-progressive-colour.dcm",
+    ] {
+        let before = coded(name);
+        assert!(says(&before, "jbrd"), "{name}");
+        let options = Options {
+            reviewed: true,
+            ..Options::default()
+        };
+        let (after, receipt) = clean(before.clone(), options);
+        assert!(!says(&after, "jbrd"), "{name}");
+        assert_eq!(receipt.files[0].stripped_frames, 1);
+        let (before, after) = [before, after]
+            .map(|bytes| Instance::parse(bytes).expect("an image"))
+            .into();
+        assert_eq!(before.stored_frame(0), after.stored_frame(0), "{name}");
+        assert_eq!(after.syntax().uid, "1.2.840.10008.1.2.4.112");
+    }
+}

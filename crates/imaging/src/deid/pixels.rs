@@ -12,6 +12,10 @@ use crate::dicom::{
 /// High-Throughput JPEG 2000, lossless only (PS3.6 Annex A).
 const HTJ2K_LOSSLESS: &str = "1.2.840.10008.1.2.4.201";
 
+/// JPEG XL from which a JPEG can be made again, and JPEG XL of any kind.
+const JPEG_XL_OF_JPEG: &str = "1.2.840.10008.1.2.4.111";
+const JPEG_XL: &str = "1.2.840.10008.1.2.4.112";
+
 /// What became of the pixels.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Pixels {
@@ -97,7 +101,11 @@ pub(super) fn clean(
                     .collect::<Result<_, _>>()?;
             }
             encapsulate(set, frames);
-            instance.syntax().uid
+            match instance.syntax().uid {
+                // Without what the JPEG consisted of beside its picture, it is none any more.
+                JPEG_XL_OF_JPEG => JPEG_XL,
+                same => same,
+            }
         } else {
             uncompressed(set, instance, frames, format, compress)
         }
