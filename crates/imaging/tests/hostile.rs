@@ -265,3 +265,41 @@ proptest! {
         let _ = read([b"\0\x08\0\x05CS".as_slice(), &bytes].concat().into());
     }
 }
+
+#[test]
+fn samples_that_lie_high_in_their_words_are_the_same_numbers() {
+    let numbers = [0x000_u16, 0x001, 0x7FF, 0x800, 0xABC, 0xFFF];
+    for (signed, high) in [(0, 11_u16), (0, 13), (0, 15), (1, 11), (1, 15)] {
+        let below = high - 11;
+        // What lies beside the number is no part of it.
+        let beside = |number: u16| {
+            let others: u16 = !(0xFFF << below);
+            (number << below) | (others & 0x5555)
+        };
+        let mut elements = image(1, 6, 16);
+        elements[5] = element(0x28, 0x101, b"US", &[12, 0]);
+        elements[6] = element(0x28, 0x102, b"US", &high.to_le_bytes());
+        elements[7] = element(0x28, 0x103, b"US", &[signed, 0]);
+        let stored: Vec<u8> = numbers
+            .iter()
+            .flat_map(|number| beside(*number).to_le_bytes())
+            .collect();
+        let instance = Instance::parse(with_pixels(elements, &stored)).expect("opens");
+        let found: Vec<u16> = instance
+            .stored_frame(0)
+            .expect("decodes")
+            .as_chunks::<2>()
+            .0
+            .iter()
+            .map(|word| u16::from_le_bytes(*word))
+            .collect();
+        let expected = numbers.map(|number| {
+            if signed == 1 && number >= 0x800 {
+                number | 0xF000
+            } else {
+                number
+            }
+        });
+        assert_eq!(found, expected, "{signed} {high}");
+    }
+}

@@ -76,7 +76,14 @@ impl Instance {
                 syntax.name
             )));
         }
-        let pixels = PixelFormat::read(&set)?;
+        let mut pixels = PixelFormat::read(&set)?;
+        if !matches!(
+            syntax.coding,
+            Coding::Native | Coding::DeflatedFrame | Coding::Rle
+        ) {
+            // Other streams hold numbers, and no words with places for bits.
+            pixels.bits_below = 0;
+        }
         let frames = match set
             .get(tags::NUMBER_OF_FRAMES)
             .map(|_| set.int(tags::NUMBER_OF_FRAMES))
