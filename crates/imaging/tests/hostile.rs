@@ -303,3 +303,32 @@ fn samples_that_lie_high_in_their_words_are_the_same_numbers() {
         assert_eq!(found, expected, "{signed} {high}");
     }
 }
+
+#[test]
+fn there_are_no_more_frames_than_bytes_for_them_and_the_first_missing_one_says_so() {
+    let promised = |pixels: Vec<u8>, syntax: &str| {
+        let mut elements = image(4, 6, 8);
+        elements.insert(2, element(0x28, 8, b"IS", b"1000000"));
+        elements.push(pixels);
+        let instance = Instance::parse(file(syntax, &elements)).expect("opens");
+        let frames = instance.head.frames;
+        let error = instance.decode_frame(frames - 1).expect_err("is missing");
+        (frames, error.to_string())
+    };
+    assert_eq!(
+        promised(element(0x7FE0, 0x10, b"OW", &pixels(50)), EXPLICIT),
+        (
+            3,
+            "This DICOM file is cut off: frame 3 of 1000000 needs 24 bytes and 2 are left."
+                .to_owned()
+        )
+    );
+    assert_eq!(
+        promised(fragments(&[], &[&[1; 10], &[2; 10]]), "1.2.840.10008.1.2.5"),
+        (
+            3,
+            "This DICOM file is cut off: frame 3 of 1000000 needs 1 bytes and 0 are left."
+                .to_owned()
+        )
+    );
+}
