@@ -485,3 +485,18 @@ fn colours_in_planes_hide_nothing_either() {
             .all(|all| *all < 1 << 12)
     );
 }
+
+#[test]
+fn when_a_patient_was_born_is_no_date_of_a_study() {
+    for (dates, studied) in [(Dates::Keep, "20040119"), (Dates::Shift(-19), "20031231")] {
+        let options = Options {
+            dates,
+            ..Options::default()
+        };
+        let (bytes, _) = clean(planted(), options);
+        let file = read(bytes.into()).expect("reads");
+        let text = |tag| file.dataset.text(tag).unwrap_or_default();
+        assert_eq!(text(tags::STUDY_DATE), studied);
+        assert_eq!(text(tags::PATIENT_BIRTH_DATE), "");
+    }
+}

@@ -127,7 +127,7 @@ pub(super) fn action(tag: Tag, vr: Vr, options: &Options) -> Action {
         return Action::X;
     }
     let listed = listed(tag);
-    if is_time(vr) {
+    if is_time(vr) && !NEVER_LONGITUDINAL.contains(&tag) {
         return match (options.dates, listed) {
             (Dates::Keep, _) => Action::K,
             (Dates::Shift(_), _) => Action::C,
@@ -171,6 +171,15 @@ fn names_a_kind(tag: Tag) -> bool {
 pub(super) fn is_time(vr: Vr) -> bool {
     matches!(vr, Vr::DA | Vr::DT | Vr::TM)
 }
+
+/// Dates and times without an entry in the columns "Rtn. Long. Full Dates Opt." and "Rtn. Long. Modif. Dates Opt." of
+/// Table E.1-1, while all others there have K and C: when the patient was born, and GPS Time Stamp. The options leave them
+/// to the basic profile.
+const NEVER_LONGITUDINAL: [Tag; 3] = [
+    Tag(0x0010, 0x0030),
+    Tag(0x0010, 0x0032),
+    Tag(0x0016, 0x0077),
+];
 
 const TIMEZONE: Tag = Tag(0x0008, 0x0201);
 
@@ -279,6 +288,14 @@ mod tests {
         assert_eq!(action(Tag(0x0010, 0x1010), Vr::AS, &all), Action::K);
         assert_eq!(action(Tag(0x0008, 0x0018), Vr::UI, &all), Action::K);
         assert_eq!(action(Tag(0x0008, 0x0020), Vr::DA, &all), Action::K);
+        let moved = Options {
+            dates: Dates::Shift(9),
+            ..Options::default()
+        };
+        for options in [&all, &moved, &Options::default()] {
+            assert_eq!(action(Tag(0x0010, 0x0030), Vr::DA, options), Action::Z);
+            assert_eq!(action(Tag(0x0010, 0x0032), Vr::TM, options), Action::X);
+        }
         assert_eq!(action(Tag(0x0009, 0x0010), Vr::LO, &all), Action::X);
         let none = Options::default();
         assert_eq!(action(Tag(0x0010, 0x1010), Vr::AS, &none), Action::X);
