@@ -11,6 +11,7 @@ import { drag, spot, stage } from '../lib/drawing.mjs';
 import { file, png } from '../lib/pictures.mjs';
 import * as p from '../lib/people.mjs';
 import { savedBy } from '../lib/room-keys.mjs';
+import { zip } from '../lib/zip.mjs';
 import { startStack } from '../stack.mjs';
 
 const SHOTS = new URL('../artifacts/', import.meta.url);
@@ -328,6 +329,16 @@ describe('a study in the room', { timeout: 600_000 }, () => {
     await becomes(ben, 0.5, 0.05, (value) => value === 30);
     await becomes(ben, 0.5, 0.9, (value) => value > 20);
     await ben.page.locator('[data-scrub-text]').filter({ hasText: '/ 120' }).waitFor({ timeout: 60_000 });
+  });
+
+  it('takes the rest of an archive in which one file is damaged', async () => {
+    const files = ct({ slices: 3, size: 64 }).map((file) => ({ ...file, name: `OKONKWO/${file.name}` }));
+    const bad = files[0].name;
+    await ada.page.getByTestId('attach').setInputFiles([file('study.zip', zip(files, bad), 'application/zip')]);
+    await row(ada, 'CT, 2 images').filter({ hasText: /removed/ }).waitFor({ timeout: 60_000 });
+    assert.match(await ada.page.locator('.thumbs__said').innerText(), /a file's checksum does not fit/);
+    await row(ada, bad).getByRole('button', { name: `Take out ${bad}` }).click();
+    await row(ada, 'CT, 2 images').getByRole('button', { name: 'Take out CT, 2 images' }).click();
   });
 
   it('opens from its token as in the room, with the measurement, and takes nothing new', async () => {
