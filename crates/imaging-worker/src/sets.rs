@@ -404,11 +404,16 @@ impl Sets {
         let (Some(key), Some(row)) = (set.key.clone(), set.rows.get(series as usize)) else {
             return failed("The browser gives no random numbers, so nothing can be cleaned.");
         };
-        let files: Vec<&File> = row
+        // With the number of its first image in the series, by which the person finds it.
+        let first = |file: u32| {
+            let mut slices = row.slices.iter();
+            slices.position(|slice| slice.instance == file as usize)
+        };
+        let files: Vec<(usize, &File)> = row
             .facts
             .files
             .iter()
-            .filter_map(|file| set.files.get(*file as usize))
+            .filter_map(|file| Some((first(*file)? + 1, set.files.get(*file as usize)?)))
             .collect();
         clean::clean(&files, key, masks, outlines, reviewed)
     }
