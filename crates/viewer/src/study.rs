@@ -105,10 +105,11 @@ impl Study {
     }
 
     /// Lets the person look at a series, cover parts of it and clean it (again). Calls back as `clean` does.
-    pub fn review(&self, series: u32, done: Function) {
+    /// `began` is called when cleaning begins: from then on, what it was before is not what the person wants.
+    pub fn review(&self, series: u32, began: Function, done: Function) {
         let shared = self.shared.clone();
         spawn_local(async move {
-            let (became, files) = review::open(shared, series).await;
+            let (became, files) = review::open(shared, series, &began).await;
             answer(&done, &became, &files);
         });
     }

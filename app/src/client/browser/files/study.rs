@@ -5,7 +5,7 @@ use std::{cell::RefCell, rc::Rc};
 
 use healthsync_imaging::intake::{Became, Found, Sorted};
 use js_sys::{Array, Reflect};
-use wasm_bindgen::{JsCast, JsValue};
+use wasm_bindgen::{JsCast, JsValue, closure::Closure};
 use wasm_bindgen_futures::spawn_local;
 
 use super::attach::{Attached, Content};
@@ -209,14 +209,30 @@ impl Runtime {
     }
 
     /// Cleans a series, or lets the person look at it, and shows what became of it.
-    async fn became(self: &Rc<Self>, room: &Rc<OpenRoom>, id: u32, series: &Series, how: &str) {
+    async fn became(self: &Rc<Self>, room: &Rc<OpenRoom>, id: u32, series: &Rc<Series>, how: &str) {
         let Some((study, number)) = &series.study else {
             return self.toast(
                 ToastKind::Info,
                 "This series was cleaned before the page was loaded anew, and stays as it is. To look at it once more, attach its files again.",
             );
         };
-        let answer = asked(study, how, &Array::of1(&(*number).into())).await;
+        // Once the person has decided what is to be covered, what it was before must not be sent or kept, whatever becomes
+        // of the dialog meanwhile.
+        let began = {
+            let (runtime, room, series) = (self.clone(), room.clone(), series.clone());
+            Closure::<dyn FnMut()>::new(move || {
+                series.cleaned.take();
+                room.set_stage(id, Stage::Checking);
+                runtime.repaint(&room);
+                let (runtime, room) = (runtime.clone(), room.clone());
+                spawn_local(async move { runtime.forget_series(&room, id).await });
+            })
+        };
+        let arguments = Array::of1(&(*number).into());
+        if how == "review" {
+            arguments.push(began.as_ref());
+        }
+        let answer = asked(study, how, &arguments).await;
         let became = answer
             .and_then(|(json, files)| Some((serde_json::from_str::<Became>(&json).ok()?, files)));
         let stage = match became {
