@@ -350,7 +350,25 @@ describe('a study in the room', { timeout: 600_000 }, () => {
     await row(ada, 'CT, 2 images').filter({ hasText: /removed/ }).waitFor({ timeout: 60_000 });
     assert.match(await ada.page.locator('.thumbs__said').innerText(), /a file's checksum does not fit/);
     await row(ada, bad).getByRole('button', { name: `Take out ${bad}` }).click();
+  });
+
+  it('does not send a caption that says what was removed', async () => {
+    const composer = ada.page.getByTestId('composer');
+    for (const [caption, field] of [
+      ['Follow-up of Mrs Okonkwo', 'Patient Name'],
+      [`No. ${PHI.id}`, 'Patient ID'],
+      ['Born on 12.03.1957', 'Patient Birth Date'],
+      ['Sent by BERGSTROM', 'Referring Physician Name'],
+    ]) {
+      await composer.fill(caption);
+      await ada.page.getByTestId('send').click();
+      const toast = ada.page.getByTestId('toast').filter({ hasText: `in the files of CT, 2 images as ${field}, which was removed` });
+      await toast.waitFor();
+      assert.equal(await composer.inputValue(), caption);
+      await toast.getByRole('button').click();
+    }
     await row(ada, 'CT, 2 images').getByRole('button', { name: 'Take out CT, 2 images' }).click();
+    await composer.fill('');
   });
 
   it('opens from its token as in the room, with the measurement, and takes nothing new', async () => {

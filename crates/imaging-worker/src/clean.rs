@@ -46,7 +46,8 @@ pub(crate) fn clean(
             Ok(bytes) => bytes,
             Err(what) => return (Answer::Failed { what }, Array::new()),
         };
-        match study.clean(std::slice::from_ref(&file.name), bytes) {
+        let names: Vec<String> = file.name.split('/').map(str::to_owned).collect();
+        match study.clean(&names, bytes) {
             // A copy in the page's own memory, which is handed over and not copied again.
             Ok(Some(cleaned)) => {
                 buffers.push(&Uint8Array::from(cleaned.bytes.as_slice()).buffer());
@@ -63,6 +64,7 @@ pub(crate) fn clean(
     let answer = Answer::Cleaned {
         removed: receipt.values(),
         receipt: serde_json::to_string(&receipt).unwrap_or_default(),
+        identifying: study.identifying(),
     };
     (answer, buffers)
 }

@@ -510,3 +510,39 @@ fn a_receipt_of_a_file_shorter_than_a_preamble_is_checked_too() {
     receipt.files[0].sha256 = hex::encode(sha2::Sha256::digest(&bare));
     assert!(!receipt.check(&bare.into()).holds);
 }
+
+#[test]
+fn what_was_taken_out_is_known_for_the_words_beside_the_files() {
+    use healthsync_imaging::intake::repeated;
+    let mut study = Study::new(Options::default(), StudyKey([7; 32]));
+    study.clean(&[], planted()).expect("cleans");
+    let said = study.identifying();
+    for (caption, field) in [
+        ("Follow-up of Jane", Some("Patient Name")),
+        ("Asked by House, on call", Some("Referring Physician Name")),
+        ("MRN0012345, head", Some("Patient ID")),
+        ("born 03.02.1961", Some("Patient Birth Date")),
+        ("Nodule in the right lung, 12 mm, 2004", None),
+    ] {
+        let found = repeated(caption, &said);
+        let as_expected = match field {
+            None => found.is_none(),
+            Some(field) => found.is_some_and(|found| found == field || field == "Patient Name"),
+        };
+        assert!(as_expected, "{caption}: {found:?}");
+    }
+}
+
+#[test]
+fn folders_with_everyday_names_keep_nothing_back() {
+    let names = [
+        "data",
+        "DICM",
+        "Imaging Profile",
+        "Table-Option",
+        "IM0001.dcm",
+    ];
+    let mut study = Study::new(Options::default(), StudyKey([7; 32]));
+    let cleaned = study.clean(&names.map(str::to_owned), planted());
+    assert!(cleaned.is_ok_and(|file| file.is_some()));
+}

@@ -221,11 +221,17 @@ impl Shared {
         let said = said.entry(series).or_default();
         let became = match answer {
             Answer::Cleaned {
-                removed, receipt, ..
+                removed,
+                receipt,
+                identifying,
             } => {
                 said.covers = covers;
                 said.receipt = Some(receipt.clone());
-                Became::Clean { removed, receipt }
+                Became::Clean {
+                    removed,
+                    receipt,
+                    identifying,
+                }
             }
             Answer::Look { reasons, boxes } => {
                 said.reasons = reasons;
