@@ -148,7 +148,14 @@ fn Regions() -> impl IntoView {
         if platform::drags_files(&event) {
             event.prevent_default();
             over.set(false);
-            platform::dropped_deep(&event, move |files| room.attach(client, files));
+            platform::dropped_deep(&event, move |files, left_out| {
+                if let Some(files) = files {
+                    room.attach(client, files);
+                }
+                if let Some(left_out) = left_out {
+                    client.send(Intent::LeftOut(left_out));
+                }
+            });
         }
     };
     let paste = move |event: ClipboardEvent| {

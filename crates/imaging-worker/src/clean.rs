@@ -2,7 +2,7 @@
 //! one study stay together. Either all files come back clean, or none.
 
 use healthsync_imaging::{
-    deid::{Dates, Mask, Options, Outline, Receipt, Refusal, Study, StudyKey},
+    deid::{Dates, Mask, Options, Outline, Refusal, Study, StudyKey},
     desk::{Answer, Keep},
 };
 use js_sys::{Array, Uint8Array};
@@ -23,9 +23,10 @@ pub(crate) fn fresh_key() -> Option<StudyKey> {
     Some(StudyKey(key))
 }
 
-/// Cleans these files; gives the answer and the cleaned ones' buffers.
+/// Cleans these files, each with the number of its first image in the series; gives the answer and the cleaned ones'
+/// buffers.
 pub(crate) fn clean(
-    files: &[&File],
+    files: &[(usize, &File)],
     key: StudyKey,
     masks: Vec<[u32; 4]>,
     outlines: Vec<Vec<[u32; 2]>>,
@@ -49,34 +50,44 @@ pub(crate) fn clean(
     };
     let mut study = Study::new(options, key);
     let buffers = Array::new();
-    for file in files {
+    for (first, file) in files {
         let bytes = match bytes_of(&file.blob, &file.name) {
             Ok(bytes) => bytes,
             Err(what) => return (Answer::Failed { what }, Array::new()),
         };
-        match study.clean(std::slice::from_ref(&file.name), bytes) {
+        let names: Vec<String> = file.name.split('/').map(str::to_owned).collect();
+        match study.clean(&names, bytes) {
             // A copy in the page's own memory, which is handed over and not copied again.
             Ok(Some(cleaned)) => {
                 buffers.push(&Uint8Array::from(cleaned.bytes.as_slice()).buffer());
             }
             Ok(None) => {}
-            Err(refusal) => return (refused(&file.name, refusal), Array::new()),
+            Err(refusal) => {
+                // Of one file alone, every image is meant.
+                let first = (files.len() > 1).then_some(*first);
+                return (refused(&file.name, first, refusal), Array::new());
+            }
         }
     }
-    (cleaned(&study.receipt()), buffers)
-}
-
-fn cleaned(receipt: &Receipt) -> Answer {
-    Answer::Cleaned {
+    let receipt = study.receipt();
+    let answer = Answer::Cleaned {
         removed: receipt.values(),
-        receipt: serde_json::to_string(receipt).unwrap_or_default(),
-    }
+        receipt: serde_json::to_string(&receipt).unwrap_or_default(),
+        identifying: study.identifying(),
+    };
+    (answer, buffers)
 }
 
-fn refused(name: &str, refusal: Refusal) -> Answer {
+fn refused(name: &str, first: Option<usize>, refusal: Refusal) -> Answer {
     match refusal {
         Refusal::Look { reasons, boxes } => Answer::Look {
-            reasons,
+            reasons: match first {
+                Some(first) => reasons
+                    .into_iter()
+                    .map(|reason| format!("in the file of image {first}, {reason}"))
+                    .collect(),
+                None => reasons,
+            },
             boxes: boxes.into_iter().map(|mask| mask.0).collect(),
         },
         other => Answer::Failed {

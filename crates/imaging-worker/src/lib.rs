@@ -56,28 +56,27 @@ impl Desk {
 
 impl Desk {
     fn answer(&mut self, ask: Ask, parts: &Array) -> (Answer, Array) {
-        if let Ask::Clean {
-            set,
-            series,
-            masks,
-            outlines,
-            reviewed,
-            keep,
-        } = ask
-        {
-            return self
-                .sets
-                .clean(set, series, masks, outlines, reviewed, keep);
-        }
-        if let Ask::Report { marks } = &ask {
-            let report = self.sets.report(marks);
-            return report.unwrap_or_else(|what| (failed(what), Array::new()));
-        }
-        if let Ask::Show { at, look, gpu } = ask {
-            let shown = self.show(at, look, gpu);
-            return shown.unwrap_or_else(|what| (failed(what), Array::new()));
-        }
         let answer = match ask {
+            Ask::Clean {
+                set,
+                series,
+                masks,
+                outlines,
+                reviewed,
+                keep,
+            } => {
+                return self
+                    .sets
+                    .clean(set, series, masks, outlines, reviewed, keep);
+            }
+            Ask::Report { marks } => {
+                let report = self.sets.report(&marks);
+                return report.unwrap_or_else(|what| (failed(what), Array::new()));
+            }
+            Ask::Show { at, look, gpu } => {
+                let shown = self.show(at, look, gpu);
+                return shown.unwrap_or_else(|what| (failed(what), Array::new()));
+            }
             Ask::Add {
                 set,
                 names,
@@ -100,7 +99,6 @@ impl Desk {
                 .sets
                 .measure(at, shape, &points)
                 .map(|measured| Answer::Measured { measured }),
-            Ask::Clean { .. } | Ask::Report { .. } | Ask::Show { .. } => Ok(Answer::Done),
             Ask::ReadReport => match parts.get(0).dyn_into() {
                 Ok(blob) => self.sets.read_report(&blob),
                 Err(_) => Err("The page sent no file.".to_owned()),

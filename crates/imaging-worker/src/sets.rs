@@ -92,23 +92,19 @@ impl Sets {
             let blob: Blob = blob
                 .dyn_into()
                 .map_err(|_| "The page sent no file.".to_owned())?;
-            let mut take = |file: File, bytes: Vec<u8>| {
-                let name = file.name.clone();
-                if let Err(why) = self.take(id, file, bytes, in_order) {
+            let mut take = |name: String, read: Result<(Blob, Vec<u8>), String>| {
+                let taken = read.and_then(|(blob, bytes)| {
+                    let name = name.clone();
+                    self.take(id, File { name, blob }, bytes, in_order)
+                });
+                if let Err(why) = taken {
                     refused.push(Refused { name, why });
                 }
             };
             // Read once: it is a question to the browser that takes as long as parsing.
-            let read = bytes_of(&blob, &name).and_then(|bytes| {
-                if archive::looks_like_zip(&bytes) {
-                    return unpack(&bytes, &mut take);
-                }
-                let name = name.clone();
-                take(File { name, blob }, bytes);
-                Ok(())
-            });
-            if let Err(why) = read {
-                refused.push(Refused { name, why });
+            match bytes_of(&blob, &name) {
+                Ok(bytes) if archive::looks_like_zip(&bytes) => unpack(name, &bytes, &mut take),
+                read => take(name, read.map(|bytes| (blob, bytes))),
             }
         }
         let set = self.sets.entry(id).or_default();
@@ -122,7 +118,8 @@ impl Sets {
     /// Adds one file to a set; one that cannot be opened keeps its place there.
     fn take(&mut self, id: u32, file: File, bytes: Vec<u8>, in_order: bool) -> Result<(), String> {
         // The directory of a medium names patients, and the files need none.
-        if file.name.eq_ignore_ascii_case("DICOMDIR") {
+        let last = file.name.rsplit('/').next().unwrap_or_default();
+        if last.eq_ignore_ascii_case("DICOMDIR") {
             return Ok(());
         }
         let at = self.sets.entry(id).or_default().files.len();
@@ -428,11 +425,16 @@ impl Sets {
         let (Some(key), Some(row)) = (set.key.clone(), set.rows.get(series as usize)) else {
             return failed("The browser gives no random numbers, so nothing can be cleaned.");
         };
-        let files: Vec<&File> = row
+        // With the number of its first image in the series, by which the person finds it.
+        let first = |file: u32| {
+            let mut slices = row.slices.iter();
+            slices.position(|slice| slice.instance == file as usize)
+        };
+        let files: Vec<(usize, &File)> = row
             .facts
             .files
             .iter()
-            .filter_map(|file| set.files.get(*file as usize))
+            .filter_map(|file| Some((first(*file)? + 1, set.files.get(*file as usize)?)))
             .collect();
         clean::clean(&files, key, masks, outlines, reviewed, keep)
     }
@@ -545,20 +547,28 @@ fn held(instance: &Instance, blob: &Blob) -> usize {
     (blob.size() as usize).max(instance.coded_bytes())
 }
 
-/// Takes the files of an archive.
-fn unpack(whole: &[u8], take: &mut impl FnMut(File, Vec<u8>)) -> Result<(), String> {
-    for entry in archive::entries(whole).map_err(|error| error.to_string())? {
-        let bytes = entry
-            .bytes(whole)
-            .map_err(|error| format!("{}: {error}", entry.name))?;
-        // Notes and viewers of a medium lie beside its images and are no loss.
-        if kind_of(&bytes).is_some() {
-            let blob = clean::blob(&bytes).ok_or("There is no memory to unpack it.")?;
-            let name = entry.name;
-            take(File { name, blob }, bytes);
-        }
+/// Takes the files of an archive, one by one: what is wrong with one says nothing about the next. All that is unpacked
+/// together is bounded by the archive's directory.
+fn unpack(
+    name: String,
+    whole: &[u8],
+    take: &mut impl FnMut(String, Result<(Blob, Vec<u8>), String>),
+) {
+    let entries = match archive::entries(whole) {
+        Ok(entries) => entries,
+        Err(error) => return take(name, Err(error.to_string())),
+    };
+    for entry in entries {
+        let read = match entry.bytes(whole) {
+            // Notes and viewers of a medium lie beside its images and are no loss.
+            Ok(bytes) if kind_of(&bytes).is_none() => continue,
+            Ok(bytes) => clean::blob(&bytes)
+                .map(|blob| (blob, bytes))
+                .ok_or_else(|| "There is no memory to unpack it.".to_owned()),
+            Err(error) => Err(error.to_string()),
+        };
+        take(entry.name, read);
     }
-    Ok(())
 }
 
 /// Puts samples where they belong in the volume, each by `scaled`.

@@ -181,6 +181,10 @@ impl Entry {
             .and_then(|packed| start.checked_add(packed));
         let packed = end.and_then(|end| archive.get(start..end)).ok_or(outside)?;
         let bytes = match self.method {
+            // Many entries may point at the same bytes: what is copied is bounded as what is unpacked.
+            0 if self.packed != self.size => {
+                return Err(ArchiveError::Damaged("a file has two lengths"));
+            }
             0 => packed.to_vec(),
             8 => miniz_oxide::inflate::decompress_to_vec_with_limit(packed, self.size as usize)
                 .map_err(|_| {
@@ -288,6 +292,22 @@ mod tests {
             liar.bytes(&archive),
             Err(ArchiveError::Damaged(_))
         ));
+    }
+
+    #[test]
+    fn an_entry_that_is_not_packed_takes_no_more_than_it_promises() {
+        let mut archive = zip("a", &[7; 4000], 1);
+        let at = |bytes: &[u8], magic: &[u8]| {
+            let found = bytes.windows(4).rposition(|window| window == magic);
+            found.expect("a header")
+        };
+        let directory = at(&archive, b"PK\x01\x02");
+        archive[directory + 10] = 0;
+        let entry = &entries(&archive).expect("a directory")[0];
+        assert_eq!(
+            entry.bytes(&archive),
+            Err(ArchiveError::Damaged("a file has two lengths"))
+        );
     }
 
     #[test]

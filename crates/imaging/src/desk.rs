@@ -6,6 +6,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    intake::Identifying,
     measure::{Measured, Scale, Shape},
     render::{Axis, Plane, VOLUME_BYTES, Window},
 };
@@ -182,6 +183,8 @@ pub enum Answer {
         removed: u32,
         /// The receipt, JSON.
         receipt: String,
+        /// What the files said of people.
+        identifying: Vec<Identifying>,
     },
     /// Not cleaned: somebody has to look at the pixels first.
     Look {

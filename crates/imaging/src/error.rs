@@ -14,8 +14,8 @@ pub enum ImageError {
     /// A format that is known and not read.
     #[error("This file is a {0}: save it as PNG, JPEG or WebP.")]
     OtherFormat(&'static str),
-    /// DICOM, which this version does not read.
-    #[error("This is a DICOM file: this version reads photographs only (PNG, JPEG, WebP).")]
+    /// DICOM, which is opened in another way.
+    #[error("This is a DICOM file and no photograph (PNG, JPEG, WebP).")]
     Dicom,
     /// A format that is read, in a kind that browsers do not show.
     #[error("This {} uses {what}, which browsers do not show: save it again as PNG or JPEG.", format.name())]

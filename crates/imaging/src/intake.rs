@@ -69,6 +69,37 @@ pub struct Found {
     pub bytes: u64,
 }
 
+/// Something that files said of a person, or of what was done to one, before they were cleaned: a caption must not say it
+/// again. It stays in the page, and is neither kept nor sent.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Identifying {
+    /// Where it stood, in words: "Patient Name".
+    pub field: String,
+    /// The value, or a part of it.
+    pub text: String,
+}
+
+/// The field whose value a text says again, as whole words in any case. Names of three letters are everyday words, too:
+/// they count when they begin with a capital.
+pub fn repeated<'a>(text: &str, identifying: &'a [Identifying]) -> Option<&'a str> {
+    let lower = text.to_lowercase();
+    let inside = |letter: Option<char>| letter.is_some_and(char::is_alphanumeric);
+    let says = |value: &str| {
+        let value = value.to_lowercase();
+        if value.chars().count() <= 3 && value.chars().all(char::is_alphabetic) {
+            return text
+                .split(|letter: char| !letter.is_alphanumeric())
+                .any(|word| word.starts_with(char::is_uppercase) && word.to_lowercase() == value);
+        }
+        lower.match_indices(&value).any(|(at, _)| {
+            let after = &lower[at + value.len()..];
+            !inside(lower[..at].chars().next_back()) && !inside(after.chars().next())
+        })
+    };
+    let found = identifying.iter().find(|one| says(&one.text))?;
+    Some(&found.field)
+}
+
 /// What became of a series in cleaning. The cleaned files come beside it as blobs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -79,6 +110,9 @@ pub enum Became {
         removed: u32,
         /// The receipt, JSON.
         receipt: String,
+        /// What the files said of people.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        identifying: Vec<Identifying>,
     },
     /// Somebody has to look at the pixels first.
     Unseen,
@@ -141,10 +175,40 @@ mod tests {
     }
 
     #[test]
+    fn a_caption_says_a_value_again_as_whole_words_only() {
+        let said: Vec<Identifying> = [
+            ("Patient Name", "Müller"),
+            ("Patient Name", "Lee"),
+            ("Patient ID", "123"),
+            ("Study Date", "19.01.2004"),
+        ]
+        .map(|(field, text)| Identifying {
+            field: field.into(),
+            text: text.into(),
+        })
+        .into();
+        let field = |caption: &str| repeated(caption, &said);
+        assert_eq!(field("Knee of Mrs MÜLLER, left"), Some("Patient Name"));
+        assert_eq!(field("Lee, lung"), Some("Patient Name"));
+        assert_eq!(field("No. 123"), Some("Patient ID"));
+        assert_eq!(field("as on 19.01.2004"), Some("Study Date"));
+        for caption in [
+            "",
+            "Müllerian duct",
+            "in the lee of it",
+            "1234 images",
+            "Leeds",
+        ] {
+            assert_eq!(field(caption), None, "{caption}");
+        }
+    }
+
+    #[test]
     fn messages_read_as_they_are_written() {
         let became = Became::Clean {
             removed: 12,
             receipt: "{}".into(),
+            identifying: Vec::new(),
         };
         let text = serde_json::to_string(&became).unwrap();
         assert_eq!(text, r#"{"clean":{"removed":12,"receipt":"{}"}}"#);

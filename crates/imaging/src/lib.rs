@@ -1,12 +1,13 @@
-//! Photographs before they leave the browser: recognised, bounded, checked for completeness and freed
-//! of everything that is not the picture.
+//! Images before they leave the browser: recognised, bounded, checked for completeness and freed of
+//! everything that is not the picture. With the feature `dicom` also DICOM, TIFF and NIfTI: opened by `open`,
+//! decoded, shown, measured and de-identified.
 //!
-//! [`inspect`] reads a file's structure to its end without decoding a pixel; [`clean`] writes it anew
+//! Of photographs (PNG, JPEG, WebP), [`inspect`] reads a file's structure to its end without decoding a pixel; [`clean`] writes it anew
 //! with nothing in it but what a decoder needs. Coded picture data is copied byte for byte, so a
 //! cleaned picture looks exactly as before. Both are pure and work in a Web Worker.
 //!
-//! What is *in* the picture (a face, a wristband, a burnt-in name) is not looked at here, and DICOM is
-//! refused with a sentence that says so.
+//! What is *in* a photograph (a face, a wristband, a burnt-in name) is not looked at here, and these two
+//! refuse DICOM with a sentence that says that it is no photograph.
 
 mod error;
 mod exif;
@@ -279,7 +280,7 @@ mod tests {
         dicom.extend(b"DICM");
         assert_eq!(
             sentence(&dicom),
-            "This is a DICOM file: this version reads photographs only (PNG, JPEG, WebP)."
+            "This is a DICOM file and no photograph (PNG, JPEG, WebP)."
         );
         assert_eq!(
             sentence(b"RIFF\0\0\0\0WAVE"),

@@ -344,3 +344,205 @@ fn elements_of_the_meta_group_inside_the_data_set_go() {
     let instance = Instance::parse(bytes).expect("an image");
     assert_eq!(instance.stored_frame(0).expect("decodes"), pixels(24));
 }
+
+fn coded(name: &str) -> Vec<u8> {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/coded");
+    std::fs::read(folder.join(name)).expect("the file is checked in")
+}
+
+#[test]
+fn a_jpeg_xl_of_a_jpeg_loses_what_would_make_the_jpeg_again() {
+    for name in [
+        "jpegxl-of-baseline-grey.dcm",
+        "jpegxl-of-baseline-colour.dcm",
+        "jpegxl-of-progressive-grey.dcm",
+        "jpegxl-of-progressive-colour.dcm",
+    ] {
+        let before = coded(name);
+        assert!(says(&before, "jbrd"), "{name}");
+        let options = Options {
+            reviewed: true,
+            ..Options::default()
+        };
+        let (after, receipt) = clean(before.clone(), options);
+        assert!(!says(&after, "jbrd"), "{name}");
+        assert_eq!(receipt.files[0].stripped_frames, 1);
+        let (before, after) = [before, after]
+            .map(|bytes| Instance::parse(bytes).expect("an image"))
+            .into();
+        assert_eq!(before.stored_frame(0), after.stored_frame(0), "{name}");
+        assert_eq!(after.syntax().uid, "1.2.840.10008.1.2.4.112");
+    }
+}
+
+/// A made or coded file with other numbers in its description of pixels.
+fn with_bits(mut bytes: Vec<u8>, stored: u16, high: u16) -> Vec<u8> {
+    for (number, value) in [(0x01, stored), (0x02, high)] {
+        let tag = [0x28, 0, number, 1, b'U', b'S', 2, 0];
+        let at = bytes.windows(8).position(|eight| eight == tag);
+        let at = at.expect("is described") + 8;
+        bytes[at..at + 2].copy_from_slice(&value.to_le_bytes());
+    }
+    bytes
+}
+
+fn words(bytes: Vec<u8>) -> Vec<u16> {
+    let instance = Instance::parse(bytes).expect("an image");
+    let frame = instance.stored_frame(0).expect("decodes");
+    let words = frame.as_chunks::<2>().0.iter();
+    words.map(|word| u16::from_le_bytes(*word)).collect()
+}
+
+#[test]
+fn bits_beside_the_stored_ones_hide_nothing_in_any_lossless_coding() {
+    for (name, signed) in [
+        ("explicit.dcm", false),
+        ("rle-16.dcm", false),
+        ("rle-signed.dcm", true),
+        ("deflated-frame-16.dcm", false),
+        ("deflated-frame-signed.dcm", true),
+        ("jpeg-lossless-16-1.dcm", false),
+        ("jpegls-16.dcm", false),
+        ("jpeg2000-16.dcm", false),
+        ("htj2k-16.dcm", false),
+        ("jpegxl-16.dcm", false),
+    ] {
+        // Numbers of 16 bits under a header that says 12: the four above are what an overlay once was.
+        let before = with_bits(coded(name), 12, 11);
+        let options = Options {
+            reviewed: true,
+            ..Options::default()
+        };
+        let (after, receipt) = clean(before.clone(), options);
+        assert!(receipt.files[0].pixels_unchanged, "{name}");
+        let numbers = words(after.clone());
+        assert_eq!(numbers, words(before), "{name}");
+        let all = words(with_bits(after, 16, 15));
+        for (all, number) in all.iter().zip(&numbers) {
+            let carried = signed && all == number;
+            assert!(carried || *all == number & 0xFFF, "{name}: {all:04x}");
+        }
+    }
+}
+
+#[test]
+fn a_coded_frame_that_hides_nothing_stays_byte_for_byte() {
+    let before = coded("jpeg-lossless-12-1.dcm");
+    let options = Options {
+        reviewed: true,
+        ..Options::default()
+    };
+    let (after, _) = clean(before.clone(), options);
+    let frame = |bytes: Vec<u8>| {
+        let instance = Instance::parse(bytes).expect("an image");
+        instance.coded_frame(0).expect("is coded")
+    };
+    assert_eq!(frame(after), frame(before));
+}
+
+#[test]
+fn samples_that_lie_high_in_their_words_keep_their_numbers() {
+    for (name, compress) in [
+        ("explicit.dcm", false),
+        ("explicit.dcm", true),
+        ("rle-16.dcm", false),
+        ("deflated-frame-16.dcm", false),
+    ] {
+        let before = with_bits(coded(name), 12, 15);
+        let options = Options {
+            reviewed: true,
+            compress,
+            ..Options::default()
+        };
+        let (after, receipt) = clean(before.clone(), options);
+        assert_eq!(words(after.clone()), words(before.clone()), "{name}");
+        let whole = words(with_bits(before, 16, 15));
+        let high: Vec<u16> = whole.iter().map(|word| word >> 4).collect();
+        assert_eq!(words(after.clone()), high, "{name}");
+        let file = read(after.clone().into()).expect("reads");
+        assert_eq!(file.dataset.int(tags::HIGH_BIT), Some(11));
+        assert!(receipt.check(&after.into()).holds);
+    }
+}
+
+#[test]
+fn colours_in_planes_hide_nothing_either() {
+    let mut elements = vec![
+        element(8, 8, b"CS", b"ORIGINAL\\PRIMARY"),
+        element(8, 0x60, b"CS", b"MR"),
+    ];
+    elements.extend(image(4, 6, 16));
+    elements[2] = element(0x28, 2, b"US", &[3, 0]);
+    elements[3] = element(0x28, 4, b"CS", b"RGB");
+    elements.insert(4, element(0x28, 6, b"US", &[1, 0]));
+    elements.push(element(0x7FE0, 0x10, b"OW", &pixels(144)));
+    let before = with_bits(file(EXPLICIT, &elements), 12, 11);
+    let (after, _) = clean(before.clone(), Options::default());
+    assert_eq!(words(after.clone()), words(before));
+    assert!(
+        words(with_bits(after, 16, 15))
+            .iter()
+            .all(|all| *all < 1 << 12)
+    );
+}
+
+#[test]
+fn when_a_patient_was_born_is_no_date_of_a_study() {
+    for (dates, studied) in [(Dates::Keep, "20040119"), (Dates::Shift(-19), "20031231")] {
+        let options = Options {
+            dates,
+            ..Options::default()
+        };
+        let (bytes, _) = clean(planted(), options);
+        let file = read(bytes.into()).expect("reads");
+        let text = |tag| file.dataset.text(tag).unwrap_or_default();
+        assert_eq!(text(tags::STUDY_DATE), studied);
+        assert_eq!(text(tags::PATIENT_BIRTH_DATE), "");
+    }
+}
+
+#[test]
+fn a_receipt_of_a_file_shorter_than_a_preamble_is_checked_too() {
+    let (_, mut receipt) = clean(planted(), Options::default());
+    // Files without preamble begin with their first element.
+    let bare = element(8, 0x60, b"CS", b"MR");
+    use sha2::Digest as _;
+    receipt.files[0].sha256 = hex::encode(sha2::Sha256::digest(&bare));
+    assert!(!receipt.check(&bare.into()).holds);
+}
+
+#[test]
+fn what_was_taken_out_is_known_for_the_words_beside_the_files() {
+    use healthsync_imaging::intake::repeated;
+    let mut study = Study::new(Options::default(), StudyKey([7; 32]));
+    study.clean(&[], planted()).expect("cleans");
+    let said = study.identifying();
+    for (caption, field) in [
+        ("Follow-up of Jane", Some("Patient Name")),
+        ("Asked by House, on call", Some("Referring Physician Name")),
+        ("MRN0012345, head", Some("Patient ID")),
+        ("born 03.02.1961", Some("Patient Birth Date")),
+        ("Nodule in the right lung, 12 mm, 2004", None),
+    ] {
+        let found = repeated(caption, &said);
+        let as_expected = match field {
+            None => found.is_none(),
+            Some(field) => found.is_some_and(|found| found == field || field == "Patient Name"),
+        };
+        assert!(as_expected, "{caption}: {found:?}");
+    }
+}
+
+#[test]
+fn folders_with_everyday_names_keep_nothing_back() {
+    let names = [
+        "data",
+        "DICM",
+        "Imaging Profile",
+        "Table-Option",
+        "IM0001.dcm",
+    ];
+    let mut study = Study::new(Options::default(), StudyKey([7; 32]));
+    let cleaned = study.clean(&names.map(str::to_owned), planted());
+    assert!(cleaned.is_ok_and(|file| file.is_some()));
+}

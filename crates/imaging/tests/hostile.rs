@@ -289,3 +289,70 @@ proptest! {
         let _ = read([b"\0\x08\0\x05CS".as_slice(), &bytes].concat().into());
     }
 }
+
+#[test]
+fn samples_that_lie_high_in_their_words_are_the_same_numbers() {
+    let numbers = [0x000_u16, 0x001, 0x7FF, 0x800, 0xABC, 0xFFF];
+    for (signed, high) in [(0, 11_u16), (0, 13), (0, 15), (1, 11), (1, 15)] {
+        let below = high - 11;
+        // What lies beside the number is no part of it.
+        let beside = |number: u16| {
+            let others: u16 = !(0xFFF << below);
+            (number << below) | (others & 0x5555)
+        };
+        let mut elements = image(1, 6, 16);
+        elements[5] = element(0x28, 0x101, b"US", &[12, 0]);
+        elements[6] = element(0x28, 0x102, b"US", &high.to_le_bytes());
+        elements[7] = element(0x28, 0x103, b"US", &[signed, 0]);
+        let stored: Vec<u8> = numbers
+            .iter()
+            .flat_map(|number| beside(*number).to_le_bytes())
+            .collect();
+        let instance = Instance::parse(with_pixels(elements, &stored)).expect("opens");
+        let found: Vec<u16> = instance
+            .stored_frame(0)
+            .expect("decodes")
+            .as_chunks::<2>()
+            .0
+            .iter()
+            .map(|word| u16::from_le_bytes(*word))
+            .collect();
+        let expected = numbers.map(|number| {
+            if signed == 1 && number >= 0x800 {
+                number | 0xF000
+            } else {
+                number
+            }
+        });
+        assert_eq!(found, expected, "{signed} {high}");
+    }
+}
+
+#[test]
+fn there_are_no_more_frames_than_bytes_for_them_and_the_first_missing_one_says_so() {
+    let promised = |pixels: Vec<u8>, syntax: &str| {
+        let mut elements = image(4, 6, 8);
+        elements.insert(2, element(0x28, 8, b"IS", b"1000000"));
+        elements.push(pixels);
+        let instance = Instance::parse(file(syntax, &elements)).expect("opens");
+        let frames = instance.head.frames;
+        let error = instance.decode_frame(frames - 1).expect_err("is missing");
+        (frames, error.to_string())
+    };
+    assert_eq!(
+        promised(element(0x7FE0, 0x10, b"OW", &pixels(50)), EXPLICIT),
+        (
+            3,
+            "This DICOM file is cut off: frame 3 of 1000000 needs 24 bytes and 2 are left."
+                .to_owned()
+        )
+    );
+    assert_eq!(
+        promised(fragments(&[], &[&[1; 10], &[2; 10]]), "1.2.840.10008.1.2.5"),
+        (
+            3,
+            "This DICOM file is cut off: frame 3 of 1000000 needs 1 bytes and 0 are left."
+                .to_owned()
+        )
+    );
+}

@@ -74,7 +74,7 @@ export async function study() {
   return {
     sort: (files, names) => answered((done) => study.sort(files, names, done)),
     clean: (series) => answered((done) => study.clean(series, done)),
-    review: (series) => answered((done) => study.review(series, done)),
+    review: (series, began) => answered((done) => study.review(series, began, done)),
     close: () => study.close(),
   };
 }

@@ -56,12 +56,14 @@ struct Review {
     corner: Cell<Option<[u32; 2]>>,
     busy: Cell<bool>,
     again: Cell<bool>,
+    /// It is being cleaned: nothing is decided any more.
+    cleaning: Cell<bool>,
     /// Called with `true` to clean, with `false` to leave.
     decided: RefCell<Option<Function>>,
 }
 
 /// Opens the dialog and waits for the person.
-pub(crate) async fn open(shared: Rc<Shared>, series: u32) -> (Became, Array) {
+pub(crate) async fn open(shared: Rc<Shared>, series: u32, began: &Function) -> (Became, Array) {
     let refused = |what: String| (Became::Refused { what }, Array::new());
     if let Err(what) = shared.ready().await {
         return refused(what);
@@ -95,6 +97,7 @@ pub(crate) async fn open(shared: Rc<Shared>, series: u32) -> (Became, Array) {
         corner: Cell::default(),
         busy: Cell::default(),
         again: Cell::default(),
+        cleaning: Cell::default(),
         decided: RefCell::default(),
     });
     let listener = review.listen();
@@ -108,6 +111,7 @@ pub(crate) async fn open(shared: Rc<Shared>, series: u32) -> (Became, Array) {
     let outcome = if review.decision().await {
         let covers = review.covers.borrow().clone();
         let keep = review.keep();
+        let _ = began.call0(&JsValue::NULL);
         shared.clean(series, covers, keep, true).await
     } else {
         (Became::Left, Array::new())
@@ -128,7 +132,7 @@ impl Review {
                 review.on(&event);
             }
         });
-        for name in EVENTS.into_iter().chain(["close"]) {
+        for name in EVENTS.into_iter().chain(["cancel", "close"]) {
             let _ = self
                 .dialog
                 .add_event_listener_with_callback(name, listener.as_ref().unchecked_ref());
@@ -137,7 +141,7 @@ impl Review {
     }
 
     fn listen_no_more(&self, listener: &Closure<dyn Fn(Event)>) {
-        for name in EVENTS.into_iter().chain(["close"]) {
+        for name in EVENTS.into_iter().chain(["cancel", "close"]) {
             let _ = self
                 .dialog
                 .remove_event_listener_with_callback(name, listener.as_ref().unchecked_ref());
@@ -420,6 +424,9 @@ impl Review {
                 }
                 self.covered();
             }
+            // Cleaning does not end with the dialog, so the dialog stays until it has.
+            "cancel" if self.cleaning.get() => event.prevent_default(),
+            "cancel" => {}
             "close" => self.decide(false),
             "keydown" => self.key(event.unchecked_ref(), target.as_ref()),
             name => {
@@ -435,6 +442,9 @@ impl Review {
     }
 
     fn act(self: &Rc<Self>, act: &str) {
+        if self.cleaning.get() {
+            return;
+        }
         let [columns, rows] = self.facts.size;
         let strip = ((f64::from(rows) * STRIP).ceil() as u32).min(rows);
         match act {
@@ -444,6 +454,7 @@ impl Review {
                     button.set_disabled(true);
                     dom::set(&button, "aria-busy", "true");
                 }
+                self.cleaning.set(true);
                 return self.decide(true);
             }
             "top" => {
@@ -522,7 +533,7 @@ impl Review {
             pixel(f64::from(event.client_y()), rect.top(), rect.height(), rows),
         ];
         if name == "pointerdown" {
-            if inside && event.button() == 0 {
+            if inside && event.button() == 0 && !self.cleaning.get() {
                 event.prevent_default();
                 let _ = picture.set_pointer_capture(event.pointer_id());
                 self.corner.set(Some(at));

@@ -109,10 +109,11 @@ impl Study {
     }
 
     /// Lets the person look at a series, cover parts of it and clean it (again). Calls back as `clean` does.
-    pub fn review(&self, series: u32, done: Function) {
+    /// `began` is called when cleaning begins: from then on, what it was before is not what the person wants.
+    pub fn review(&self, series: u32, began: Function, done: Function) {
         let shared = self.shared.clone();
         spawn_local(async move {
-            let (became, files) = review::open(shared, series).await;
+            let (became, files) = review::open(shared, series, &began).await;
             answer(&done, &became, &files);
         });
     }
@@ -226,12 +227,18 @@ impl Shared {
         let said = said.entry(series).or_default();
         let became = match answer {
             Answer::Cleaned {
-                removed, receipt, ..
+                removed,
+                receipt,
+                identifying,
             } => {
                 said.covers = covers;
                 said.keep = keep;
                 said.receipt = Some(receipt.clone());
-                Became::Clean { removed, receipt }
+                Became::Clean {
+                    removed,
+                    receipt,
+                    identifying,
+                }
             }
             Answer::Look { reasons, boxes } => {
                 said.reasons = reasons;

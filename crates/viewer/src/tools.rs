@@ -8,7 +8,11 @@ use healthsync_imaging::{
 };
 use web_sys::{Element, HtmlElement, HtmlOptionElement, HtmlSelectElement};
 
-use crate::{dom, label, state::Tool, viewer::Inner};
+use crate::{
+    dom, label,
+    state::{State, Tool},
+    viewer::Inner,
+};
 
 /// One press or key of zooming.
 pub(crate) const STEP: f64 = 1.25;
@@ -86,10 +90,9 @@ impl Inner {
         self.show_pictures();
         self.show_cine();
         if let Some(series) = series {
-            for (index, name) in ["rows", "columns"].into_iter().enumerate() {
+            for name in ["rows", "columns"] {
                 if let Some(button) =
                     dom::find::<Element>(&self.root, &format!("[data-axis={name}]"))
-                    && index < 2
                 {
                     let title = series.volume.as_ref().err().map_or("", String::as_str);
                     dom::flag(&button, "disabled", series.volume.is_err());
@@ -425,8 +428,6 @@ impl Inner {
         }
     }
 }
-
-use crate::state::State;
 
 /// Two marks that were drawn as one.
 fn same(a: &Mark, b: &Mark) -> bool {

@@ -233,6 +233,7 @@ impl Runtime {
             Intent::Retry(id) => self.retry(Some(id)),
             Intent::RetryAll => self.retry(None),
             Intent::Attach(files) => self.attach(files),
+            Intent::LeftOut(what) => self.toast(ToastKind::Bad, what),
             Intent::Detach(id) => self.detach(id),
             Intent::Review(id) => self.review(id),
             Intent::CancelUpload => self.cancel_upload(),

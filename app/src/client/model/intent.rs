@@ -75,6 +75,8 @@ pub enum Intent {
     /// Send again everything in this room that the relay refused.
     RetryAll,
     Attach(Files),
+    /// Not all that was dropped could be attached: a sentence for the person.
+    LeftOut(String),
     Detach(u32),
     /// Look at an attached series, and at what was removed from it.
     Review(u32),

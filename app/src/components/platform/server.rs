@@ -37,8 +37,12 @@ pub(crate) fn dropped_files(_event: &ev::DragEvent) -> Option<Files> {
     None
 }
 
-/// Hands over the files of a drop, with those in its folders.
-pub(crate) fn dropped_deep(_event: &ev::DragEvent, _then: impl FnOnce(Files) + 'static) {}
+/// Hands over the files of a drop, with those in its folders, and a sentence when some of them are left out.
+pub(crate) fn dropped_deep(
+    _event: &ev::DragEvent,
+    _then: impl FnOnce(Option<Files>, Option<String>) + 'static,
+) {
+}
 
 /// Names and bytes of files of at most `limit` bytes; for any other a sentence that says why not.
 pub(crate) async fn contents(

@@ -371,6 +371,7 @@ mod tests {
             samples_per_pixel: 3,
             bits_allocated: 8,
             bits_stored: 8,
+            bits_below: 0,
             signed: false,
             planar: false,
             photometric: Photometric::YbrRct,

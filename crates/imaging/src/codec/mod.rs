@@ -237,19 +237,20 @@ pub(crate) fn check_size(
 }
 
 /// Bits above BitsStored are no part of a sample, whatever they hold (overlays, once): they are cleared, or carry the
-/// sign up.
+/// sign up. Those below go, and the sample takes their place.
 pub(crate) fn clear_unused(bytes: &mut [u8], format: &PixelFormat) {
     let spare = u32::from(format.bits_allocated - format.bits_stored);
     if spare == 0 || format.float || format.bits_allocated == 1 {
         return;
     }
+    let above = spare - u32::from(format.bits_below);
     macro_rules! each {
         ($unsigned:ty, $signed:ty) => {
             for word in bytes.as_chunks_mut::<{ size_of::<$unsigned>() }>().0 {
                 *word = if format.signed {
-                    (<$signed>::from_le_bytes(*word) << spare >> spare).to_le_bytes()
+                    (<$signed>::from_le_bytes(*word) << above >> spare).to_le_bytes()
                 } else {
-                    (<$unsigned>::from_le_bytes(*word) << spare >> spare).to_le_bytes()
+                    (<$unsigned>::from_le_bytes(*word) << above >> spare).to_le_bytes()
                 };
             }
         };
@@ -260,4 +261,20 @@ pub(crate) fn clear_unused(bytes: &mut [u8], format: &PixelFormat) {
         32 => each!(u32, i32),
         _ => each!(u64, i64),
     }
+}
+
+/// Whether samples as stored hold more than what [`clear_unused`] leaves of them: something beside the number, other than
+/// its sign carried up or zeros.
+pub(crate) fn hides(stored: &[u8], cleared: &[u8], format: &PixelFormat) -> bool {
+    let size = format.sample_bytes();
+    let number = (u64::MAX >> (64 - format.bits_stored)).to_le_bytes();
+    let words = stored.chunks_exact(size).zip(cleared.chunks_exact(size));
+    words.into_iter().any(|(stored, cleared)| {
+        stored != cleared
+            && stored
+                .iter()
+                .zip(cleared)
+                .zip(number)
+                .any(|((stored, cleared), number)| *stored != cleared & number)
+    })
 }

@@ -154,6 +154,7 @@ mod tests {
             samples_per_pixel: samples,
             bits_allocated: bits,
             bits_stored: bits,
+            bits_below: 0,
             signed: false,
             planar: false,
             photometric: Photometric::Monochrome2,

@@ -87,6 +87,7 @@ mod tests {
             samples_per_pixel: 1,
             bits_allocated,
             bits_stored,
+            bits_below: 0,
             signed,
             planar: false,
             photometric: Photometric::Monochrome2,

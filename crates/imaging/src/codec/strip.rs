@@ -107,7 +107,8 @@ fn jpeg2000(coded: &[u8]) -> Option<Vec<u8>> {
     Some(out)
 }
 
-/// Boxes of the container that decoding needs; a bare code stream has no others.
+/// Boxes of the container that decoding needs; a bare code stream has no others. What only makes the JPEG again of which
+/// the picture was made (`jbrd`) holds that one's comments.
 fn jxl(coded: &[u8]) -> Option<Vec<u8>> {
     if coded.starts_with(&[0xFF, 0x0A]) {
         return Some(coded.to_vec());
@@ -126,7 +127,7 @@ fn jxl(coded: &[u8]) -> Option<Vec<u8>> {
             .filter(|_| length >= 8)?;
         if matches!(
             &whole[4..8],
-            b"JXL " | b"ftyp" | b"jxll" | b"jxlc" | b"jxlp" | b"jbrd"
+            b"JXL " | b"ftyp" | b"jxll" | b"jxlc" | b"jxlp"
         ) {
             out.extend_from_slice(whole);
         }

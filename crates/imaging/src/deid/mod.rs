@@ -36,7 +36,9 @@ pub use receipt::{Checked, Code, FileReceipt, Receipt, TagAction, pixels_sha256}
 pub use regions::{Assessment, assess};
 pub use text::{TextLine, find_text};
 
+use crate::desk::words;
 use crate::dicom::{DataSet, Element, File, ImagingError, Instance, Tag, Vr, read, tags, write};
+use crate::intake::Identifying;
 use crate::open::{Kind, OpenError, kind_of};
 use cover::Cover;
 use residual::Search;
@@ -52,6 +54,8 @@ pub struct Study {
     not_searched: BTreeSet<Tag>,
     warnings: BTreeSet<String>,
     left_out: BTreeMap<String, u32>,
+    /// What was taken out and says who it was, with the field that said it.
+    identifying: BTreeMap<String, Tag>,
 }
 
 /// A cleaned file.
@@ -112,6 +116,7 @@ impl Study {
             not_searched: BTreeSet::new(),
             warnings: BTreeSet::new(),
             left_out: BTreeMap::new(),
+            identifying: BTreeMap::new(),
         }
     }
 
@@ -175,6 +180,11 @@ impl Study {
             found,
             made,
         } = walk.record;
+        for (text, tag) in found.iter().flat_map(residual::said) {
+            if self.identifying.len() < MOST_IDENTIFYING {
+                self.identifying.entry(text).or_insert(tag);
+            }
+        }
         let mut search = Search::new(&found, &made, names);
         search
             .sweep(&mut set, &mut actions)
@@ -199,6 +209,11 @@ impl Study {
         let syntax = pixels
             .as_ref()
             .map_or(crate::dicom::EXPLICIT_LE.uid, |pixels| pixels.syntax);
+        let mut own = DataSet::default();
+        self.sign(&mut own, has_pixels, painted);
+        search
+            .pass_over(&header(&own, syntax))
+            .map_err(Refusal::Broken)?;
         let residue = search
             .search(&header(&set, syntax))
             .map_err(Refusal::Broken)?;
@@ -241,6 +256,18 @@ impl Study {
             name,
             bytes: output,
         }))
+    }
+
+    /// What the DICOM files so far said of people: names also in parts, dates as people write them, numbers. What is
+    /// written beside the files must not say it again.
+    pub fn identifying(&self) -> Vec<Identifying> {
+        let field = |tag: Tag| tag.keyword().map_or_else(|| tag.to_string(), words);
+        let all = self.identifying.iter();
+        all.map(|(text, tag)| Identifying {
+            field: field(*tag),
+            text: text.clone(),
+        })
+        .collect()
     }
 
     /// What was done to all files so far.
@@ -337,6 +364,9 @@ impl Study {
         }
     }
 }
+
+/// Values that are remembered of a study; one has some dozens.
+const MOST_IDENTIFYING: usize = 2_000;
 
 const STILL_WRITTEN: &str =
     "Outside of the painted boxes something still looks like text: look again before sharing.";

@@ -5,12 +5,16 @@ use sha2::{Digest, Sha256};
 use super::cover::Cover;
 use crate::codec::{self, Colour, strip};
 use crate::dicom::{
-    Coding, DataSet, EXPLICIT_LE, Element, ImagingError, Instance, Photometric, PixelFormat,
-    RLE_LOSSLESS, Value, Vr, tags,
+    DataSet, EXPLICIT_LE, Element, ImagingError, Instance, Photometric, PixelFormat, RLE_LOSSLESS,
+    Value, Vr, tags,
 };
 
 /// High-Throughput JPEG 2000, lossless only (PS3.6 Annex A).
 const HTJ2K_LOSSLESS: &str = "1.2.840.10008.1.2.4.201";
+
+/// JPEG XL from which a JPEG can be made again, and JPEG XL of any kind.
+const JPEG_XL_OF_JPEG: &str = "1.2.840.10008.1.2.4.111";
+const JPEG_XL: &str = "1.2.840.10008.1.2.4.112";
 
 /// What became of the pixels.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,31 +45,37 @@ pub(super) fn clean(
         ));
     }
     let native = instance.coded_frame(0).is_none();
+    let coding = instance.syntax().coding;
+    // Samples that lie high in their words come out at the bottom of them.
+    let mut hidden = format.bits_below > 0;
+    if hidden {
+        let high = (format.bits_stored - 1).to_le_bytes();
+        set.put(Element::of_bytes(tags::HIGH_BIT, Vr::US, high));
+    }
+    // Planes, single bits and shared chroma stay as they are, where they have no bits to hide anything in.
+    let laid_out = format.planar || format.photometric == Photometric::YbrFull422;
+    let as_they_are = format.bits_allocated == 1
+        || (laid_out && (format.float || format.bits_stored == format.bits_allocated));
     let (mut before, mut after) = (Sha256::new(), Sha256::new());
     let mut frames: Vec<Vec<u8>> = Vec::new();
-    let (mut stripped, mut colour, mut hidden) = (0, Colour::AsStated, false);
+    let (mut stripped, mut colour) = (0, Colour::AsStated);
     for index in 0..instance.head.frames {
         let mut decoded = instance.decoded(index, false)?;
         let as_stored = (format.bits_stored < format.bits_allocated).then(|| decoded.bytes.clone());
         codec::clear_unused(&mut decoded.bytes, format);
         before.update(&decoded.bytes);
         colour = decoded.colour;
-        hidden |= as_stored.is_some_and(|stored| !format.signed && stored != decoded.bytes);
+        hidden |= as_stored.is_some_and(|stored| codec::hides(&stored, &decoded.bytes, format));
         if painted.is_empty() {
             if let Some(coded) = instance.coded_frame(index) {
-                let without = strip(instance.syntax().coding, &coded).map_err(|what| {
-                    ImagingError::Frame {
-                        frame: index + 1,
-                        coding: instance.syntax().coding.name(),
-                        what,
-                    }
+                let without = strip(coding, &coded).map_err(|what| ImagingError::Frame {
+                    frame: index + 1,
+                    coding: coding.name(),
+                    what,
                 })?;
                 stripped += u32::from(without.is_some());
                 frames.push(without.unwrap_or_else(|| coded.to_vec()));
-            } else if !format.planar
-                && format.bits_allocated > 1
-                && format.photometric != Photometric::YbrFull422
-            {
+            } else if !as_they_are {
                 frames.push(decoded.bytes);
             }
             continue;
@@ -75,7 +85,7 @@ pub(super) fn clean(
         frames.push(if native {
             decoded.bytes
         } else {
-            codec::encode_rle(&decoded.bytes, format)
+            recode(&decoded.bytes, format)?
         });
     }
     let before = before.finalize().into();
@@ -84,30 +94,25 @@ pub(super) fn clean(
     } else {
         after.finalize().into()
     };
-    let syntax = if painted.is_empty() {
-        if !native {
-            // Bits above BitsStored can hold an overlay, which decoded pixels no longer show.
-            if hidden && instance.syntax().coding == Coding::Rle {
-                frames = (0..instance.head.frames)
-                    .map(|index| {
-                        instance
-                            .stored_frame(index)
-                            .map(|bytes| codec::encode_rle(&bytes, format))
-                    })
-                    .collect::<Result<_, _>>()?;
-            }
-            encapsulate(set, frames);
-            instance.syntax().uid
-        } else {
-            uncompressed(set, instance, frames, format, compress)
-        }
-    } else {
+    // Bits beside the number can hold an overlay, which decoded pixels no longer show.
+    let anew = !native && hidden && painted.is_empty();
+    if anew {
+        frames = (0..instance.head.frames)
+            .map(|index| recode(&instance.stored_frame(index)?, format))
+            .collect::<Result<_, _>>()?;
+    }
+    if anew || !painted.is_empty() || (native && laid_out && !as_they_are) {
         recolour(set, format, colour);
-        if native {
-            uncompressed(set, instance, frames, format, compress)
-        } else {
-            encapsulate(set, frames);
-            RLE_LOSSLESS
+    }
+    let syntax = if native {
+        uncompressed(set, instance, frames, format, compress)
+    } else {
+        encapsulate(set, frames);
+        match instance.syntax().uid {
+            _ if anew || !painted.is_empty() => RLE_LOSSLESS,
+            // Without what the JPEG consisted of beside its picture, it is none any more.
+            JPEG_XL_OF_JPEG => JPEG_XL,
+            same => same,
         }
     };
     Ok(Pixels {
@@ -177,6 +182,16 @@ pub(super) fn paint(bytes: &mut [u8], format: &PixelFormat, colour: Colour, cove
     cover.fill(bytes, format.columns as usize, &black);
 }
 
+/// A frame coded without loss; its decoder must be able to tell the planes of its bytes apart (PS3.5 G.3).
+fn recode(bytes: &[u8], format: &PixelFormat) -> Result<Vec<u8>, ImagingError> {
+    if format.sample_bytes() * usize::from(format.samples_per_pixel) > 15 {
+        return Err(ImagingError::Unsupported(
+            "more bytes a pixel than can be coded again without loss".to_owned(),
+        ));
+    }
+    Ok(codec::encode_rle(bytes, format))
+}
+
 /// After decoding, samples are interleaved, no longer subsampled, and what the stream says they are.
 fn recolour(set: &mut DataSet, format: &PixelFormat, colour: Colour) {
     if format.samples_per_pixel < 3 {
@@ -239,7 +254,7 @@ fn store(set: &mut DataSet, instance: &Instance, frames: Vec<Vec<u8>>, format: &
         Vr::OB
     };
     let bytes = if frames.is_empty() {
-        // Planes, single bits and shared chroma stay as they are, without what follows the last frame.
+        // Without what follows the last frame.
         instance
             .native_bytes()
             .map(|bytes| bytes.to_vec())

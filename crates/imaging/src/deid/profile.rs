@@ -127,7 +127,7 @@ pub(super) fn action(tag: Tag, vr: Vr, options: &Options) -> Action {
         return Action::X;
     }
     let listed = listed(tag);
-    if is_time(vr) && !BIRTH.contains(&tag) {
+    if is_time(vr) && !NEVER_LONGITUDINAL.contains(&tag) {
         return match (options.dates, listed) {
             (Dates::Keep, _) => Action::K,
             (Dates::Shift(_), _) => Action::C,
@@ -172,6 +172,15 @@ pub(super) fn is_time(vr: Vr) -> bool {
     matches!(vr, Vr::DA | Vr::DT | Vr::TM)
 }
 
+/// Dates and times without an entry in the columns "Rtn. Long. Full Dates Opt." and "Rtn. Long. Modif. Dates Opt." of
+/// Table E.1-1, while all others there have K and C: when the patient was born, and GPS Time Stamp. The options leave them
+/// to the basic profile.
+const NEVER_LONGITUDINAL: [Tag; 3] = [
+    Tag(0x0010, 0x0030),
+    Tag(0x0010, 0x0032),
+    Tag(0x0016, 0x0077),
+];
+
 const TIMEZONE: Tag = Tag(0x0008, 0x0201);
 
 /// Kept by Retain Patient Characteristics: what is measured of a body, nothing written about it.
@@ -186,9 +195,6 @@ const PATIENT_CHARACTERISTICS: [Tag; 9] = [
     Tag(0x0010, 0x21C0),
     Tag(0x0010, 0x1022),
 ];
-
-/// Date and time of birth: no option about dates keeps or moves them (PS3.15 Table E.1-1).
-const BIRTH: [Tag; 2] = [Tag(0x0010, 0x0030), Tag(0x0010, 0x0032)];
 
 /// Kept by Retain Device Identity.
 const DEVICE_IDENTITY: [Tag; 12] = [
@@ -282,9 +288,15 @@ mod tests {
         assert_eq!(action(Tag(0x0010, 0x1010), Vr::AS, &all), Action::K);
         assert_eq!(action(Tag(0x0008, 0x0018), Vr::UI, &all), Action::K);
         assert_eq!(action(Tag(0x0008, 0x0020), Vr::DA, &all), Action::K);
+        let moved = Options {
+            dates: Dates::Shift(9),
+            ..Options::default()
+        };
+        for options in [&all, &moved, &Options::default()] {
+            assert_eq!(action(Tag(0x0010, 0x0030), Vr::DA, options), Action::Z);
+            assert_eq!(action(Tag(0x0010, 0x0032), Vr::TM, options), Action::X);
+        }
         assert_eq!(action(Tag(0x0009, 0x0010), Vr::LO, &all), Action::X);
-        assert_eq!(action(Tag(0x0010, 0x0030), Vr::DA, &all), Action::Z);
-        assert_eq!(action(Tag(0x0010, 0x0032), Vr::TM, &all), Action::X);
         let none = Options::default();
         assert_eq!(action(Tag(0x0010, 0x1010), Vr::AS, &none), Action::X);
         assert_eq!(action(Tag(0x0008, 0x0018), Vr::UI, &none), Action::U);

@@ -189,7 +189,10 @@ impl Receipt {
             Err(error) => faults.push(error.to_string()),
             Ok(file) => {
                 left(&file.dataset, &self.options, &mut faults);
-                if bytes[..128].iter().any(|byte| *byte != 0) {
+                // A file that begins without one has nothing in it.
+                let preamble = bytes.first_chunk::<128>();
+                let marked = bytes.get(128..132) == Some(b"DICM");
+                if marked && preamble.is_some_and(|bytes| bytes.iter().any(|byte| *byte != 0)) {
                     faults.push("Its preamble is not empty.".to_owned());
                 }
                 if file.dataset.text(tags::PATIENT_IDENTITY_REMOVED).as_deref() != Some("YES") {

@@ -97,13 +97,17 @@ impl Search {
             let stem = name
                 .rsplit_once('.')
                 .map_or(name.as_str(), |(stem, _)| stem);
-            if !is_too_common(stem) {
-                words.insert((
-                    stem.as_bytes().to_ascii_lowercase(),
-                    Tag(0, 0),
-                    Rank::Private,
-                    false,
-                ));
+            // People write names and numbers between such marks.
+            let parts = stem.split(['/', '\\', '_', '-', '^', '.', ' ']);
+            for part in parts.chain([stem]) {
+                if !is_too_common(part) {
+                    words.insert((
+                        part.as_bytes().to_ascii_lowercase(),
+                        Tag(0, 0),
+                        Rank::Private,
+                        false,
+                    ));
+                }
             }
         }
         // One word once, in its highest rank.
@@ -135,6 +139,19 @@ impl Search {
         let automaton = self.automaton()?;
         let mut common = BTreeSet::new();
         sweep(set, &automaton, &self.words, &mut common, actions);
+        for index in common.iter().rev() {
+            let word = self.words.remove(*index);
+            self.residue.skipped.insert(word.tag);
+        }
+        Ok(())
+    }
+
+    /// Passes over words of makers and of file names that stand in what this program writes itself.
+    pub(super) fn pass_over(&mut self, own: &[u8]) -> Result<(), String> {
+        let automaton = self.automaton()?;
+        let common: BTreeSet<usize> = matches(&automaton, own)
+            .filter(|index| self.words[*index].rank == Rank::Private)
+            .collect();
         for index in common.iter().rev() {
             let word = self.words.remove(*index);
             self.residue.skipped.insert(word.tag);
@@ -219,6 +236,50 @@ fn sweep(
         keep
     });
 }
+
+/// Words that stand in the place of a name and are none.
+const NO_NAMES: [&str; 8] = [
+    "anonymous",
+    "anonymized",
+    "anonymised",
+    "unknown",
+    "patient",
+    "phantom",
+    "test",
+    "removed",
+];
+/// The longest text that somebody would write again.
+const LONGEST: usize = 200;
+
+/// What a person must not say again of what was taken out, each with its tag: names, dates, and what has a number in it.
+/// Histories, occupations and the like are words as any caption has them.
+pub(super) fn said(found: &Found) -> Vec<(String, Tag)> {
+    let named = matches!(&found.vr.0, b"PN" | b"DA" | b"DT") || found.tag == PATIENT_ID;
+    let numbered = matches!(&found.vr.0, b"LO" | b"SH")
+        && found.text.bytes().any(|byte| byte.is_ascii_digit());
+    if found.rank != Rank::Identity || !(named || numbered) {
+        return Vec::new();
+    }
+    let counts = |text: &str, part: bool| {
+        let length = text.chars().count();
+        let number = text.bytes().all(|byte| byte.is_ascii_digit());
+        // Short numbers are counts of images, and of everything; a patient's are known by theirs.
+        let least = if part || (number && found.tag == PATIENT_ID) {
+            3
+        } else {
+            SHORTEST
+        };
+        (least..=LONGEST).contains(&length) && !NO_NAMES.contains(&text.to_lowercase().as_str())
+    };
+    spellings(found)
+        .into_iter()
+        .map(|(text, part)| (text.trim().to_owned(), part))
+        .filter(|(text, part)| counts(text, *part))
+        .map(|(text, _)| (text, found.tag))
+        .collect()
+}
+
+const PATIENT_ID: Tag = Tag(0x0010, 0x0020);
 
 /// A value and how else it may be written; `true` for parts of names.
 fn spellings(found: &Found) -> Vec<(String, bool)> {
@@ -337,6 +398,43 @@ mod tests {
         assert_eq!(hits("jane miller"), 1);
         assert_eq!(hits("on 19.01.2004 and 2004-01-19"), 1);
         assert_eq!(hits("Millerton, 120040119, 1.20040119.3"), 0);
+    }
+
+    #[test]
+    fn what_a_caption_must_not_say_is_known_in_parts_and_everyday_words_are_not() {
+        let told = |vr, tag, text: &str| -> Vec<String> {
+            let mut found = found(vr, Rank::Identity, text);
+            found.tag = tag;
+            said(&found).into_iter().map(|(text, _)| text).collect()
+        };
+        let name = Tag(0x0010, 0x0010);
+        let parts = told(Vr::PN, name, "Doe^Jane^^Dr");
+        for text in ["Doe", "Jane", "Jane Doe", "Doe, Jane"] {
+            assert!(parts.contains(&text.to_owned()), "{parts:?}");
+        }
+        assert!(!parts.contains(&"Dr".to_owned()));
+        assert!(told(Vr::PN, name, "Anonymous").is_empty());
+        assert_eq!(told(Vr::LO, Tag(0x0010, 0x0020), "123"), ["123"]);
+        assert!(told(Vr::LO, Tag(0x0010, 0x0020), "12").is_empty());
+        assert!(told(Vr::SH, Tag(0x0020, 0x0010), "100").is_empty());
+        assert!(told(Vr::DA, name, "20040119").contains(&"19.01.2004".to_owned()));
+        assert!(told(Vr::UI, name, "1.2.3.4.5").is_empty());
+        assert!(told(Vr::SH, Tag(0x0010, 0x2160), "White").is_empty());
+    }
+
+    #[test]
+    fn names_of_files_and_folders_are_searched_for_in_parts() {
+        let names = ["MILLER^JANE".to_owned(), "CT_4711882.dcm".to_owned()];
+        let hits = |text: &str| {
+            Search::new(&[], &BTreeSet::new(), &names)
+                .search(text.as_bytes())
+                .expect("searches")
+                .hits
+                .len()
+        };
+        assert_eq!(hits("jane"), 1);
+        assert_eq!(hits("no. 4711882"), 1);
+        assert_eq!(hits("a CT of 2 images"), 0);
     }
 
     #[test]

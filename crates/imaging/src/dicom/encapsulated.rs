@@ -53,6 +53,11 @@ impl FrameTable {
         Ok(FrameTable { frames })
     }
 
+    /// How many frames there are.
+    pub(crate) fn count(&self) -> usize {
+        self.frames.len()
+    }
+
     /// The coded bytes of a frame; copied only when they lie in several fragments.
     pub(crate) fn frame(&self, fragments: &[Bytes], frame: u32) -> Option<Bytes> {
         let range = self.frames.get(frame as usize)?.clone();

@@ -75,6 +75,9 @@ pub struct PixelFormat {
     pub bits_allocated: u16,
     /// How many of them count.
     pub bits_stored: u16,
+    /// How many bits lie below them: 0, but in old files whose HighBit is not BitsStored − 1.
+    #[serde(default)]
+    pub bits_below: u16,
     /// PixelRepresentation 1.
     pub signed: bool,
     /// PlanarConfiguration 1: all red, then all green, then all blue.
@@ -347,6 +350,13 @@ impl PixelFormat {
             }
             _ => bits_allocated,
         };
+        // A HighBit that leaves no room for BitsStored bits means nothing.
+        let bits_below = match set.int(tags::HIGH_BIT) {
+            Some(high) if !float && high < i64::from(bits_allocated) => {
+                (high + 1 - i64::from(bits_stored)).max(0) as u16
+            }
+            _ => 0,
+        };
         let samples_per_pixel = match set.int(tags::SAMPLES_PER_PIXEL) {
             Some(samples @ (1 | 3 | 4)) => samples as u16,
             Some(samples) => {
@@ -362,6 +372,7 @@ impl PixelFormat {
             samples_per_pixel,
             bits_allocated,
             bits_stored,
+            bits_below,
             signed: set.int(tags::PIXEL_REPRESENTATION) == Some(1),
             planar: samples_per_pixel > 1 && set.int(tags::PLANAR_CONFIGURATION) == Some(1),
             photometric: Photometric::of(

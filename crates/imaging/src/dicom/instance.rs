@@ -27,6 +27,8 @@ pub struct Instance {
     syntax: TransferSyntax,
     source: Source,
     palette: Option<[Lut; 3]>,
+    /// NumberOfFrames; the header has no more than are there, and one that says what is missing.
+    stated_frames: u32,
 }
 
 /// Where the frames are.
@@ -76,8 +78,15 @@ impl Instance {
                 syntax.name
             )));
         }
-        let pixels = PixelFormat::read(&set)?;
-        let frames = match set
+        let mut pixels = PixelFormat::read(&set)?;
+        if !matches!(
+            syntax.coding,
+            Coding::Native | Coding::DeflatedFrame | Coding::Rle
+        ) {
+            // Other streams hold numbers, and no words with places for bits.
+            pixels.bits_below = 0;
+        }
+        let stated_frames = match set
             .get(tags::NUMBER_OF_FRAMES)
             .map(|_| set.int(tags::NUMBER_OF_FRAMES))
         {
@@ -93,11 +102,14 @@ impl Instance {
                 ));
             }
         };
-        let source = match &element.value {
+        let (source, whole) = match &element.value {
             Value::Bytes(bytes) if bytes.is_empty() => {
                 return Err(ImagingError::Damaged("its pixel data are empty".to_owned()));
             }
-            Value::Bytes(bytes) => Source::Native(bytes.clone()),
+            Value::Bytes(bytes) => {
+                let whole = bytes.len() as u64 * 8 / frame::native_bits(&pixels);
+                (Source::Native(bytes.clone()), whole)
+            }
             Value::Fragments { offsets, fragments } => {
                 let mut offsets: Vec<u64> =
                     offsets.iter().map(|offset| u64::from(*offset)).collect();
@@ -110,10 +122,10 @@ impl Instance {
                         .filter_map(|eight| eight.try_into().ok());
                     offsets = eight.map(u64::from_le_bytes).collect();
                 }
-                Source::Encapsulated {
-                    table: FrameTable::build(&offsets, fragments, frames, syntax.coding)?,
-                    fragments: fragments.clone(),
-                }
+                let table = FrameTable::build(&offsets, fragments, stated_frames, syntax.coding)?;
+                let whole = table.count() as u64;
+                let fragments = fragments.clone();
+                (Source::Encapsulated { table, fragments }, whole)
             }
             Value::Items(_) => {
                 return Err(ImagingError::Damaged(
@@ -121,6 +133,8 @@ impl Instance {
                 ));
             }
         };
+        // A header of some hundred bytes can promise a million frames. The first that is missing says so.
+        let frames = u64::from(stated_frames).min(whole + 1) as u32;
         // A grey image may bring tables, too: Supplemental Palettes, which colour a part of its range (PS3.3 C.7.6.19).
         let palette = Some(&set)
             .filter(|_| pixels.photometric == Photometric::Palette)
@@ -133,6 +147,7 @@ impl Instance {
             syntax,
             source,
             palette,
+            stated_frames,
         })
     }
 
@@ -247,6 +262,14 @@ impl Instance {
         Some(bytes.slice(..bytes.len().min(bits.div_ceil(8) as usize)))
     }
 
+    /// As a person counts it, and how many there should be.
+    fn named(&self, index: u32) -> String {
+        match self.stated_frames {
+            1 => "frame 1".to_owned(),
+            all => format!("frame {} of {all}", index + 1),
+        }
+    }
+
     fn cleared(&self, index: u32, to_draw: bool) -> Result<codec::Decoded, ImagingError> {
         let mut decoded = self.decoded(index, to_draw)?;
         codec::clear_unused(&mut decoded.bytes, &self.head.pixels);
@@ -268,14 +291,23 @@ impl Instance {
         }
         let format = &self.head.pixels;
         match &self.source {
-            Source::Native(bytes) => frame::native(format, bytes, index),
+            Source::Native(bytes) => {
+                frame::native(format, bytes, index).map_err(|error| match error {
+                    ImagingError::Truncated { needed, left, .. } => ImagingError::Truncated {
+                        what: self.named(index),
+                        needed,
+                        left,
+                    },
+                    other => other,
+                })
+            }
             Source::Encapsulated { table, fragments } => {
                 let coding = self.syntax.coding;
                 let coded =
                     table
                         .frame(fragments, index)
                         .ok_or_else(|| ImagingError::Truncated {
-                            what: format!("frame {} of {frames}", index + 1),
+                            what: self.named(index),
                             needed: 1,
                             left: 0,
                         })?;

@@ -149,8 +149,10 @@ fn one(set: &DataSet, group: u16, pixels: &PixelFormat) -> Option<Overlay> {
         Some(Value::Bytes(bits)) => OverlaySource::Own(bits.clone()),
         Some(_) => return None,
         None => {
-            let unused = u32::from(pixels.bits_stored)..u32::from(pixels.bits_allocated);
-            let bit = size(0x0102).filter(|bit| unused.contains(bit))?;
+            let below = u32::from(pixels.bits_below);
+            let used = below..below + u32::from(pixels.bits_stored);
+            let bit = size(0x0102)
+                .filter(|bit| *bit < u32::from(pixels.bits_allocated) && !used.contains(bit))?;
             OverlaySource::Pixels(bit)
         }
     };

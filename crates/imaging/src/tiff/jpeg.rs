@@ -39,6 +39,7 @@ pub(super) fn decode(bytes: &[u8], page: &Directory, most: usize) -> Result<Rast
             samples_per_pixel: samples as u16,
             bits_allocated: 8,
             bits_stored: 8,
+            bits_below: 0,
             signed: false,
             planar: false,
             photometric: match (samples, photometric) {

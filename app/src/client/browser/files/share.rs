@@ -40,6 +40,18 @@ impl Runtime {
             .filter(|attached| attached.can_go())
             .cloned()
             .collect();
+        let repeated = going.iter().find_map(|attached| match &attached.content {
+            Some(Content::Series(series)) => Some((series.name(), series.repeated(&caption)?)),
+            _ => None,
+        });
+        if let Some((name, field)) = repeated {
+            self.give_back(room, &caption);
+            return self.toast_trouble(&trouble(
+                format!("The caption says again what stood in the files of {name} as {field}, which was removed from them."),
+                Some("The caption is in the message field, and nothing was sent."),
+                Some("Write it without that, then send it again."),
+            ));
+        }
         for attached in &going {
             room.set_stage(attached.id, Stage::Encrypting);
         }

@@ -3,9 +3,9 @@
 
 use std::{cell::RefCell, rc::Rc};
 
-use healthsync_imaging::intake::{Became, Found, Sorted};
+use healthsync_imaging::intake::{Became, Found, Identifying, Sorted, repeated};
 use js_sys::{Array, Reflect};
-use wasm_bindgen::{JsCast, JsValue};
+use wasm_bindgen::{JsCast, JsValue, closure::Closure};
 use wasm_bindgen_futures::spawn_local;
 
 use super::attach::{Attached, Content};
@@ -46,6 +46,8 @@ pub(crate) struct Series {
     pub found: Found,
     /// Its files as they may leave; `None` as long as they may not.
     pub cleaned: RefCell<Option<Rc<Cleaned>>>,
+    /// What they said of people before. In this page alone: after a reload nobody knows it any more.
+    identifying: RefCell<Vec<Identifying>>,
 }
 
 #[derive(Debug)]
@@ -74,6 +76,7 @@ impl Series {
             study: None,
             found,
             cleaned: RefCell::new(Some(Rc::new(cleaned))),
+            identifying: RefCell::default(),
         }
     }
 
@@ -100,6 +103,11 @@ impl Series {
         } else {
             format!("{modality}, {images}")
         }
+    }
+
+    /// Which field of the files a text says again.
+    pub(super) fn repeated(&self, text: &str) -> Option<String> {
+        repeated(text, &self.identifying.borrow()).map(str::to_owned)
     }
 
     /// Ready, or to be looked at.
@@ -143,6 +151,7 @@ impl Runtime {
                 study: Some((study.clone(), number)),
                 found,
                 cleaned: RefCell::default(),
+                identifying: RefCell::default(),
             });
             let id = self.attach_row(room, series.name(), Stage::Checking);
             if let Some(row) = room
@@ -198,7 +207,11 @@ impl Runtime {
         let study = Rc::new(Study(study));
         let names: Array = files
             .iter()
-            .map(|file| JsValue::from(file.name()))
+            .map(|file| {
+                let within = Reflect::get(file, &"within".into()).ok();
+                let within = within.filter(JsValue::is_string);
+                within.unwrap_or_else(|| file.name().into())
+            })
             .collect();
         let blobs: Array = files.iter().collect();
         let (json, _) = asked(&study, "sort", &Array::of2(&blobs, &names))
@@ -209,18 +222,42 @@ impl Runtime {
     }
 
     /// Cleans a series, or lets the person look at it, and shows what became of it.
-    async fn became(self: &Rc<Self>, room: &Rc<OpenRoom>, id: u32, series: &Series, how: &str) {
+    async fn became(self: &Rc<Self>, room: &Rc<OpenRoom>, id: u32, series: &Rc<Series>, how: &str) {
         let Some((study, number)) = &series.study else {
             return self.toast(
                 ToastKind::Info,
                 "This series was cleaned before the page was loaded anew, and stays as it is. To look at it once more, attach its files again.",
             );
         };
-        let answer = asked(study, how, &Array::of1(&(*number).into())).await;
+        // Once the person has decided what is to be covered, what it was before must not be sent or kept, whatever becomes
+        // of the dialog meanwhile.
+        let began = {
+            let (runtime, room, series) = (self.clone(), room.clone(), series.clone());
+            Closure::<dyn FnMut()>::new(move || {
+                series.cleaned.take();
+                room.set_stage(id, Stage::Checking);
+                runtime.repaint(&room);
+                let (runtime, room) = (runtime.clone(), room.clone());
+                spawn_local(async move { runtime.forget_series(&room, id).await });
+            })
+        };
+        let arguments = Array::of1(&(*number).into());
+        if how == "review" {
+            arguments.push(began.as_ref());
+        }
+        let answer = asked(study, how, &arguments).await;
         let became = answer
             .and_then(|(json, files)| Some((serde_json::from_str::<Became>(&json).ok()?, files)));
         let stage = match became {
-            Some((Became::Clean { removed, receipt }, files)) => {
+            Some((
+                Became::Clean {
+                    removed,
+                    receipt,
+                    identifying,
+                },
+                files,
+            )) => {
+                series.identifying.replace(identifying);
                 // What may be stored already is what it was before.
                 room.stored.borrow_mut().remove(&id);
                 if let Some(person) = room.person.get() {
