@@ -2,7 +2,7 @@
 
 use std::{
     collections::{BTreeMap, HashSet},
-    net::SocketAddr,
+    net::{Ipv4Addr, SocketAddr},
     sync::{
         Arc, Mutex,
         atomic::{AtomicBool, AtomicU8, Ordering},
@@ -11,7 +11,9 @@ use std::{
 };
 
 use async_trait::async_trait;
-use axum::{Router, extract::ws::WebSocketUpgrade, routing::get, serve::ListenerExt};
+use axum::{
+    Router, extract::ws::WebSocketUpgrade, http::StatusCode, routing::get, serve::ListenerExt,
+};
 use futures::{FutureExt, StreamExt, channel::mpsc, future};
 use healthsync_core::{
     Delegation, DeviceKey, DeviceSecret, Envelope, Event, EventId, Kind, Millis, Person,
@@ -315,7 +317,12 @@ impl Clinic {
         let for_route = relay.clone();
         let app = Router::new().route(
             "/p2p",
-            get(async move |upgrade: WebSocketUpgrade| for_route.upgrade(upgrade)),
+            get(async move |upgrade: WebSocketUpgrade| {
+                let here = Ipv4Addr::LOCALHOST.into();
+                for_route
+                    .upgrade(upgrade, here)
+                    .map_err(|_| StatusCode::TOO_MANY_REQUESTS)
+            }),
         );
         let listener = listener.tap_io(|tcp| tcp.set_nodelay(true).expect("a live socket"));
         let server = tokio::spawn(async move { axum::serve(listener, app).await.unwrap() });
