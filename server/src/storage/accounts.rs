@@ -109,7 +109,6 @@ pub(super) async fn message(
         .message(&address, clock::now(), rand::random());
     match answer.body.pointer("/0/message") {
         Some(text) => Ok(Json(text).into_response()),
-        None if answer.status == 429 => Err(Failure::rate_limited()),
         None => Err(bad_address()),
     }
 }
