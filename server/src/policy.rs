@@ -25,6 +25,9 @@ pub struct RoomPolicy {
     chain: Arc<Chain>,
     mailbox: Mailbox,
     topic_secret: [u8; 32],
+    /// By connection first: the devices' keys are no secret, so anybody can name one.
+    asking: RateLimit<PeerIdBytes>,
+    /// By device once it has signed.
     joins: RateLimit<DeviceKey>,
     writes: RateLimit<Person>,
     index: RegistryIndex,
@@ -49,6 +52,7 @@ impl RoomPolicy {
             chain,
             mailbox,
             topic_secret,
+            asking: RateLimit::new(60, 2.0),
             joins: RateLimit::new(60, 2.0),
             // A returning laptop hands over everything it wrote while away.
             writes: RateLimit::new(2_000, 50.0),
@@ -115,7 +119,7 @@ impl Policy for RoomPolicy {
     ) -> Result<Admission, Refusal> {
         let person = delegation.delegation.person;
         let device = delegation.delegation.device;
-        if !self.joins.allow(device) {
+        if !self.asking.allow(peer.clone()) {
             return Err(rate_limited());
         }
         if !delegation.covers(clock::now()) {
@@ -126,6 +130,9 @@ impl Policy for RoomPolicy {
                 RefusalCode::BadDelegation,
                 "The device's signature does not fit this connection. Reload the page.",
             ));
+        }
+        if !self.joins.allow(device) {
+            return Err(rate_limited());
         }
         delegation.verify(self.chain.chain_id()).map_err(|error| {
             Refusal::new(
