@@ -73,6 +73,13 @@ pub(super) async fn uploader(
     let person = token
         .verify(state.chain_id, clock::now())
         .map_err(|error| refused(&error))?;
+    let device = token.delegation.delegation.device;
+    let revoked = state.mailbox.is_revoked(device, person).await;
+    if revoked.map_err(Failure::internal)? {
+        return Err(unauthorized(
+            "Your wallet has revoked this browser, so nothing was stored. Sign in again.",
+        ));
+    }
     let Scope::Upload { cid } = &token.scope else {
         return Err(unauthorized("This token is not for an upload."));
     };
