@@ -5,7 +5,7 @@ mod relayed;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use healthsync_core::{
@@ -166,6 +166,9 @@ impl Policy for RoomPolicy {
         Ok(Admission {
             person,
             device,
+            lasts: Duration::from_secs(
+                (delegation.delegation.expires_at).saturating_sub(clock::now().seconds()),
+            ),
             topic: self.topic(room),
             have,
         })

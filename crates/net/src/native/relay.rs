@@ -18,7 +18,7 @@ use axum::{
     response::Response,
 };
 use futures::channel::mpsc;
-use healthsync_core::{Person, RoomId, SignedRevocation};
+use healthsync_core::{DeviceKey, Person, RoomId, SignedRevocation};
 use libp2p::{
     Multiaddr, PeerId, Swarm, Transport as _,
     core::{
@@ -155,7 +155,10 @@ enum Command {
         address: Multiaddr,
         named: oneshot::Sender<()>,
     },
+    /// A visitor has brought this: the other relays are told, and the device is cut off.
     Revoked(SignedRevocation),
+    /// Another relay has told of it: the device is cut off.
+    Ended(Person, DeviceKey),
     Stop,
 }
 
@@ -249,10 +252,10 @@ impl Relay {
             peer_id,
             addresses,
             sockets,
+            callers: Callers::default(),
             commands,
             metrics,
             follower,
-            callers: Callers::default(),
             control,
             knocks,
         };
@@ -344,7 +347,8 @@ impl RelayHandle {
         self.knocks.clone()
     }
 
-    /// Tells the relays that follow this one of a device whose right to speak has ended.
+    /// Closes the connections of a device whose right to speak has ended, and tells the relays that follow this one.
+    /// The policy must refuse its next join by now.
     pub async fn tell_revoked(&self, revocation: SignedRevocation) {
         let _ = self.commands.send(Command::Revoked(revocation)).await;
     }

@@ -54,6 +54,8 @@ pub(crate) struct Mailbox {
     pub(crate) in_order: AtomicBool,
     /// Each relay has topics of its own; 0 for tests with one relay.
     pub(crate) topics: AtomicU8,
+    /// How long delegations last from the join on; 0 for an hour.
+    pub(crate) seconds_left: AtomicU8,
 }
 
 impl Mailbox {
@@ -122,6 +124,11 @@ impl Policy for Mailbox {
         if !healthsync_core::device::verify(&device, &message, device_signature) {
             return Err(bad("The device has not signed for this connection."));
         }
+        let of_this = |signed: &SignedRevocation| signed.revocation.device == device;
+        if self.revoked().iter().any(of_this) {
+            let text = "This device is revoked.";
+            return Err(Refusal::new(RefusalCode::Revoked, text));
+        }
         if !self.allowed.lock().unwrap().contains(&(room, person)) {
             let text = "You are not a member of this room.";
             return Err(Refusal::new(RefusalCode::NotAllowed, text));
@@ -130,6 +137,10 @@ impl Policy for Mailbox {
         Ok(Admission {
             person,
             device,
+            lasts: match self.seconds_left.load(Ordering::Relaxed) {
+                0 => Duration::from_secs(3_600),
+                seconds => Duration::from_secs(seconds.into()),
+            },
             topic: match self.topics.load(Ordering::Relaxed) {
                 0 => Self::topic(room),
                 n => format!("{n}-{}", Self::topic(room)),
