@@ -5,7 +5,7 @@ mod relayed;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use healthsync_core::{
@@ -25,6 +25,9 @@ pub struct RoomPolicy {
     chain: Arc<Chain>,
     mailbox: Mailbox,
     topic_secret: [u8; 32],
+    /// By connection first: the devices' keys are no secret, so anybody can name one.
+    asking: RateLimit<PeerIdBytes>,
+    /// By device once it has signed.
     joins: RateLimit<DeviceKey>,
     writes: RateLimit<Person>,
     index: RegistryIndex,
@@ -49,6 +52,7 @@ impl RoomPolicy {
             chain,
             mailbox,
             topic_secret,
+            asking: RateLimit::new(60, 2.0),
             joins: RateLimit::new(60, 2.0),
             // A returning laptop hands over everything it wrote while away.
             writes: RateLimit::new(2_000, 50.0),
@@ -115,7 +119,7 @@ impl Policy for RoomPolicy {
     ) -> Result<Admission, Refusal> {
         let person = delegation.delegation.person;
         let device = delegation.delegation.device;
-        if !self.joins.allow(device) {
+        if !self.asking.allow(peer.clone()) {
             return Err(rate_limited());
         }
         if !delegation.covers(clock::now()) {
@@ -126,6 +130,9 @@ impl Policy for RoomPolicy {
                 RefusalCode::BadDelegation,
                 "The device's signature does not fit this connection. Reload the page.",
             ));
+        }
+        if !self.joins.allow(device) {
+            return Err(rate_limited());
         }
         delegation.verify(self.chain.chain_id()).map_err(|error| {
             Refusal::new(
@@ -159,6 +166,9 @@ impl Policy for RoomPolicy {
         Ok(Admission {
             person,
             device,
+            lasts: Duration::from_secs(
+                (delegation.delegation.expires_at).saturating_sub(clock::now().seconds()),
+            ),
             topic: self.topic(room),
             have,
         })

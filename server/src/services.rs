@@ -168,7 +168,7 @@ impl Services {
                 };
                 Some(StorageState::new(
                     blobs,
-                    mailbox.database().clone(),
+                    mailbox.clone(),
                     settings.chain_id,
                     settings.max_upload,
                     settings.storage_quota,

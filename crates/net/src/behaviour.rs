@@ -19,6 +19,8 @@ pub(crate) const PING_INTERVAL: Duration = Duration::from_secs(4);
 const PING_TIMEOUT: Duration = Duration::from_secs(5);
 /// The swarm's idle timeout must never cut a waiting room; 20 days still fit a browser timer.
 pub(crate) const NEVER_IDLE: Duration = Duration::from_secs(20 * 24 * 60 * 60);
+/// Connections that may be in their handshake at a relay. WebRTC has a bound of its own, 256.
+pub(crate) const MAX_PENDING: u32 = 1_024;
 /// Streams a peer may be opening at once on one connection.
 pub(crate) const MAX_NEGOTIATING_STREAMS: usize = 32;
 /// Streams one multiplexed connection may hold open.
@@ -59,7 +61,7 @@ impl Behaviour {
     #[cfg_attr(target_arch = "wasm32", allow(dead_code))]
     pub(crate) fn relay(keypair: &Keypair, max_connections: u32) -> Self {
         let limits = ConnectionLimits::default()
-            .with_max_pending_incoming(Some(64))
+            .with_max_pending_incoming(Some(MAX_PENDING))
             .with_max_established_per_peer(Some(2))
             .with_max_established(Some(max_connections));
         let streams = libp2p_stream::Behaviour::new();

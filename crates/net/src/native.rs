@@ -5,6 +5,7 @@
 //! an address is configured, WebRTC-direct over UDP. Other relays are reached by WebSocket too
 //! ([`RelayHandle::follow`]).
 
+mod callers;
 mod dial;
 mod policy;
 mod relay;

@@ -10,7 +10,7 @@ pub mod site;
 #[cfg(test)]
 mod tests;
 
-use axum::extract::{State, WebSocketUpgrade};
+use axum::extract::{Request, State, WebSocketUpgrade};
 use axum::middleware::from_fn_with_state;
 use axum::response::Response;
 use axum::routing::{get, post};
@@ -19,6 +19,7 @@ use healthsync_app::client::model::Bootstrap;
 use http::{HeaderName, Method, header};
 use tower_http::cors::{Any, CorsLayer};
 
+use crate::http::failure::Failure;
 use crate::services::Shared;
 use crate::storage;
 
@@ -70,8 +71,14 @@ pub(crate) fn cors() -> CorsLayer {
         .max_age(std::time::Duration::from_secs(3600))
 }
 
-async fn p2p(State(services): State<Shared>, upgrade: WebSocketUpgrade) -> Response {
-    services.relay.upgrade(upgrade)
+async fn p2p(
+    State(services): State<Shared>,
+    upgrade: WebSocketUpgrade,
+    request: Request,
+) -> Result<Response, Failure> {
+    let from = services.guard.caller(&request);
+    let upgraded = services.relay.upgrade(upgrade, from);
+    upgraded.map_err(|_| Failure::rate_limited())
 }
 
 async fn bootstrap(State(services): State<Shared>) -> Json<Bootstrap> {

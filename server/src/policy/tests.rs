@@ -36,6 +36,28 @@ async fn joins_are_refused_before_the_chain_is_asked() {
 }
 
 #[tokio::test]
+async fn joins_in_somebody_elses_name_do_not_keep_her_out() {
+    let server =
+        TestServer::start(&["--registry", "0x1111111111111111111111111111111111111111"]).await;
+    let policy = RoomPolicy::new(
+        server.services.chain.clone(),
+        server.services.mailbox.clone(),
+        [1; 32],
+    );
+    let ada = Someone::new(1);
+    let mut refused = Vec::new();
+    for n in 0..200_u8 {
+        // From two connections, with any signature.
+        let signature = [n; 64];
+        let by = policy.join(vec![n % 2], ROOM, &ada.delegation, &signature);
+        refused.push(by.await.expect_err("refused").code);
+    }
+    assert!(refused.contains(&RefusalCode::RateLimited));
+    let good = ada.device.sign(&join_message(&ROOM, b"peer"));
+    assert_eq!(join(&policy, &ada, good).await, RefusalCode::Unavailable);
+}
+
+#[tokio::test]
 async fn everybody_hands_over_their_own_events_only() {
     let server = TestServer::start(&[]).await;
     let mailbox = &server.services.mailbox;

@@ -73,6 +73,13 @@ pub(super) async fn uploader(
     let person = token
         .verify(state.chain_id, clock::now())
         .map_err(|error| refused(&error))?;
+    let device = token.delegation.delegation.device;
+    let revoked = state.mailbox.is_revoked(device, person).await;
+    if revoked.map_err(Failure::internal)? {
+        return Err(unauthorized(
+            "Your wallet has revoked this browser, so nothing was stored. Sign in again.",
+        ));
+    }
     let Scope::Upload { cid } = &token.scope else {
         return Err(unauthorized("This token is not for an upload."));
     };
@@ -109,7 +116,6 @@ pub(super) async fn message(
         .message(&address, clock::now(), rand::random());
     match answer.body.pointer("/0/message") {
         Some(text) => Ok(Json(text).into_response()),
-        None if answer.status == 429 => Err(Failure::rate_limited()),
         None => Err(bad_address()),
     }
 }

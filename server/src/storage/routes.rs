@@ -18,9 +18,9 @@ use super::accounts::{self, Uploader};
 use super::catalogue::{Catalogue, Upload};
 use super::{BlobError, Blobs, download, listing};
 use crate::clock;
-use crate::database::Database;
 use crate::http::failure::Failure;
 use crate::http::rate::RateLimit;
+use crate::mailbox::Mailbox;
 
 /// Uploads at the same time; each holds up to 2.5 MiB in memory.
 const UPLOADS: usize = 64;
@@ -38,6 +38,8 @@ const NAME: usize = 255;
 pub struct StorageState {
     pub(super) blobs: Blobs,
     pub(super) catalogue: Catalogue,
+    /// Knows which devices are revoked.
+    pub(super) mailbox: Mailbox,
     pub(super) authority: Arc<Authority>,
     pub(super) chain_id: u64,
     max_upload: u64,
@@ -51,16 +53,11 @@ pub struct StorageState {
 
 impl StorageState {
     /// `quota` is what one person may store, in bytes.
-    pub fn new(
-        blobs: Blobs,
-        database: Database,
-        chain_id: u64,
-        max_upload: u64,
-        quota: u64,
-    ) -> Self {
+    pub fn new(blobs: Blobs, mailbox: Mailbox, chain_id: u64, max_upload: u64, quota: u64) -> Self {
         Self {
             blobs,
-            catalogue: Catalogue::new(database),
+            catalogue: Catalogue::new(mailbox.database().clone()),
+            mailbox,
             authority: accounts::authority(chain_id),
             chain_id,
             max_upload,

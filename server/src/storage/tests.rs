@@ -587,3 +587,17 @@ async fn files_can_be_kept_in_a_bucket() {
     );
     assert!(!said.to_string().contains("wr0ng"));
 }
+
+#[tokio::test]
+async fn a_revoked_device_stores_nothing() {
+    let server = TestServer::start(&[]).await;
+    let ada = Someone::new(1);
+    let (bytes, mailbox) = (b"a picture", &server.services.mailbox);
+    let cid = cid_v1(bytes);
+    let revocation = ada.revokes(ada.device.public());
+    assert!(mailbox.revoke_any_device(&revocation).await.expect("kept"));
+    let (status, said) = json(put(&server, &ada, &cid, bytes).await).await;
+    assert_eq!(status, StatusCode::UNAUTHORIZED, "{said}");
+    let found = server.get(&format!("/ipfs/{cid}")).await;
+    assert_eq!(found.status(), StatusCode::NOT_FOUND);
+}

@@ -4,6 +4,7 @@
 use std::fmt;
 use std::sync::{Mutex, PoisonError};
 
+use healthsync_core::token::FRESH;
 use healthsync_core::{DeviceKey, DeviceToken, Millis, Person, Scope, SignedRevocation};
 use serde_json::{Value, json};
 use zeroize::Zeroizing;
@@ -12,12 +13,14 @@ use super::answer::Answer;
 use super::budget::Budget;
 use super::jwt::{self, Use};
 use super::messages::{Messages, NO_NODE, Purpose};
-use super::used::{Marked, Used};
+use super::used::Used;
 
-/// Device tokens and refresh tokens that are remembered as used.
+/// Device tokens and refresh tokens that are remembered as used. One person's budget is 34,500 device tokens in the time
+/// that they are remembered at five nodes. Beyond this number the oldest are forgotten, so that many people cannot lock
+/// out the others: whoever has caught a token may then use it once more, until it ends.
 const REMEMBERED: usize = 200_000;
-/// A device token is fresh for five minutes either way; it is remembered a little longer.
-const TOKEN_MEMORY: u64 = 11 * 60 * 1000;
+/// From a device token's own time on: as long as it is fresh, and a little longer.
+const TOKEN_MEMORY: u64 = FRESH + 60 * 1000;
 /// Longest text of a bearer that is looked at.
 const MAX_BEARER: usize = 8192;
 
@@ -99,10 +102,8 @@ impl Authority {
         let Ok(person) = address.parse() else {
             return Answer::refused("invalid_address", "Invalid address");
         };
-        match lock(&self.messages).issue(person, now, random) {
-            Some(text) => Answer::ok(json!([{ "message": text }])),
-            None => Answer::busy(),
-        }
+        let text = lock(&self.messages).issue(person, now, random);
+        Answer::ok(json!([{ "message": text }]))
     }
 
     /// `POST /api/message/get-jwt`, body `{address, signature, chain}`: tokens for many calls.
@@ -145,11 +146,12 @@ impl Authority {
         let Some(valid) = valid else {
             return Answer::invalid_signature();
         };
-        match lock(&self.refreshed).mark(valid.id, valid.until, now) {
-            Marked::New => self.jwt_pair(person, now, random),
-            Marked::Again => Answer::invalid_signature(),
-            Marked::Full => Answer::busy(),
+        let mut refreshed = lock(&self.refreshed);
+        // One that may have been used ends early, and the wallet signs again.
+        if valid.until <= refreshed.forgotten() || !refreshed.mark((valid.until, valid.id), now) {
+            return Answer::invalid_signature();
         }
+        self.jwt_pair(person, now, random)
     }
 
     fn jwt_pair(&self, person: Person, now: Millis, random: [u8; 32]) -> Answer {
@@ -163,25 +165,24 @@ impl Authority {
     /// Proves that the caller is the person that the body claims, for this call, and that she has not called too
     /// often. Gives the device that acts for her, if one does.
     pub(super) fn prove(&self, claim: &Claim<'_>) -> Result<Option<DeviceKey>, Answer> {
-        let device = self.prove_person(claim)?;
+        let bearer = bearer(claim.authorization).ok_or_else(Answer::invalid_signature)?;
+        if bearer.starts_with("device:") {
+            return self.prove_device(bearer, claim).map(Some);
+        }
+        self.prove_person(bearer, claim)?;
         self.count(claim.node, claim.person, claim.now)?;
-        Ok(device)
+        Ok(None)
     }
 
-    /// A wallet's word that a device acts for its person no more.
-    pub(super) fn prove_end(
-        &self,
-        signed: &SignedRevocation,
-        node: u8,
-        now: Millis,
-    ) -> Result<(), Answer> {
+    /// A wallet's word that a device acts for its person no more. Counts nothing, since whoever has seen it may bring it.
+    pub(super) fn prove_end(&self, signed: &SignedRevocation) -> Result<(), Answer> {
         signed
             .verify(self.chain_id)
-            .map_err(|_| Answer::invalid_signature())?;
-        self.count(node, signed.revocation.person, now)
+            .map_err(|_| Answer::invalid_signature())
     }
 
-    fn count(&self, node: u8, person: Person, now: Millis) -> Result<(), Answer> {
+    /// Takes a call of `person` at `node` from her budget.
+    pub(super) fn count(&self, node: u8, person: Person, now: Millis) -> Result<(), Answer> {
         if lock(&self.budget).take(node, person, now) {
             Ok(())
         } else {
@@ -189,11 +190,7 @@ impl Authority {
         }
     }
 
-    fn prove_person(&self, claim: &Claim<'_>) -> Result<Option<DeviceKey>, Answer> {
-        let bearer = bearer(claim.authorization).ok_or_else(Answer::invalid_signature)?;
-        if bearer.starts_with("device:") {
-            return self.prove_device(bearer, claim).map(Some);
-        }
+    fn prove_person(&self, bearer: &str, claim: &Claim<'_>) -> Result<(), Answer> {
         let proved = if bearer.starts_with("jwt:") {
             let valid = jwt::read(&self.jwt_key, Use::Access, bearer, claim.now);
             valid.is_some_and(|valid| valid.person == claim.person)
@@ -214,7 +211,7 @@ impl Authority {
             bearer.starts_with("0x") && bearer.parse().is_ok_and(accept)
         };
         if proved {
-            Ok(None)
+            Ok(())
         } else {
             Err(Answer::invalid_signature())
         }
@@ -243,12 +240,16 @@ impl Authority {
             return Err(Answer::invalid_signature());
         }
         let device = token.delegation.delegation.device;
-        let used = (claim.node, device, token.nonce);
-        match lock(&self.tokens).mark(used, Millis(claim.now.0 + TOKEN_MEMORY), claim.now) {
-            Marked::New => Ok(device),
-            Marked::Again => Err(Answer::invalid_signature()),
-            Marked::Full => Err(Answer::busy()),
+        let until = Millis(token.at.0 + TOKEN_MEMORY);
+        let used = (until, (claim.node, device, token.nonce));
+        let mut tokens = lock(&self.tokens);
+        // In this order: a token that comes again costs its person nothing, and one beyond the budget is not remembered.
+        if tokens.has(&used) {
+            return Err(Answer::invalid_signature());
         }
+        self.count(claim.node, person, claim.now)?;
+        tokens.mark(used, claim.now);
+        Ok(device)
     }
 }
 

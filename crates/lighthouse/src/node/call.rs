@@ -193,8 +193,13 @@ impl KeyNode {
                 .filter(|body| body.len() <= MAX_BODY)
                 .and_then(|body| serde_json::from_slice(body).ok())
                 .ok_or_else(|| Answer::bad_request("The body is not a signed revocation"))?;
-            self.authority.prove_end(&signed, self.number, now)?;
+            self.authority.prove_end(&signed)?;
             let Revocation { device, person, .. } = signed.revocation;
+            // Whoever has seen it can bring it again, which is not to cost the person her calls.
+            if self.store.is_ended(device, person).await? {
+                return Ok(Answer::success());
+            }
+            self.authority.count(self.number, person, now)?;
             if self.store.end_device(device, person).await? {
                 Ok(Answer::success())
             } else {

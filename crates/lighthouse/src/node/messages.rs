@@ -15,8 +15,9 @@ const TEXT: &str = "Please sign this message to prove you are owner of this acco
 const LIFE: u64 = 5 * 60 * 1000;
 /// Open texts of one address. A further one closes one that has served, or repeats one that waits.
 const OPEN: usize = 8;
-/// Addresses that may have open texts.
-const ADDRESSES: usize = 20_000;
+/// Addresses that may have open texts: more than one caller gets through the server's limit (1,200, then 200 a second)
+/// while a text lives. Beyond it the address that has waited longest loses its own, rather than nobody getting any.
+const ADDRESSES: usize = 65_536;
 /// How often one node takes one text.
 const USES_PER_NODE: u8 = 3;
 /// What belongs to no node is done in one call, so once.
@@ -42,36 +43,33 @@ struct Open {
 #[derive(Debug, Default)]
 pub(super) struct Messages {
     of: HashMap<Person, VecDeque<Open>>,
+    /// Each of these people once, with the time at which she came or was last looked at; the longest ago in front.
+    order: VecDeque<(Millis, Person)>,
 }
 
 impl Messages {
-    /// A new text for `person`; `random` makes its nonce, a UUID of version 4. `None` if too many addresses have one.
-    pub(super) fn issue(
-        &mut self,
-        person: Person,
-        now: Millis,
-        random: [u8; 16],
-    ) -> Option<String> {
-        if self.of.len() >= ADDRESSES && !self.of.contains_key(&person) {
-            self.of
-                .retain(|_, open| open.iter().any(|open| open.until > now));
-            if self.of.len() >= ADDRESSES {
-                return None;
-            }
+    /// A new text for `person`; `random` makes its nonce, a UUID of version 4.
+    pub(super) fn issue(&mut self, person: Person, now: Millis, random: [u8; 16]) -> String {
+        if !self.of.contains_key(&person) {
+            self.make_room(now);
+            self.order.push_back((now, person));
         }
-        let open = self.of.entry(person).or_default();
+        // Most people have one.
+        let open = self.of.entry(person);
+        let open = open.or_insert_with(|| VecDeque::with_capacity(1));
         open.retain(|open| open.until > now);
         if open.len() >= OPEN {
             let served = open.iter().position(|open| open.bound.is_some());
-            let oldest = open.remove(served.unwrap_or(0))?;
-            if oldest.bound.is_none() {
+            if let Some(oldest) = open.remove(served.unwrap_or(0))
+                && oldest.bound.is_none()
+            {
                 // All wait for a signature: the oldest is handed out once more and stays valid.
                 let text = oldest.text.clone();
                 open.push_back(Open {
                     until: Millis(now.0 + LIFE),
                     ..oldest
                 });
-                return Some(text);
+                return text;
             }
         }
         let text = format!("{TEXT}{}", uuid(random));
@@ -81,7 +79,26 @@ impl Messages {
             bound: None,
             uses: Vec::new(),
         });
-        Some(text)
+        text
+    }
+
+    /// Forgets who has no open text any more, and whoever came first while there are too many. Looks at each person once
+    /// in the life of a text.
+    fn make_room(&mut self, now: Millis) {
+        while let Some(&(since, person)) = self.order.front() {
+            let full = self.of.len() >= ADDRESSES;
+            if !full && since.0 + LIFE > now.0 {
+                break;
+            }
+            self.order.pop_front();
+            let open = self.of.get(&person);
+            let waits = open.is_some_and(|open| open.iter().any(|open| open.until > now));
+            if waits && !full {
+                self.order.push_back((now, person));
+            } else {
+                self.of.remove(&person);
+            }
+        }
     }
 
     /// True if `signature` is by `person` under one of the open texts, and that text may serve this purpose at this
@@ -161,7 +178,7 @@ mod tests {
     fn one_signature_serves_one_operation_three_times_per_node() {
         let person = person_of_secret(&SECRET).unwrap();
         let mut messages = Messages::default();
-        let text = messages.issue(person, Millis(0), [0xff; 16]).unwrap();
+        let text = messages.issue(person, Millis(0), [0xff; 16]);
         assert_eq!(text, format!("{TEXT}ffffffff-ffff-4fff-bfff-ffffffffffff"));
         let signature = signed(&text);
         for node in 1..=5 {
@@ -182,7 +199,7 @@ mod tests {
     fn open_texts_are_bounded_and_two_tabs_do_not_disturb_each_other() {
         let person = person_of_secret(&SECRET).unwrap();
         let mut messages = Messages::default();
-        let mut issue = |nonce| messages.issue(person, Millis(0), [nonce; 16]).unwrap();
+        let mut issue = |nonce| messages.issue(person, Millis(0), [nonce; 16]);
         let texts: Vec<String> = (0..OPEN as u8).map(&mut issue).collect();
         // More requests, by whomever, repeat what waits.
         assert_eq!(
@@ -192,9 +209,35 @@ mod tests {
         assert!(messages.accept(person, &signed(&texts[0]), &purpose("a"), 1, Millis(1)));
         assert!(messages.accept(person, &signed(&texts[2]), &purpose("b"), 1, Millis(1)));
         // One that has served makes room for a new one.
-        let new = messages.issue(person, Millis(2), [102; 16]).unwrap();
+        let new = messages.issue(person, Millis(2), [102; 16]);
         assert!(!texts.contains(&new));
         assert!(messages.accept(person, &signed(&texts[7]), &purpose("c"), 1, Millis(2)));
         assert!(messages.accept(person, &signed(&new), &purpose("d"), 1, Millis(2)));
+    }
+    #[test]
+    fn a_crowd_takes_places_from_each_other_and_locks_nobody_out() {
+        let someone = |number: usize| {
+            let mut person = Person([0; 20]);
+            person.0[..8].copy_from_slice(&number.to_be_bytes());
+            person
+        };
+        let mut messages = Messages::default();
+        for number in 0..ADDRESSES {
+            messages.issue(someone(number), Millis(0), [1; 16]);
+        }
+        // Signs in all the same, and the texts of those who came last are still there.
+        let person = person_of_secret(&SECRET).unwrap();
+        let text = messages.issue(person, Millis(1), [2; 16]);
+        for number in 0..ADDRESSES - 1 {
+            messages.issue(someone(ADDRESSES + number), Millis(1), [1; 16]);
+        }
+        assert!(messages.accept(person, &signed(&text), &purpose("a"), 1, Millis(1)));
+        assert_eq!(
+            (messages.of.len(), messages.order.len()),
+            (ADDRESSES, ADDRESSES)
+        );
+        // When a text's life is over, so is its place.
+        messages.issue(someone(0), Millis(2 * LIFE), [1; 16]);
+        assert_eq!((messages.of.len(), messages.order.len()), (1, 1));
     }
 }

@@ -760,6 +760,64 @@ fn a_retired_key_is_for_its_owner_alone() {
 }
 
 #[test]
+fn what_others_have_caught_costs_the_person_none_of_her_calls() {
+    let nodes = Nodes::new();
+    let cid = nodes.save_room_key();
+    nodes.member(&MEMBER, true);
+    let read = |now, nonce| {
+        let (bearer, body) = (get(&MEMBER, &cid, nonce), sealed(&MEMBER, &cid));
+        nodes.call_at(now, 1, KeyCall::Retrieve, &bearer, &body)
+    };
+    let revocation = Revocation {
+        person: person(&MEMBER),
+        device: DeviceSecret::from_bytes([200; 32]).public(),
+        revoked_at: NOW.0 / 1000,
+        chain_id: CHAIN_ID,
+    };
+    let signature = sign_hash(&revocation.signing_hash(), &MEMBER).unwrap();
+    let signed = SignedRevocation {
+        revocation,
+        signature,
+    };
+    let signed = serde_json::to_vec(&signed).unwrap();
+    assert_eq!(read(NOW, 0).status, 200);
+    for _ in 0..400 {
+        assert_eq!(
+            block_on(nodes.nodes[0].end_device(&signed, NOW)).status,
+            200
+        );
+        assert_eq!(read(NOW, 0).body["code"], "invalid_signature");
+    }
+    assert_eq!(read(NOW, 1).status, 200);
+}
+
+#[test]
+fn a_token_beyond_the_budget_is_not_used_up() {
+    let nodes = Nodes::new();
+    let cid = nodes.save_room_key();
+    nodes.member(&MEMBER, true);
+    let signed = json!({
+        "address": person(&MEMBER),
+        "signature": nodes.signature(&MEMBER),
+    });
+    let pair = nodes
+        .authority
+        .get_jwt(signed.to_string().as_bytes(), NOW, [1; 32]);
+    let jwt = pair.body["token"].as_str().unwrap();
+    let body = sealed(&MEMBER, &cid);
+    let read = |now, bearer: &str| {
+        nodes
+            .call_at(now, 1, KeyCall::Retrieve, bearer, &body)
+            .status
+    };
+    while read(NOW, jwt) == 200 {}
+    let token = get(&MEMBER, &cid, 1);
+    assert_eq!(read(NOW, &token), 429);
+    assert_eq!(read(Millis(NOW.0 + 1000), &token), 200);
+    assert_ne!(read(Millis(NOW.0 + 2000), &token), 200, "once");
+}
+
+#[test]
 fn a_device_that_its_wallet_has_ended_gets_nothing_from_that_node() {
     let nodes = Nodes::new();
     let cid = nodes.save_room_key();

@@ -1,5 +1,7 @@
 //! What the relay asks of the server: who may enter a room, and the mailbox of sealed events.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use healthsync_core::{
     DeviceKey, Person, RefusalCode, RoomId, SignedDelegation, SignedRevocation, VersionVector,
@@ -113,6 +115,8 @@ pub struct Admission {
     pub person: Person,
     /// The device itself.
     pub device: DeviceKey,
+    /// How long its delegation lasts; then the relay closes the connection.
+    pub lasts: Duration,
     /// The room's gossip topic: the same for everybody in the room, not guessable from outside, at
     /// most 64 bytes.
     pub topic: String,

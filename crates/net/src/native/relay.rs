@@ -8,7 +8,7 @@ mod rate;
 mod rooms;
 
 use std::{
-    net::SocketAddr,
+    net::{IpAddr, SocketAddr},
     sync::{Arc, Mutex},
     time::Duration,
 };
@@ -18,7 +18,7 @@ use axum::{
     response::Response,
 };
 use futures::channel::mpsc;
-use healthsync_core::{Person, RoomId, SignedRevocation};
+use healthsync_core::{DeviceKey, Person, RoomId, SignedRevocation};
 use libp2p::{
     Multiaddr, PeerId, Swarm, Transport as _,
     core::{
@@ -38,6 +38,7 @@ use tokio::{
 
 use super::{
     Dialer, Policy,
+    callers::{Callers, Seat},
     webrtc::{SetupError, WebRtcListener, generate_certificate},
     websocket::{HandedOver, MAX_WEBSOCKET_MESSAGE},
 };
@@ -99,9 +100,9 @@ pub fn new_certificate() -> Result<String, RelayError> {
     Ok(generate_certificate().map_err(SetupError::Certificate)?)
 }
 
-/// The relay is full; the socket was dropped.
+/// So many WebSockets of one address are open that this one is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("too many connections are waiting; this one was closed")]
+#[error("too many connections come from one address; this one was refused")]
 pub struct Overloaded;
 
 /// Numbers for `/metrics`. Counters only grow; `connections`, `webrtc`, `websocket`, `rooms`,
@@ -154,7 +155,10 @@ enum Command {
         address: Multiaddr,
         named: oneshot::Sender<()>,
     },
+    /// A visitor has brought this: the other relays are told, and the device is cut off.
     Revoked(SignedRevocation),
+    /// Another relay has told of it: the device is cut off.
+    Ended(Person, DeviceKey),
     Stop,
 }
 
@@ -167,7 +171,8 @@ pub struct Relay;
 pub struct RelayHandle {
     peer_id: PeerId,
     addresses: Vec<Multiaddr>,
-    sockets: mpsc::Sender<WebSocket>,
+    sockets: mpsc::Sender<(WebSocket, Seat)>,
+    callers: Callers,
     commands: tokio::sync::mpsc::Sender<Command>,
     metrics: Arc<Mutex<RelayMetrics>>,
     follower: Follower,
@@ -247,6 +252,7 @@ impl Relay {
             peer_id,
             addresses,
             sockets,
+            callers: Callers::default(),
             commands,
             metrics,
             follower,
@@ -274,32 +280,25 @@ impl RelayHandle {
         *lock(&self.metrics)
     }
 
-    /// The whole of `GET /p2p`: bounds the socket, upgrades it and hands it to the relay.
+    /// The whole of `GET /p2p`: bounds the socket, upgrades it and hands it to the relay. `from` is whose socket it is:
+    /// one address has so many at most.
     ///
     /// The listener below axum should set `TCP_NODELAY` (`axum::serve::ListenerExt::tap_io`):
     /// without it each round trip waits some 40 ms for a delayed acknowledgement.
-    pub fn upgrade(&self, upgrade: WebSocketUpgrade) -> Response {
-        let relay = self.clone();
-        upgrade
+    pub fn upgrade(&self, upgrade: WebSocketUpgrade, from: IpAddr) -> Result<Response, Overloaded> {
+        let seat = self.callers.enter(from).ok_or(Overloaded)?;
+        let mut sockets = self.sockets.clone();
+        Ok(upgrade
             .max_message_size(MAX_WEBSOCKET_MESSAGE)
             .max_frame_size(MAX_WEBSOCKET_MESSAGE)
             .read_buffer_size(READ_BUFFER)
             .write_buffer_size(32 * 1024)
             .max_write_buffer_size(MAX_WEBSOCKET_MESSAGE)
             .on_upgrade(async move |socket| {
-                if let Err(full) = relay.accept_websocket(socket) {
-                    tracing::warn!("{full}");
+                if sockets.try_send((socket, seat)).is_err() {
+                    tracing::warn!("too many connections are waiting; this one was closed");
                 }
-            })
-    }
-
-    /// Hands over a WebSocket that axum has upgraded. Prefer [`RelayHandle::upgrade`], which sets
-    /// its limits as well.
-    pub fn accept_websocket(&self, socket: WebSocket) -> Result<(), Overloaded> {
-        self.sockets
-            .clone()
-            .try_send(socket)
-            .map_err(|_| Overloaded)
+            }))
     }
 
     /// Closes the connections of `person` that are in `room`, because the registry no longer allows
@@ -348,7 +347,8 @@ impl RelayHandle {
         self.knocks.clone()
     }
 
-    /// Tells the relays that follow this one of a device whose right to speak has ended.
+    /// Closes the connections of a device whose right to speak has ended, and tells the relays that follow this one.
+    /// The policy must refuse its next join by now.
     pub async fn tell_revoked(&self, revocation: SignedRevocation) {
         let _ = self.commands.send(Command::Revoked(revocation)).await;
     }
@@ -393,7 +393,7 @@ fn webrtc_address(address: SocketAddr) -> Result<Multiaddr, RelayError> {
 
 fn swarm(
     keypair: &Keypair,
-    sockets: mpsc::Receiver<WebSocket>,
+    sockets: mpsc::Receiver<(WebSocket, Seat)>,
     certificate: Option<&str>,
 ) -> Result<Swarm<Behaviour>, RelayError> {
     let noise = noise::Config::new(keypair).map_err(|e| RelayError::Identity(e.to_string()))?;

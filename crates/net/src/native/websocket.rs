@@ -23,6 +23,8 @@ use libp2p::{
     multiaddr::Protocol,
 };
 
+use super::callers::Seat;
+
 /// Longest message that we send.
 const MAX_WRITE: usize = 32 * 1024;
 /// Longest message that we take; browsers may send a whole yamux frame at once.
@@ -34,6 +36,8 @@ pub struct WebSocketStream<S> {
     socket: S,
     unread: Bytes,
     ended: bool,
+    /// Held as long as the socket, and never looked at.
+    _seat: Option<Seat>,
 }
 
 impl<S> WebSocketStream<S> {
@@ -43,6 +47,7 @@ impl<S> WebSocketStream<S> {
             socket,
             unread: Bytes::new(),
             ended: false,
+            _seat: None,
         }
     }
 }
@@ -119,14 +124,14 @@ where
 /// that a hospital has to open only the port of the page.
 #[derive(Debug)]
 pub(super) struct HandedOver {
-    sockets: mpsc::Receiver<WebSocket>,
+    sockets: mpsc::Receiver<(WebSocket, Seat)>,
     listener: Option<ListenerId>,
     announced: bool,
     count: u64,
 }
 
 impl HandedOver {
-    pub(super) fn new(sockets: mpsc::Receiver<WebSocket>) -> Self {
+    pub(super) fn new(sockets: mpsc::Receiver<(WebSocket, Seat)>) -> Self {
         Self {
             sockets,
             listener: None,
@@ -195,11 +200,15 @@ impl Transport for HandedOver {
             });
         }
         match ready!(Pin::new(&mut self.sockets).poll_next(cx)) {
-            Some(socket) => {
+            Some((socket, seat)) => {
                 self.count += 1;
+                let stream = WebSocketStream {
+                    _seat: Some(seat),
+                    ..WebSocketStream::new(socket)
+                };
                 Poll::Ready(TransportEvent::Incoming {
                     listener_id,
-                    upgrade: future::ready(Ok(WebSocketStream::new(socket))),
+                    upgrade: future::ready(Ok(stream)),
                     local_addr: Self::address(),
                     // Told apart by number only: the swarm needs an address, not the visitor's.
                     send_back_addr: Self::numbered(self.count.wrapping_add(1)),

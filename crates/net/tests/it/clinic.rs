@@ -2,7 +2,7 @@
 
 use std::{
     collections::{BTreeMap, HashSet},
-    net::SocketAddr,
+    net::{Ipv4Addr, SocketAddr},
     sync::{
         Arc, Mutex,
         atomic::{AtomicBool, AtomicU8, Ordering},
@@ -11,7 +11,9 @@ use std::{
 };
 
 use async_trait::async_trait;
-use axum::{Router, extract::ws::WebSocketUpgrade, routing::get, serve::ListenerExt};
+use axum::{
+    Router, extract::ws::WebSocketUpgrade, http::StatusCode, routing::get, serve::ListenerExt,
+};
 use futures::{FutureExt, StreamExt, channel::mpsc, future};
 use healthsync_core::{
     Delegation, DeviceKey, DeviceSecret, Envelope, Event, EventId, Kind, Millis, Person,
@@ -52,6 +54,8 @@ pub(crate) struct Mailbox {
     pub(crate) in_order: AtomicBool,
     /// Each relay has topics of its own; 0 for tests with one relay.
     pub(crate) topics: AtomicU8,
+    /// How long delegations last from the join on; 0 for an hour.
+    pub(crate) seconds_left: AtomicU8,
 }
 
 impl Mailbox {
@@ -120,6 +124,11 @@ impl Policy for Mailbox {
         if !healthsync_core::device::verify(&device, &message, device_signature) {
             return Err(bad("The device has not signed for this connection."));
         }
+        let of_this = |signed: &SignedRevocation| signed.revocation.device == device;
+        if self.revoked().iter().any(of_this) {
+            let text = "This device is revoked.";
+            return Err(Refusal::new(RefusalCode::Revoked, text));
+        }
         if !self.allowed.lock().unwrap().contains(&(room, person)) {
             let text = "You are not a member of this room.";
             return Err(Refusal::new(RefusalCode::NotAllowed, text));
@@ -128,6 +137,10 @@ impl Policy for Mailbox {
         Ok(Admission {
             person,
             device,
+            lasts: match self.seconds_left.load(Ordering::Relaxed) {
+                0 => Duration::from_secs(3_600),
+                seconds => Duration::from_secs(seconds.into()),
+            },
             topic: match self.topics.load(Ordering::Relaxed) {
                 0 => Self::topic(room),
                 n => format!("{n}-{}", Self::topic(room)),
@@ -315,7 +328,12 @@ impl Clinic {
         let for_route = relay.clone();
         let app = Router::new().route(
             "/p2p",
-            get(async move |upgrade: WebSocketUpgrade| for_route.upgrade(upgrade)),
+            get(async move |upgrade: WebSocketUpgrade| {
+                let here = Ipv4Addr::LOCALHOST.into();
+                for_route
+                    .upgrade(upgrade, here)
+                    .map_err(|_| StatusCode::TOO_MANY_REQUESTS)
+            }),
         );
         let listener = listener.tap_io(|tcp| tcp.set_nodelay(true).expect("a live socket"));
         let server = tokio::spawn(async move { axum::serve(listener, app).await.unwrap() });

@@ -2,16 +2,16 @@
 //! (the codecs), room and membership, rate, then the policy with its signatures and storage.
 
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::{HashMap, HashSet, VecDeque},
     sync::{Arc, Mutex},
     time::{Duration, Instant},
 };
 
 use futures::{FutureExt, StreamExt, future::BoxFuture, stream::FuturesUnordered};
-use healthsync_core::{Person, RefusalCode, Request, Response, RoomId};
+use healthsync_core::{Person, RefusalCode, Request, Response, Revocation, RoomId};
 use libp2p::{
     Multiaddr, PeerId, Swarm,
-    gossipsub::{self, IdentTopic, MessageAcceptance, MessageId, PublishError},
+    gossipsub::{self, IdentTopic, MessageAcceptance, MessageId, PublishError, TopicHash},
     multiaddr::Protocol,
     request_response::{self, ResponseChannel},
     swarm::{ConnectionId, SwarmEvent},
@@ -92,6 +92,10 @@ pub(super) struct Actor {
     /// admission that was asked for before a kick must not undo it.
     kicks: u64,
     kicked: HashMap<(RoomId, Person), u64>,
+    /// The same for devices that were ended.
+    ended: HashMap<Admitted, u64>,
+    /// Who was seen at the last sweep listening to a topic without being in its room.
+    strangers: HashSet<(PeerId, TopicHash)>,
 }
 
 impl Actor {
@@ -119,6 +123,8 @@ impl Actor {
             undecided: HashMap::new(),
             kicks: 0,
             kicked: HashMap::new(),
+            ended: HashMap::new(),
+            strangers: HashSet::new(),
         }
     }
 
@@ -146,12 +152,15 @@ impl Actor {
                         // Err means that nobody waits any more.
                         let _ = named.send(());
                     }
+                    Some(Command::Ended(person, device)) => self.end((person, device)),
                     Some(Command::Revoked(revocation)) => {
+                        let Revocation { person, device, .. } = revocation.revocation;
+                        self.end((person, device));
                         self.mesh.tell(Live::Revoked(Arc::new(revocation)));
                     }
                     Some(Command::Stop) | None => return,
                 },
-                _ = sweep.tick() => self.cut_the_silent(),
+                _ = sweep.tick() => self.sweep(),
             }
         }
     }
@@ -265,6 +274,19 @@ impl Actor {
         }
     }
 
+    fn sweep(&mut self) {
+        self.cut_the_silent();
+        self.cut_the_strangers();
+        for peer in self.rooms.over(Instant::now()) {
+            self.expel(peer, "its delegation has ended");
+        }
+        self.count_circuits();
+        if self.jobs.is_empty() {
+            self.kicked.clear();
+            self.ended.clear();
+        }
+    }
+
     /// Neither WebRTC nor a half-open TCP connection tells reliably that the other side is gone
     /// (rust-libp2p issue 5213), so silence decides.
     fn cut_the_silent(&mut self) {
@@ -274,10 +296,37 @@ impl Actor {
             .flat_map(|peer| silent(&peer.connections, now, SILENCE))
             .collect();
         self.close(dead);
-        self.count_circuits();
-        if self.jobs.is_empty() {
-            self.kicked.clear();
+    }
+
+    /// Whoever leaves a room ends the subscription as well, on another stream, so it may take a moment. Gossipsub
+    /// goes on sending to whoever does not.
+    fn cut_the_strangers(&mut self) {
+        let strangers = self.listening_strangers();
+        let still: HashSet<PeerId> = strangers
+            .intersection(&self.strangers)
+            .map(|(peer, _)| *peer)
+            .collect();
+        for peer in still {
+            self.cut(peer, "listens to a topic whose room it has left");
         }
+        self.strangers = strangers;
+    }
+
+    fn listening_strangers(&self) -> HashSet<(PeerId, TopicHash)> {
+        let mut strangers = HashSet::new();
+        for (peer, topics) in self.swarm.behaviour().gossip.all_peers() {
+            let foreign = topics
+                .into_iter()
+                .filter(|topic| !self.may_hear(peer, topic));
+            strangers.extend(foreign.map(|topic| (*peer, topic.clone())));
+        }
+        strangers
+    }
+
+    /// Another relay has topics of its own, which lead nowhere here.
+    fn may_hear(&self, peer: &PeerId, topic: &TopicHash) -> bool {
+        let room = self.rooms.of_topic(topic);
+        room.is_some_and(|room| self.rooms.admitted(*peer, room).is_some()) || self.mesh.knows(peer)
     }
 
     fn close(&mut self, dead: Vec<ConnectionId>) {
@@ -304,12 +353,7 @@ impl Actor {
                 message,
             } => self.on_message(propagation_source, message_id, message),
             gossipsub::Event::Subscribed { peer_id, topic } => {
-                let joined = self
-                    .rooms
-                    .of_topic(&topic)
-                    .is_some_and(|room| self.rooms.admitted(peer_id, room).is_some());
-                // Another relay has topics of its own, which lead nowhere here.
-                if !joined && !self.mesh.knows(&peer_id) {
+                if !self.may_hear(&peer_id, &topic) {
                     self.cut(peer_id, "subscribed to a topic that it has not joined");
                 }
             }
@@ -639,21 +683,24 @@ impl Actor {
         if !self.peers.contains_key(&peer) {
             return; // Gone while the chain was asked.
         }
-        if self
-            .kicked
-            .get(&(room, admission.person))
-            .is_some_and(|at| *at > kicks)
-        {
-            let refusal = Refusal::new(
-                RefusalCode::NotAllowed,
-                "The room's owner has just removed this person.",
-            );
+        let who = (admission.person, admission.device);
+        let since = |at: Option<&u64>| at.is_some_and(|at| *at > kicks);
+        let refusal = if since(self.kicked.get(&(room, admission.person))) {
+            let text = "The room's owner has just removed this person.";
+            Some(Refusal::new(RefusalCode::NotAllowed, text))
+        } else if since(self.ended.get(&who)) {
+            let text = "Your wallet has just revoked this device.";
+            Some(Refusal::new(RefusalCode::Revoked, text))
+        } else {
+            None
+        };
+        if let Some(refusal) = refusal {
             return self.answer(refused(refusal), channel);
         }
-        let who = (admission.person, admission.device);
+        let until = Instant::now().checked_add(admission.lasts);
         // From here on everything in the topics that it subscribes to goes to it at once.
         self.swarm.behaviour_mut().gossip.add_explicit_peer(&peer);
-        let (topic, first) = self.rooms.admit(peer, room, who, admission.topic);
+        let (topic, first) = self.rooms.admit(peer, room, who, until, admission.topic);
         if first
             && let Err(error) = self
                 .swarm
@@ -709,14 +756,45 @@ impl Actor {
     fn kick(&mut self, room: RoomId, person: Person) {
         self.kicks += 1;
         self.kicked.insert((room, person), self.kicks);
+        // Who has left the room and listens on is in it no more, and may be that person. A room that is empty has no
+        // topic to know it by.
+        let strangers = self.listening_strangers().into_iter();
+        let of_this = |topic: &TopicHash| self.rooms.of_topic(topic).is_none_or(|of| of == room);
+        let mut gone: HashSet<PeerId> = strangers
+            .filter(|(_, topic)| of_this(topic))
+            .map(|(peer, _)| peer)
+            .collect();
         for peer in self.rooms.peers_of(room, person) {
             if let Some(topic) = self.rooms.leave(peer, room) {
                 self.unsubscribe(&topic);
             }
+            gone.insert(peer);
+        }
+        for peer in gone {
             // Gossipsub cannot be told to drop one topic of a peer, so the connection goes.
             self.cut(peer, "removed from a room");
         }
         self.count_rooms();
+    }
+
+    /// A wallet has ended a device's right to act for it.
+    fn end(&mut self, who: Admitted) {
+        self.kicks += 1;
+        if !self.jobs.is_empty() {
+            self.ended.insert(who, self.kicks);
+        }
+        for peer in self.rooms.peers_as(who) {
+            self.expel(peer, "its device was revoked");
+        }
+    }
+
+    /// Out of every room, and off.
+    fn expel(&mut self, peer: PeerId, why: &str) {
+        for topic in self.rooms.leave_all(peer) {
+            self.unsubscribe(&topic);
+        }
+        self.count_rooms();
+        self.cut(peer, why);
     }
 
     fn unsubscribe(&mut self, topic: &str) {

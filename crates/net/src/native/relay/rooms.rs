@@ -1,6 +1,9 @@
 //! Who is admitted to which room on this relay. Pure bookkeeping; the swarm is elsewhere.
 
-use std::collections::HashMap;
+use std::{
+    collections::{HashMap, HashSet},
+    time::Instant,
+};
 
 use healthsync_core::{DeviceKey, Person, RoomId};
 use libp2p::{
@@ -21,7 +24,14 @@ pub(super) struct Rooms {
 #[derive(Debug)]
 struct Room {
     topic: String,
-    members: HashMap<PeerId, Admitted>,
+    members: HashMap<PeerId, Member>,
+}
+
+#[derive(Debug)]
+struct Member {
+    who: Admitted,
+    /// When the device's delegation ends; `None` is beyond what a clock can say.
+    until: Option<Instant>,
 }
 
 impl Rooms {
@@ -45,7 +55,8 @@ impl Rooms {
         &mut self,
         peer: PeerId,
         room: RoomId,
-        admitted: Admitted,
+        who: Admitted,
+        until: Option<Instant>,
         topic: String,
     ) -> (String, bool) {
         let mut first = false;
@@ -58,7 +69,7 @@ impl Rooms {
                 members: HashMap::new(),
             }
         });
-        entry.members.insert(peer, admitted);
+        entry.members.insert(peer, Member { who, until });
         (entry.topic.clone(), first)
     }
 
@@ -104,7 +115,7 @@ impl Rooms {
 
     /// Whom `peer` has proved to be in `room`.
     pub(super) fn admitted(&self, peer: PeerId, room: RoomId) -> Option<Admitted> {
-        self.rooms.get(&room)?.members.get(&peer).copied()
+        Some(self.rooms.get(&room)?.members.get(&peer)?.who)
     }
 
     pub(super) fn topic(&self, room: RoomId) -> Option<&str> {
@@ -120,15 +131,35 @@ impl Rooms {
         self.rooms.get(&room).map_or_else(Vec::new, |room| {
             room.members
                 .iter()
-                .filter(|(_, (p, _))| *p == person)
+                .filter(|(_, member)| member.who.0 == person)
                 .map(|(peer, _)| *peer)
                 .collect()
         })
+    }
+
+    /// Connections of this very device in any room.
+    pub(super) fn peers_as(&self, who: Admitted) -> HashSet<PeerId> {
+        self.peers_with(|member| member.who == who)
+    }
+
+    /// Connections that are in a room by a delegation that has ended.
+    pub(super) fn over(&self, now: Instant) -> HashSet<PeerId> {
+        self.peers_with(|member| member.until.is_some_and(|until| until <= now))
+    }
+
+    fn peers_with(&self, wanted: impl Fn(&Member) -> bool) -> HashSet<PeerId> {
+        let members = self.rooms.values().flat_map(|room| &room.members);
+        members
+            .filter(|(_, member)| wanted(member))
+            .map(|(peer, _)| *peer)
+            .collect()
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     #[test]
@@ -138,11 +169,11 @@ mod tests {
         let room = RoomId([1; 32]);
         let who = (Person([2; 20]), DeviceKey([3; 32]));
         assert_eq!(
-            rooms.admit(a, room, who, "t".into()),
+            rooms.admit(a, room, who, None, "t".into()),
             ("t".to_owned(), true)
         );
         assert_eq!(
-            rooms.admit(b, room, who, "t".into()),
+            rooms.admit(b, room, who, None, "t".into()),
             ("t".to_owned(), false)
         );
         assert_eq!(rooms.of_topic(&IdentTopic::new("t").hash()), Some(room));
@@ -155,5 +186,21 @@ mod tests {
         assert_eq!(rooms.leave_all(b), vec!["t".to_owned()]);
         assert_eq!(rooms.len(), 0);
         assert_eq!(rooms.of_topic(&IdentTopic::new("t").hash()), None);
+    }
+
+    #[test]
+    fn an_admission_ends_with_its_delegation_and_a_newer_one_prolongs_it() {
+        let mut rooms = Rooms::default();
+        let (peer, room) = (PeerId::random(), RoomId([1; 32]));
+        let who = (Person([2; 20]), DeviceKey([3; 32]));
+        let end = Instant::now();
+        let later = end + Duration::from_secs(1);
+        rooms.admit(peer, room, who, Some(end), "t".into());
+        assert_eq!(rooms.over(end), HashSet::from([peer]));
+        rooms.admit(peer, room, who, Some(later), "t".into());
+        assert!(rooms.over(end).is_empty());
+        assert_eq!(rooms.over(later), HashSet::from([peer]));
+        assert_eq!(rooms.peers_as(who), HashSet::from([peer]));
+        assert!(rooms.peers_as((who.0, DeviceKey([4; 32]))).is_empty());
     }
 }

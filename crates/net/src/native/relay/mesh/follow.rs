@@ -12,8 +12,8 @@ use std::{
 
 use futures::{AsyncRead, AsyncReadExt, AsyncWrite, StreamExt, stream};
 use healthsync_core::{
-    DeviceKey, Envelope, MeshAnswer, MeshAsk, RefusalCode, RoomId, SignedDelegation, SyncError,
-    VersionVector, limits,
+    DeviceKey, Envelope, MeshAnswer, MeshAsk, RefusalCode, Revocation, RoomId, SignedDelegation,
+    SyncError, VersionVector, limits,
 };
 use tokio::{
     sync::mpsc::Sender,
@@ -130,8 +130,15 @@ impl Follower {
                         MeshAnswer::Live { room, message, proof } => session.live(room, message, proof).await?,
                         MeshAnswer::Behind => session.begin(),
                         MeshAnswer::Revoked(revocation) => {
-                            if let Err(refusal) = self.policy.revoke(revocation).await {
-                                tracing::debug!(%refusal, "a revocation of another relay was not taken");
+                            let Revocation { person, device, .. } = revocation.revocation;
+                            match self.policy.revoke(revocation).await {
+                                Ok(()) => {
+                                    let ended = self.commands.send(Command::Ended(person, device));
+                                    ended.await.map_err(|_| FollowError::Stopped)?;
+                                }
+                                Err(refusal) => {
+                                    tracing::debug!(%refusal, "a revocation of another relay was not taken");
+                                }
                             }
                         }
                         answer => match asked.take() {
