@@ -4,7 +4,7 @@ use healthsync_imaging::{
     desk::{NamedWindow, SeriesFacts},
     dicom::{InstanceHead, Photometric, PixelFormat, Slice, SpacingOrigin},
     measure::{Calibration, Scale},
-    render::{Grid, Plane, Volume, Window, is_side},
+    render::{Grid, Plane, Window, is_side},
 };
 
 /// One series: its slices, in order, over the set's files.

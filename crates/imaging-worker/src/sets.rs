@@ -7,7 +7,8 @@ use healthsync_imaging::{
     archive,
     deid::StudyKey,
     desk::{
-        Answer, At, FRAME_BYTES, Look, PARSED_BYTES, PARSED_ENOUGH, PARSED_FEW, Refused, TagRow,
+        Answer, At, FRAME_BYTES, Keep, Look, PARSED_BYTES, PARSED_ENOUGH, PARSED_FEW, Refused,
+        TagRow,
     },
     dicom::{Frame, Instance, InstanceHead, Samples, Slice, sort_into_series},
     kind_of,
