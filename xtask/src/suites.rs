@@ -18,13 +18,13 @@ const LIBRARIES: [(&str, &str); 4] = [
 ];
 
 /// What may be loaded before the page is there, WebAssembly and glue together, brotli.
-const PAGE_BUDGET: u64 = 508_000;
+const PAGE_BUDGET: u64 = 508_500;
 /// What may be loaded after it, for all that works behind the views. Page and runtime together shall come below 600 kB;
 /// this bound only stops growth. Lower it whenever the runtime shrinks.
-const RUNTIME_BUDGET: u64 = 714_000;
+const RUNTIME_BUDGET: u64 = 714_500;
 
 /// What comes with the first picture, likewise: viewer, what cleans photographs, and decoders, those of TIFF and NIfTI too.
-const IMAGING_BUDGET: u64 = 1_080_000;
+const IMAGING_BUDGET: u64 = 1_067_000;
 
 /// One suite's surroundings.
 #[derive(Debug)]
