@@ -198,6 +198,11 @@ describe('a study in the room', { timeout: 600_000 }, () => {
     await ada.page.getByTestId('pointer').waitFor({ state: 'detached' });
     await devtools.send('Debugger.disable');
     await devtools.detach();
+    // The relay may have given the connection up meanwhile: it is back when a pointer comes again.
+    for (let step = 1; !(await ada.page.getByTestId('pointer').isVisible()); step++) {
+      await ben.page.mouse.move(...(await spot(ben, 0.5, 0.5 + (step % 2) * 0.02)));
+      await ada.page.getByTestId('pointer').waitFor({ timeout: 2_000 }).catch(() => {});
+    }
   });
 
   it('follows slice and window of the colleague', async () => {
