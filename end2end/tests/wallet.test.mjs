@@ -78,6 +78,7 @@ describe('wallets', { timeout: 240_000 }, () => {
 
   it('keeps whoever connects while the wallet of last time is still being looked for', async () => {
     const me = await someone();
+    await me.page.clock.install();
     await p.connect(me);
     // Its extension is gone since.
     await me.page.addInitScript(() => addEventListener('eip6963:announceProvider', (event) => event.stopImmediatePropagation(), true));
@@ -88,8 +89,9 @@ describe('wallets', { timeout: 240_000 }, () => {
     const ready = me.page.locator('[data-session=ready]').first();
     await ready.waitFor({ state: 'attached' });
     assert.notEqual((await ready.getAttribute('data-person')).toLowerCase(), me.address.toLowerCase());
-    // Longer than it is looked for: nothing tells when that ends.
-    await me.page.waitForTimeout(3_000);
+    // Longer than it is looked for: nothing tells when that ends. Then what the page does about it.
+    await me.page.clock.runFor(10_000);
+    await me.page.evaluate(() => new Promise((next) => setTimeout(next)));
     assert.equal(await ready.count(), 1);
   });
 
