@@ -148,6 +148,39 @@ describe('what comes late, from another, or never', { timeout: 240_000 }, () => 
     await ada.page.getByTestId('message').filter({ hasText: 'First, too early' }).filter({ hasText: 'Then more' }).waitFor();
   });
 
+  it('shows a draft and attached images also when the network comes while they are being read', async () => {
+    const ada = await someone();
+    await p.connect(ada);
+    const room = await p.createRoom(ada, 'Read twice');
+    await ada.page.getByTestId('composer').fill('Half written');
+    await ada.page.getByTestId('attach').setInputFiles([file('waits.png', png({ seed: 23 }))]);
+    const attached = ada.page.locator('.thumb').filter({ hasText: 'waits.png' }).filter({ hasText: /, (clean|\d+ removed)$/ });
+    await attached.waitFor();
+    for (const store of ['drafts', 'attachments']) while (!(await kept(ada, store, '')).length);
+    // Without the list of members the page asks for it before it reads, and has reached the relay by then.
+    await p.open(ada, '/');
+    await forget(ada, 'rooms', ada.address.toLowerCase());
+    let go;
+    const connected = new Promise((told) => { go = told; });
+    await ada.page.route('**/api/room_facts*', async (route) => { await connected; await route.continue(); });
+    await ada.page.addInitScript(() => {
+      const read = IDBObjectStore.prototype.getAll;
+      IDBObjectStore.prototype.getAll = function (...range) {
+        if (this.name === 'outbox' && !window.blinked && location.pathname.startsWith('/rooms/0x')) {
+          window.blinked = true;
+          for (const name of ['offline', 'online']) window.dispatchEvent(new Event(name));
+        }
+        return read.apply(this, range);
+      };
+    });
+    await p.open(ada, room);
+    await p.transport(ada);
+    go();
+    await attached.waitFor();
+    await ada.page.waitForFunction(() => document.querySelector('[data-testid=composer]')?.value === 'Half written');
+    assert.equal(await ada.page.evaluate(() => window.blinked), true);
+  });
+
   it('unlocks what is on screen while the rest of the room is still coming, and adds a member as soon as it is there', async () => {
     const key = generatePrivateKey();
     const [ada, ben, cleo, elsewhere] = [await someone({ key }), await someone(), await someone(), await someone({ key })];

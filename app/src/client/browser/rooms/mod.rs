@@ -138,6 +138,8 @@ pub(crate) struct OpenRoom {
     pub draft: RefCell<String>,
     /// Whether the database has a draft.
     pub draft_kept: Cell<bool>,
+    /// Whether the database was asked for a draft.
+    pub draft_read: Cell<bool>,
     /// Whether the relay has let this connection in.
     pub joined: Cell<bool>,
     pub pushing: Cell<bool>,
@@ -211,6 +213,7 @@ impl OpenRoom {
             owner: Cell::new(None),
             draft: RefCell::default(),
             draft_kept: Cell::new(false),
+            draft_read: Cell::new(false),
             joined: Cell::new(false),
             pushing: Cell::new(false),
             pulling: Cell::new(false),
@@ -337,6 +340,7 @@ impl OpenRoom {
         self.member_error.take();
         self.draft.take();
         self.draft_due.set(false);
+        self.draft_read.set(false);
         self.presence.clear();
     }
 }

@@ -22,7 +22,7 @@ use crate::{
             runtime::{Me, Runtime, storage_trouble, trouble},
             storage::{drafts, envelopes, keys, outbox as kept_outbox},
         },
-        model::{Absence, RoomPhase, Session, ToastKind, Trouble},
+        model::{Absence, RoomPhase, Session, ToastKind, Trouble, put_above},
     },
 };
 
@@ -113,6 +113,7 @@ impl Runtime {
         {
             room.forget_content();
         }
+        self.load_draft(room, me.person).await;
         let known = drafts::known_room(&self.db, me.person, room.id)
             .await
             .unwrap_or_default();
@@ -188,7 +189,33 @@ impl Runtime {
         RoomPhase::Syncing
     }
 
-    /// The log of what is kept in this browser, with drafts, attachments and the outbox.
+    /// The kept draft, before what is typed now is kept in its place. It is shown while the room is still opening.
+    async fn load_draft(self: &Rc<Self>, room: &Rc<OpenRoom>, me: Person) {
+        if room.draft_read.get() {
+            return;
+        }
+        let draft = drafts::draft(&self.db, me, room.id)
+            .await
+            .unwrap_or_default();
+        room.draft_read.set(true);
+        if draft.is_empty() {
+            return;
+        }
+        room.draft_kept.set(true);
+        if room.draft.borrow().is_empty() {
+            room.draft.replace(draft);
+            self.repaint(room);
+        } else if *room.draft.borrow() != draft {
+            // Somebody is typing already.
+            self.client
+                .returned
+                .update(|returned| put_above(returned, &draft));
+        }
+    }
+
+    /// The log of what is kept in this browser, with attachments and the outbox. The log comes last, in one go
+    /// with all that nothing is waited for: loading is given up and begun anew when the network comes, and whoever finds a
+    /// log takes the room for loaded.
     async fn load_kept(
         self: &Rc<Self>,
         room: &Rc<OpenRoom>,
@@ -198,7 +225,9 @@ impl Runtime {
     ) {
         // The log counts its maker's names for the room; a room that exists has one.
         let maker = facts.named_by().unwrap_or(me.person);
-        let mut log = RoomLog::new(room.id, maker, self.bootstrap.chain.id);
+        room.keys.replace(ring.clone());
+        self.load_unsent(room).await;
+        self.load_attached(room, me.person).await;
         let kept = match envelopes::of_room(&self.db, room.id).await {
             Ok(kept) => kept,
             Err(error) => {
@@ -206,27 +235,21 @@ impl Runtime {
                 Vec::new()
             }
         };
+        let mut log = RoomLog::new(room.id, maker, self.bootstrap.chain.id);
         for bytes in kept {
             if let Some(event) = ring.open_kept(&bytes, room.id) {
                 // Only what was checked is kept, so this refuses nothing.
                 let _ = log.insert_kept(event);
             }
         }
-        room.keys.replace(ring);
+        // Unreadable means that nothing is taken up: whoever presses the button again learns that it is minted.
+        let mints = drafts::pending_mints(&self.db, me.person, room.id)
+            .await
+            .unwrap_or_default();
         room.set_facts(facts);
         room.set_log(log);
         self.pass_on_revocations(room);
-        self.load_unsent(room).await;
-        let draft = drafts::draft(&self.db, me.person, room.id)
-            .await
-            .unwrap_or_default();
-        room.draft_kept.set(!draft.is_empty());
-        // Somebody may be typing already.
-        if room.draft.borrow().is_empty() {
-            room.draft.replace(draft);
-        }
-        self.load_attached(room, me.person).await;
-        self.follow_mints(room, me.person).await;
+        self.follow_mints(room, mints, me.person);
     }
 
     /// The outbox as it is in the database.

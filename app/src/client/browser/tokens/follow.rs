@@ -20,10 +20,13 @@ pub(super) const WHAT: &str = "The case was not minted.";
 
 impl Runtime {
     /// Takes up what an earlier page, or an earlier visit to the room, has sent.
-    pub(crate) async fn follow_mints(self: &Rc<Self>, room: &Rc<OpenRoom>, me: Person) {
-        // Unreadable means that nothing is taken up: whoever presses the button again learns that it is minted.
-        let pending = drafts::pending_mints(&self.db, me, room.id).await;
-        for (proposal, hash) in pending.unwrap_or_default() {
+    pub(crate) fn follow_mints(
+        self: &Rc<Self>,
+        room: &Rc<OpenRoom>,
+        pending: Vec<(EventId, String)>,
+        me: Person,
+    ) {
+        for (proposal, hash) in pending {
             self.follow_mint(room, proposal, hash, me);
         }
     }
