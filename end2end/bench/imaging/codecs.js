@@ -24,7 +24,7 @@ function ours(desk, file, pixel) {
   const added = ask({ ask: 'add', set: 0, names: ['a'], in_order: true }, [file]);
   if (added.refused?.length) throw new Error(added.refused[0].why);
   const from = performance.now();
-  const { value, what } = ask({ ask: 'value', at: { set: 0, series: 0, slice: 0 }, pixel, axis: 'slices' });
+  const { value, what } = ask({ ask: 'value', at: { set: 0, series: 0, slice: 0 }, pixel, axis: 'slices', slab: 1 });
   const took = performance.now() - from;
   if (what) throw new Error(what);
   ask({ ask: 'close', set: 0 });
