@@ -24,7 +24,7 @@ use crate::mailbox::{self, Mailbox};
 use crate::policy::RoomPolicy;
 use crate::relays;
 use crate::settings::{self, Settings};
-use crate::storage::{BlobError, Blobs, Bucket, Elsewhere, StorageState, sweep_for_ever};
+use crate::storage::{BlobError, Blobs, Bucket, Elsewhere, Limits, StorageState, sweep_for_ever};
 
 /// Everything that requests need.
 #[derive(Debug)]
@@ -170,8 +170,11 @@ impl Services {
                     blobs,
                     mailbox.clone(),
                     settings.chain_id,
-                    settings.max_upload,
-                    settings.storage_quota,
+                    Limits {
+                        upload: settings.max_upload,
+                        person: settings.storage_quota,
+                        all: settings.storage_total,
+                    },
                 ))
             }
         };

@@ -181,6 +181,11 @@ pub struct Settings {
     #[arg(long, env = "HEALTHSYNC_STORAGE_QUOTA", default_value_t = DEFAULT_QUOTA, value_parser = read::storage_quota)]
     pub storage_quota: u64,
 
+    /// What all people together may store here, in bytes. Wallets cost nothing, so a quota for each of them does not bound
+    /// a disk. Default: what the disk holds.
+    #[arg(long, env = "HEALTHSYNC_STORAGE_TOTAL", value_parser = read::storage_total)]
+    pub storage_total: Option<u64>,
+
     /// Folder with the built page: manifest.json, pkg/ and the public files.
     #[arg(long, env = "HEALTHSYNC_SITE_ROOT", default_value = "target/site")]
     pub site_root: PathBuf,

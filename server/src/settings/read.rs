@@ -312,3 +312,9 @@ pub(super) fn storage_quota(text: &str) -> Result<u64, String> {
     text.parse()
         .map_err(|_| "HEALTHSYNC_STORAGE_QUOTA takes a number of bytes, such as 21474836480".into())
 }
+
+pub(super) fn storage_total(text: &str) -> Result<u64, String> {
+    text.parse().map_err(|_| {
+        "HEALTHSYNC_STORAGE_TOTAL takes a number of bytes, such as 1099511627776".into()
+    })
+}

@@ -66,6 +66,16 @@ impl Catalogue {
         Ok(positive(sum))
     }
 
+    /// Bytes that all have stored together; a file that several stored counts once.
+    pub(super) async fn used_by_all(&self) -> Result<u64, sqlx::Error> {
+        let sum = sqlx::query_scalar(
+            "SELECT coalesce(sum(size), 0) FROM (SELECT max(size) AS size FROM uploads GROUP BY cid)",
+        )
+        .fetch_one(&self.database.read)
+        .await?;
+        Ok(positive(sum))
+    }
+
     /// Notes an upload; the same file of the same person again changes nothing but name, type and time. When shares of its
     /// key are awaited and never come, it may be forgotten.
     pub(super) async fn remember(

@@ -104,7 +104,7 @@ pub(super) async fn usage(
     let person = program(&state, &headers).await?;
     let used = state.catalogue.used(person).await;
     Ok(Json(json!({
-        "dataLimit": state.quota,
+        "dataLimit": state.limits.person,
         "dataUsed": used.map_err(Failure::internal)?,
     }))
     .into_response())

@@ -18,7 +18,7 @@ mod tests;
 pub use blobs::{BlobError, Blobs};
 pub(crate) use elsewhere::Elsewhere;
 pub(crate) use routes::sentence;
-pub use routes::{StorageState, routes};
+pub use routes::{Limits, StorageState, routes};
 pub(crate) use s3::Bucket;
 pub use s3::S3Settings;
 pub use sweep::{KeyHolders, sweep_for_ever};

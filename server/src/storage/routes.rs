@@ -42,8 +42,7 @@ pub struct StorageState {
     pub(super) mailbox: Mailbox,
     pub(super) authority: Arc<Authority>,
     pub(super) chain_id: u64,
-    max_upload: u64,
-    pub(super) quota: u64,
+    pub(super) limits: Limits,
     /// Held for writing while a file is removed, so that no upload of the same file comes between the look and the
     /// removal.
     pub(super) removal: Arc<RwLock<()>>,
@@ -51,17 +50,26 @@ pub struct StorageState {
     per_person: Arc<RateLimit<Person>>,
 }
 
+/// How much is taken, in bytes.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// In one file.
+    pub upload: u64,
+    /// Of one person.
+    pub person: u64,
+    /// Of all together; without it, what the disk holds.
+    pub all: Option<u64>,
+}
+
 impl StorageState {
-    /// `quota` is what one person may store, in bytes.
-    pub fn new(blobs: Blobs, mailbox: Mailbox, chain_id: u64, max_upload: u64, quota: u64) -> Self {
+    pub fn new(blobs: Blobs, mailbox: Mailbox, chain_id: u64, limits: Limits) -> Self {
         Self {
             blobs,
             catalogue: Catalogue::new(mailbox.database().clone()),
             mailbox,
             authority: accounts::authority(chain_id),
             chain_id,
-            max_upload,
-            quota,
+            limits,
             removal: Arc::default(),
             uploads: Arc::new(Semaphore::new(UPLOADS)),
             // A case has up to 64 images.
@@ -104,19 +112,18 @@ async fn add(
     if !state.per_person.allow(person) {
         return Err(Failure::rate_limited());
     }
-    let quota_left = left(&state, person).await?;
+    let (room, full) = left(&state, person).await?;
     let announced = text(&headers, header::CONTENT_LENGTH.as_str())
         .and_then(|length| length.parse::<u64>().ok());
     let most = match uploader {
-        Uploader::Device(..) => state.max_upload,
-        Uploader::Program(_) => state.max_upload.saturating_mul(FILES as u64),
+        Uploader::Device(..) => state.limits.upload,
+        Uploader::Program(_) => state.limits.upload.saturating_mul(FILES as u64),
     };
     if announced.is_some_and(|length| length > most.saturating_add(FRAME)) {
-        return Err(refuse(BlobError::TooLarge(state.max_upload)));
+        return Err(refuse(BlobError::TooLarge(state.limits.upload)));
     }
-    if quota_left == 0 || announced.is_some_and(|length| length > quota_left.saturating_add(FRAME))
-    {
-        return Err(over_quota(state.quota));
+    if room == 0 || announced.is_some_and(|length| length > room.saturating_add(FRAME)) {
+        return Err(full);
     }
     let Ok(_turn) = state.uploads.try_acquire() else {
         return Err(Failure::unavailable(
@@ -182,13 +189,14 @@ async fn store(
         .map_or_else(|| "application/octet-stream".into(), printable);
     let received = state
         .blobs
-        .receive(expected, state.max_upload, field)
+        .receive(expected, state.limits.upload, field)
         .await
         .map_err(refuse)?;
     let file = received.file;
-    if file.size > left(state, person).await? {
+    let (room, full) = left(state, person).await?;
+    if file.size > room {
         state.blobs.discard(received).await;
-        return Err(over_quota(state.quota));
+        return Err(full);
     }
     let upload = Upload {
         id: hex::encode(rand::random::<[u8; 16]>()),
@@ -218,10 +226,19 @@ async fn store(
     }))
 }
 
-/// Bytes that a person may still store.
-async fn left(state: &StorageState, person: Person) -> Result<u64, Failure> {
+/// Bytes that a person may still store, and what to say of more. What others are uploading at this moment is not counted.
+async fn left(state: &StorageState, person: Person) -> Result<(u64, Failure), Failure> {
+    let quota = state.limits.person;
     let used = state.catalogue.used(person).await;
-    Ok(state.quota.saturating_sub(used.map_err(Failure::internal)?))
+    let own = quota.saturating_sub(used.map_err(Failure::internal)?);
+    if let Some(total) = state.limits.all {
+        let used = state.catalogue.used_by_all().await;
+        let all = total.saturating_sub(used.map_err(Failure::internal)?);
+        if all < own {
+            return Ok((all, storage_full()));
+        }
+    }
+    Ok((own, over_quota(quota)))
 }
 
 fn over_quota(quota: u64) -> Failure {
@@ -231,6 +248,14 @@ fn over_quota(quota: u64) -> Failure {
         format!(
             "A person may store {quota} bytes here, and this upload does not fit any more. Nothing of it was kept."
         ),
+    )
+}
+
+fn storage_full() -> Failure {
+    Failure::new(
+        StatusCode::INSUFFICIENT_STORAGE,
+        "storage_full",
+        "The storage is full, and this upload does not fit any more. Nothing of it was kept. Whoever runs this server can make room.",
     )
 }
 

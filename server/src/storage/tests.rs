@@ -296,6 +296,23 @@ async fn a_program_uploads_lists_and_deletes_with_its_key_within_its_quota() {
     );
 }
 
+#[tokio::test]
+async fn all_people_together_store_no_more_than_the_storage_is_given() {
+    let server = TestServer::start(&["--storage-total", "1000"]).await;
+    let (ada, ben) = (api_key(&server, 1).await, api_key(&server, 2).await);
+    for (key, bytes) in [(&ada, &[1; 600][..]), (&ben, &[2; 300])] {
+        let stored = server.send(upload(key, bytes)).await;
+        assert_eq!(stored.status(), StatusCode::OK);
+    }
+    let (status, said) = json(server.send(upload(&ada, &[3; 101])).await).await;
+    assert_eq!(
+        (status, said["code"].as_str()),
+        (StatusCode::INSUFFICIENT_STORAGE, Some("storage_full"))
+    );
+    let file = format!("/ipfs/{}", cid_v1(&[3; 101]));
+    assert_eq!(server.get(&file).await.status(), StatusCode::NOT_FOUND);
+}
+
 /// A key node's answer to whether it has a share.
 struct Holders(std::collections::BTreeMap<String, Option<bool>>);
 
