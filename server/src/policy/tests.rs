@@ -7,6 +7,14 @@ use crate::test_support::{Someone, TestServer};
 
 const ROOM: RoomId = RoomId([4; 32]);
 
+fn policy_of(server: &TestServer) -> RoomPolicy {
+    RoomPolicy::new(
+        server.services.chain.clone(),
+        server.services.mailbox.clone(),
+        [1; 32],
+    )
+}
+
 async fn join(policy: &RoomPolicy, who: &Someone, signature: [u8; 64]) -> RefusalCode {
     let refusal = policy
         .join(b"peer".to_vec(), ROOM, &who.delegation, &signature)
@@ -18,11 +26,7 @@ async fn join(policy: &RoomPolicy, who: &Someone, signature: [u8; 64]) -> Refusa
 async fn joins_are_refused_before_the_chain_is_asked() {
     let server =
         TestServer::start(&["--registry", "0x1111111111111111111111111111111111111111"]).await;
-    let policy = RoomPolicy::new(
-        server.services.chain.clone(),
-        server.services.mailbox.clone(),
-        [1; 32],
-    );
+    let policy = policy_of(&server);
     let mut ada = Someone::new(1);
     let good = ada.device.sign(&join_message(&ROOM, b"peer"));
     assert_eq!(join(&policy, &ada, good).await, RefusalCode::Unavailable);
@@ -39,11 +43,7 @@ async fn joins_are_refused_before_the_chain_is_asked() {
 async fn joins_in_somebody_elses_name_do_not_keep_her_out() {
     let server =
         TestServer::start(&["--registry", "0x1111111111111111111111111111111111111111"]).await;
-    let policy = RoomPolicy::new(
-        server.services.chain.clone(),
-        server.services.mailbox.clone(),
-        [1; 32],
-    );
+    let policy = policy_of(&server);
     let ada = Someone::new(1);
     let mut refused = Vec::new();
     for n in 0..200_u8 {
@@ -61,7 +61,7 @@ async fn joins_in_somebody_elses_name_do_not_keep_her_out() {
 async fn everybody_hands_over_their_own_events_only() {
     let server = TestServer::start(&[]).await;
     let mailbox = &server.services.mailbox;
-    let policy = RoomPolicy::new(server.services.chain.clone(), mailbox.clone(), [1; 32]);
+    let policy = policy_of(&server);
     let (mut ada, mut eve) = (Someone::new(1), Someone::new(2));
     for who in [&ada, &eve] {
         let known = KnownDevice {
@@ -136,7 +136,7 @@ async fn a_revoked_device_is_refused_at_the_door_and_with_what_it_writes() {
     let server =
         TestServer::start(&["--registry", "0x1111111111111111111111111111111111111111"]).await;
     let mailbox = &server.services.mailbox;
-    let policy = RoomPolicy::new(server.services.chain.clone(), mailbox.clone(), [1; 32]);
+    let policy = policy_of(&server);
     let mut ada = Someone::new(1);
     let (device, admitted) = (ada.device.public(), (ada.person, ada.device.public()));
     let revocation = ada.revokes(device);
@@ -198,7 +198,7 @@ async fn what_another_relay_hands_over_is_checked_as_if_its_writer_had() {
     let server =
         TestServer::start(&["--registry", "0x1111111111111111111111111111111111111111"]).await;
     let mailbox = &server.services.mailbox;
-    let policy = RoomPolicy::new(server.services.chain.clone(), mailbox.clone(), [1; 32]);
+    let policy = policy_of(&server);
     let (mut ada, mut eve) = (Someone::new(1), Someone::new(2));
     on_the_list(&policy, &ada);
     let admitted = (ada.person, ada.device.public());
@@ -262,7 +262,7 @@ async fn what_another_relay_hands_over_is_checked_as_if_its_writer_had() {
 async fn what_another_relay_has_kept_was_written_in_time_by_its_word() {
     let server = TestServer::start(&[]).await;
     let mailbox = &server.services.mailbox;
-    let policy = RoomPolicy::new(server.services.chain.clone(), mailbox.clone(), [1; 32]);
+    let policy = policy_of(&server);
     let mut ada = Someone::new(1);
     on_the_list(&policy, &ada);
     let admitted = (ada.person, ada.device.public());

@@ -17,8 +17,8 @@ use axum::{
 use futures::{FutureExt, StreamExt, channel::mpsc, future};
 use healthsync_core::{
     Delegation, DeviceKey, DeviceSecret, Envelope, Event, EventId, Kind, Millis, Person,
-    RefusalCode, RoomId, RoomKey, SignedDelegation, SignedEvent, SignedRevocation, VersionVector,
-    eth, join_message,
+    RefusalCode, Revocation, RoomId, RoomKey, SignedDelegation, SignedEvent, SignedRevocation,
+    VersionVector, eth, join_message,
 };
 use healthsync_net::{
     Admission, Keypair, NetEvent, NodeConfig, NodeHandle, Outcome, Page, PeerIdBytes, Policy,
@@ -40,6 +40,22 @@ pub(crate) const ROOM: RoomId = RoomId([7; 32]);
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
 pub(crate) type Kept = BTreeMap<(DeviceKey, u64), Vec<u8>>;
+
+/// A wallet ends what a device may write.
+pub(crate) fn revocation(wallet: u8, device: DeviceKey) -> SignedRevocation {
+    let wallet = [wallet; 32];
+    let revocation = Revocation {
+        person: eth::person_of_secret(&wallet).unwrap(),
+        device,
+        revoked_at: NOW.seconds(),
+        chain_id: CHAIN,
+    };
+    let signature = eth::sign_hash(&revocation.signing_hash(), &wallet).unwrap();
+    SignedRevocation {
+        revocation,
+        signature,
+    }
+}
 
 /// The registry's list and the mailbox, in memory.
 #[derive(Default)]

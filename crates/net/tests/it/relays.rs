@@ -7,11 +7,11 @@ use std::{
 };
 
 use futures::FutureExt;
-use healthsync_core::{DeviceSecret, Revocation, SignedRevocation, eth, limits};
+use healthsync_core::{DeviceSecret, limits};
 use healthsync_net::{FollowError, GossipKind, Keypair, Policy, State};
 use tokio::task::JoinHandle;
 
-use crate::clinic::{CHAIN, Clinic, NOW, PATIENCE, ROOM, Visitor};
+use crate::clinic::{Clinic, PATIENCE, ROOM, Visitor, revocation};
 
 /// A relay whose mailbox takes each device's envelopes in order only, as the server's does, and with topics of its own.
 async fn open() -> Clinic {
@@ -240,20 +240,7 @@ async fn a_relay_in_wrong_hands_changes_nothing() {
 #[tokio::test]
 async fn a_relay_hears_which_devices_may_write_no_more() {
     let (a, b) = (open().await, open().await);
-    let revoked = |n: u8| {
-        let wallet = [n; 32];
-        let revocation = Revocation {
-            person: eth::person_of_secret(&wallet).unwrap(),
-            device: DeviceSecret::from_bytes(wallet).public(),
-            revoked_at: NOW.seconds(),
-            chain_id: CHAIN,
-        };
-        let signature = eth::sign_hash(&revocation.signing_hash(), &wallet).unwrap();
-        SignedRevocation {
-            revocation,
-            signature,
-        }
-    };
+    let revoked = |n: u8| revocation(n, DeviceSecret::from_bytes([n; 32]).public());
     a.mailbox.revoke(revoked(1)).await.unwrap();
     let _both = (keep_following(&a, &b), keep_following(&b, &a));
     until("what was known before", || {

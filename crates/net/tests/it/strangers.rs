@@ -3,9 +3,7 @@
 use std::{pin::pin, sync::atomic::Ordering, time::Duration};
 
 use futures::{AsyncReadExt, AsyncWriteExt, StreamExt};
-use healthsync_core::{
-    RefusalCode, Request, Response, Revocation, SignedRevocation, VersionVector, eth, join_message,
-};
+use healthsync_core::{RefusalCode, Request, Response, VersionVector, join_message};
 use healthsync_net::{GossipKind, Keypair, NetError, Policy, State};
 use libp2p::{
     PeerId, StreamProtocol, Swarm,
@@ -13,7 +11,7 @@ use libp2p::{
     swarm::{NetworkBehaviour, SwarmEvent, dial_opts::DialOpts},
 };
 
-use crate::clinic::{CHAIN, Clinic, Mailbox, NOW, PATIENCE, ROOM, Visitor, websocket_transport};
+use crate::clinic::{Clinic, Mailbox, PATIENCE, ROOM, Visitor, revocation, websocket_transport};
 
 #[tokio::test]
 async fn who_is_not_a_member_neither_joins_nor_reads_nor_writes() {
@@ -299,22 +297,8 @@ async fn a_revoked_device_is_cut_off_and_does_not_come_back() {
     let (mut ada, ben) = (clinic.member(1).await, clinic.member(2).await);
     ada.enter(ROOM).await;
     ben.enter(ROOM).await;
-    let revoked = |wallet: u8| {
-        let wallet = [wallet; 32];
-        let revocation = Revocation {
-            person: eth::person_of_secret(&wallet).unwrap(),
-            device: ada.device.public(),
-            revoked_at: NOW.seconds(),
-            chain_id: CHAIN,
-        };
-        let signature = eth::sign_hash(&revocation.signing_hash(), &wallet).unwrap();
-        SignedRevocation {
-            revocation,
-            signature,
-        }
-    };
     // Somebody else's wallet ends nothing of hers.
-    let (by_ben, by_ada) = (revoked(2), revoked(1));
+    let [by_ben, by_ada] = [2, 1].map(|wallet| revocation(wallet, ada.device.public()));
     clinic.relay.tell_revoked(by_ben).await;
     ada.node
         .pull(ROOM, VersionVector::default(), 10)
