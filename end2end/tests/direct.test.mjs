@@ -60,6 +60,21 @@ test('two members are linked directly: images and talk do not need the server', 
   assert.deepEqual(ben.errors, []);
 });
 
+test('an image opens for who asks before the member who has it is linked', { timeout: 180_000 }, async () => {
+  const [ada, ben] = await Promise.all([people.person(browser, stack), people.person(browser, stack)]);
+  await Promise.all([people.connect(ada), people.connect(ben)]);
+  const room = await people.createRoom(ada, 'Early');
+  await people.addMember(ada, ben.address);
+  await people.share(ada, 'A scan', [file('scan.png', png())]);
+  await people.enterRoom(ben, room);
+  await ben.page.getByTestId('case').filter({ hasText: 'A scan' }).first().waitFor();
+  await withoutStorage(ben);
+  await people.open(ben, room);
+  await people.unlock(ben);
+  people.clean(ada, ben);
+  await Promise.all([ada.context.close(), ben.context.close()]);
+});
+
 test('fifty megabytes cross from browser to browser, without storage', { timeout: 240_000 }, async (t) => {
   const [ada, ben] = await Promise.all([people.person(browser, stack), people.person(browser, stack)]);
   await Promise.all([people.connect(ada), people.connect(ben)]);

@@ -29,7 +29,10 @@ const IDLE: Duration = Duration::from_secs(60);
 /// How often peers and silences are looked at.
 const TICK: Duration = Duration::from_millis(500);
 /// After something has come, peers that are away get so long to return.
-const HOPELESS: Duration = Duration::from_secs(3);
+const RETURN: Duration = Duration::from_secs(3);
+/// Without a hurry, peers that are not linked yet get so long to come: a link to a page that has just been opened, or to
+/// the tab that goes on after another has closed, takes a few seconds.
+const ARRIVAL: Duration = Duration::from_secs(6);
 
 /// Answers the questions on one stream until it ends. `allowed` says whether the asker may have
 /// anything of a room, at the moment of its question.
@@ -101,7 +104,8 @@ enum Said {
 /// Runs `fetch` against the peers that `peers` names, now and later, until it is done or hopeless:
 /// nobody has it, or whoever gave some of it has been away for a while. With a `patience`, it also ends
 /// when nobody has answered for so long: a link whose far end has vanished looks alive for ten seconds
-/// and more. What was proved by then stays in `fetch`. Dropping the future stops everything.
+/// and more. Without one, it waits a while for somebody to come. What was proved by then stays in
+/// `fetch`. Dropping the future stops everything.
 pub(crate) async fn run(
     fetch: &mut Fetch<PeerId>,
     control: Control,
@@ -113,8 +117,9 @@ pub(crate) async fn run(
     let mut tasks = FuturesUnordered::new();
     let mut asking: Vec<(PeerId, mpsc::Sender<Ask>)> = Vec::new();
     let mut opening: HashSet<PeerId> = HashSet::new();
+    let began = Instant::now();
     let mut came: Option<Instant> = None;
-    let mut answered = Instant::now();
+    let mut answered = began;
     let mut looked = false;
     let mut look = Delay::new(Duration::ZERO).fuse();
     loop {
@@ -172,9 +177,11 @@ pub(crate) async fn run(
             }
         }
         let nobody = looked && opening.is_empty() && !fetch.has_peers();
-        let may_return = came.is_some_and(|at| now.saturating_duration_since(at) < HOPELESS);
+        let younger = |at: Instant, limit| now.saturating_duration_since(at) < limit;
+        let may_come = came.is_some_and(|at| younger(at, RETURN))
+            || (patience.is_none() && younger(began, ARRIVAL));
         let tired = patience.is_some_and(|most| now.saturating_duration_since(answered) >= most);
-        if fetch.is_done() || tired || (nobody && !may_return) {
+        if fetch.is_done() || tired || (nobody && !may_come) {
             fetch.left_all();
             return;
         }

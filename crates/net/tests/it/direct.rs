@@ -60,8 +60,13 @@ impl Colleague {
     }
 
     async fn fetch(&self, content: [u8; 36]) -> Fetch<PeerId> {
+        self.fetch_within(content, None).await
+    }
+
+    async fn fetch_within(&self, content: [u8; 36], patience: Option<Duration>) -> Fetch<PeerId> {
         let mut fetch = Fetch::new(ROOM, content, LIMIT, proves);
-        self.visitor.node.fetch(&mut fetch, None, |_, _| {}).await;
+        let node = &self.visitor.node;
+        node.fetch(&mut fetch, patience, |_, _| {}).await;
         fetch
     }
 }
@@ -188,13 +193,34 @@ async fn content_is_for_its_room_only_and_nobody_having_it_is_said_at_once() {
     let clinic = Clinic::open().await;
     let board = Switchboard::default();
     let (ada, ben) = pair(&clinic, &board).await;
+    let at_once = Some(Duration::MAX);
     let elsewhere = ada.shelf.put(RoomId([8; 32]), study(CHUNK));
-    assert_eq!(ben.fetch(elsewhere).await.progress(), (0, 0));
-    assert_eq!(ben.fetch([7; 36]).await.progress(), (0, 0));
+    let fetched = ben.fetch_within(elsewhere, at_once).await;
+    assert_eq!(fetched.progress(), (0, 0));
+    let fetched = ben.fetch_within([7; 36], at_once).await;
+    assert_eq!(fetched.progress(), (0, 0));
     // In the room by the relay's word, but not among the members that Ada knows.
     let content = ada.shelf.put(ROOM, study(CHUNK));
     ada.visitor.node.set_members(ROOM, Vec::new());
-    assert_eq!(ben.fetch(content).await.progress(), (0, 0));
+    let fetched = ben.fetch_within(content, at_once).await;
+    assert_eq!(fetched.progress(), (0, 0));
+}
+
+#[tokio::test]
+async fn the_patient_wait_for_a_member_who_is_not_linked_yet() {
+    let clinic = Clinic::open().await;
+    let board = Switchboard::default();
+    let ada = colleague(&clinic, &board, 1).await;
+    let ben = colleague(&clinic, &board, 2).await;
+    ada.visitor.enter(ROOM).await;
+    ben.visitor.enter(ROOM).await;
+    let content = ada.shelf.put(ROOM, study(2 * CHUNK));
+    let hurried = ben.fetch_within(content, Some(Duration::MAX)).await;
+    assert_eq!(hurried.progress(), (0, 0), "nobody is there");
+    let (patient, ()) = tokio::join!(ben.fetch(content), async {
+        introduce(&[&ada, &ben]);
+    });
+    assert!(patient.is_done());
 }
 
 #[tokio::test]

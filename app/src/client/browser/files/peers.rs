@@ -34,8 +34,8 @@ impl Runtime {
         Fetch::new(room.id, cid.to_bytes(), limit, proves)
     }
 
-    /// `None` when no member with a direct link has given any of it; then storage is asked for the whole. It can be
-    /// asked again, and continues.
+    /// `None` when no member with a direct link has given any of it; then storage is asked for the whole. Without a
+    /// `patience` it also waits for members who are not linked yet. It can be asked again, and continues.
     pub(super) async fn fetch_from_members(
         &self,
         fetch: &mut Fetch<PeerId>,
@@ -48,7 +48,7 @@ impl Runtime {
         if let Some(got) = self.shelf.by_host(room, content, limit, patience.is_none()) {
             return self.take_from_host(fetch, cid, got, progress).await;
         }
-        if !self.has_direct() {
+        if patience.is_some() && !self.has_direct() {
             return None;
         }
         self.node.fetch(fetch, patience, &mut *progress).await;
