@@ -31,8 +31,8 @@ const TICK: Duration = Duration::from_millis(500);
 /// After something has come, peers that are away get so long to return.
 const RETURN: Duration = Duration::from_secs(3);
 /// Without a hurry, peers that are not linked yet get so long to come: a link to a page that has just been opened, or to
-/// the tab that goes on after another has closed, takes a few seconds.
-const ARRIVAL: Duration = Duration::from_secs(6);
+/// the tab that goes on after another has closed, takes some seconds, and a few more when its first attempt fails.
+const ARRIVAL: Duration = Duration::from_secs(8);
 
 /// Answers the questions on one stream until it ends. `allowed` says whether the asker may have
 /// anything of a room, at the moment of its question.
@@ -117,9 +117,10 @@ pub(crate) async fn run(
     let mut tasks = FuturesUnordered::new();
     let mut asking: Vec<(PeerId, mpsc::Sender<Ask>)> = Vec::new();
     let mut opening: HashSet<PeerId> = HashSet::new();
-    let began = Instant::now();
-    let mut came: Option<Instant> = None;
-    let mut answered = began;
+    let mut came = false;
+    let mut answered = Instant::now();
+    // When somebody was there last.
+    let mut company = answered;
     let mut looked = false;
     let mut look = Delay::new(Duration::ZERO).fuse();
     loop {
@@ -147,7 +148,7 @@ pub(crate) async fn run(
                     let effects = fetch.received(peer, answer, now);
                     let after = fetch.progress();
                     if after != before {
-                        came = Some(now);
+                        came = true;
                         progress(after.0, after.1);
                     }
                     effects
@@ -177,11 +178,17 @@ pub(crate) async fn run(
             }
         }
         let nobody = looked && opening.is_empty() && !fetch.has_peers();
-        let younger = |at: Instant, limit| now.saturating_duration_since(at) < limit;
-        let may_come = came.is_some_and(|at| younger(at, RETURN))
-            || (patience.is_none() && younger(began, ARRIVAL));
+        if !nobody {
+            company = now;
+        }
+        let waits = match (patience, came) {
+            (None, _) => ARRIVAL,
+            (Some(_), true) => RETURN,
+            (Some(_), false) => Duration::ZERO,
+        };
+        let hopeless = nobody && now.saturating_duration_since(company) >= waits;
         let tired = patience.is_some_and(|most| now.saturating_duration_since(answered) >= most);
-        if fetch.is_done() || tired || (nobody && !may_come) {
+        if fetch.is_done() || tired || hopeless {
             fetch.left_all();
             return;
         }
