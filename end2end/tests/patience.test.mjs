@@ -148,6 +148,63 @@ describe('what comes late, from another, or never', { timeout: 240_000 }, () => 
     await ada.page.getByTestId('message').filter({ hasText: 'First, too early' }).filter({ hasText: 'Then more' }).waitFor();
   });
 
+  it('gives a case the caption it had when it was sent, however long the room takes to open', async () => {
+    const [ada, ben] = [await someone(), await someone()];
+    for (const me of [ada, ben]) await p.connect(me);
+    const room = await p.createRoom(ada, 'Slow to open, with an image');
+    await p.addMember(ada, ben.address);
+    const held = [];
+    const asked = new Promise((told) => ben.page.route('**/api/key_shares*', (route) => { held.push(route); told(); }));
+    await p.open(ben, room);
+    const field = ben.page.getByTestId('composer');
+    await ben.page.getByTestId('attach').setInputFiles([file('early.png', png({ seed: 24 }))]);
+    await field.fill('As it was sent');
+    await field.press('Enter');
+    await ben.page.waitForFunction(() => document.querySelector('[data-testid=composer]').readOnly);
+    await field.press('x');
+    assert.equal(await field.inputValue(), 'As it was sent');
+    await asked;
+    await ben.page.unroute('**/api/key_shares*');
+    await Promise.all(held.map((route) => route.continue()));
+    await ada.page.getByTestId('case').filter({ hasText: 'As it was sent' }).first().waitFor();
+    await ben.page.waitForFunction(() => document.querySelector('[data-testid=composer]').value === '');
+  });
+
+  it('keeps what was written and attached before the wallet has said who is here', async () => {
+    const ada = await someone();
+    await p.connect(ada);
+    const room = await p.createRoom(ada, 'The wallet is slow');
+    const go = ada.wallet.hold();
+    await p.open(ada, room);
+    const field = ada.page.getByTestId('composer');
+    await field.fill('Before I am known');
+    await ada.page.getByTestId('attach').setInputFiles([file('before.png', png({ seed: 25 }))]);
+    const attached = ada.page.locator('.thumb').filter({ hasText: 'before.png' }).filter({ hasText: /, (clean|\d+ removed)$/ });
+    await attached.waitFor();
+    // The page waits no longer, and the wallet answers after all.
+    await ada.page.getByTestId('connect-wallet').first().waitFor();
+    go();
+    const whole = async () => {
+      await attached.waitFor();
+      await ada.page.waitForFunction(() => document.querySelector('[data-testid=composer]')?.value === 'Before I am known');
+      await ada.page.locator('[data-session=ready]').first().waitFor({ state: 'attached' });
+    };
+    await whole();
+    for (const store of ['drafts', 'attachments']) while (!(await kept(ada, store, '')).length);
+    await p.open(ada, room);
+    await whole();
+  });
+
+  it('lists the rooms that this browser knows when the server says nothing', async () => {
+    const ada = await someone();
+    await p.connect(ada);
+    await p.createRoom(ada, 'Known here 6642');
+    await ada.page.route('**/api/rooms_of*', () => {});
+    await p.open(ada, '/rooms');
+    await ada.page.getByText('These are the rooms known to this browser.').waitFor();
+    await ada.page.getByTestId('room-card').filter({ hasText: 'Known here 6642' }).waitFor();
+  });
+
   it('shows a draft and attached images also when the network comes while they are being read', async () => {
     const ada = await someone();
     await p.connect(ada);

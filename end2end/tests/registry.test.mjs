@@ -213,8 +213,14 @@ describe('a room on the registry', { timeout: 300_000 }, () => {
   it('leaves: the page and the list say so, the others see it, and the key changes', async () => {
     await expand(eve, 'room-leave-open');
     await look(eve, 'leave-390');
+    // Also for a moment it must not read as if somebody had removed her.
+    await eve.page.evaluate(() => {
+      const look = () => { window.wronged ||= /took this address off/.test(document.body.innerText); };
+      new MutationObserver(look).observe(document.body, { subtree: true, childList: true, characterData: true });
+    });
     await on(eve, 'room-leave').click();
     await on(eve, 'room-left').waitFor();
+    assert.ok(!await eve.page.evaluate(() => window.wronged));
     await look(eve, 'left-390');
     await row(ben, eve.address).waitFor({ state: 'detached', timeout: 60_000 });
     await on(ben, 'key-changed').first().waitFor({ timeout: 60_000 });

@@ -91,6 +91,11 @@ describe('talking about what was said', { timeout: 240_000 }, () => {
       await more(ada, 'Said in hsate');
       await act(ada, 'Said in hsate', 'Edit');
       await now('Said in hsate');
+      // Emptied for other words, it stays empty, whatever the room shows anew.
+      await field.fill('');
+      await p.say(ben, `Meanwhile, before ${how}`);
+      await message(ada, `Meanwhile, before ${how}`).waitFor();
+      await now('');
       await field.fill('Said in haste');
       await field.press(how);
       await now('Half a thought');

@@ -130,6 +130,24 @@ describe('wallets', { timeout: 240_000 }, () => {
     await me.page.waitForFunction((a) => document.querySelector('[data-testid=account]')?.dataset.person?.toLowerCase() === a, address.toLowerCase());
   });
 
+  it('comes back when the wallet is unlocked, also after a reload while it was locked', async () => {
+    const me = await someone();
+    await p.connect(me);
+    const out = () => me.page.getByTestId('connect-wallet').first().waitFor();
+    const back = () => me.page.locator('[data-session=ready]').first().waitFor({ state: 'attached' });
+    me.wallet.lock();
+    await out();
+    me.wallet.unlock();
+    await back();
+    me.wallet.lock();
+    await out();
+    await p.open(me, '/rooms');
+    await out();
+    me.wallet.unlock();
+    await back();
+    assert.equal(me.wallet.log.filter((method) => method === 'eth_signTypedData_v4').length, 1, 'nothing is signed again');
+  });
+
   it('follows a disconnect in the wallet', async () => {
     const me = people.at(-1);
     await me.wallet.disconnect();

@@ -17,6 +17,8 @@ export class Engine {
   #chains = new Map();
   #chainId;
   #connected = new Set();
+  #locked = false;
+  #held = Promise.resolve();
   #engine = new JsonRpcEngine();
   #approvals;
   #switchOnAdd;
@@ -45,6 +47,7 @@ export class Engine {
   /** A whole JSON-RPC answer, also for errors. `asker` stands for the document that asks. */
   async handle(request, origin, asker) {
     if (!request.method?.startsWith('metamask_')) this.log.push(request.method);
+    await this.#held;
     return this.#engine.handle({ ...request, origin, asker });
   }
 
@@ -58,6 +61,19 @@ export class Engine {
     this.#switch(hex(chainId));
   }
 
+  /** A locked wallet shows nobody its accounts. */
+  lock(locked) {
+    this.#locked = locked;
+    for (const origin of this.#connected) this.#notify(origin, 'metamask_accountsChanged', this.#accounts(origin));
+  }
+
+  /** Answers nothing until the function that this gives is called. */
+  hold() {
+    let go;
+    this.#held = new Promise((told) => { go = told; });
+    return go;
+  }
+
   disconnect() {
     for (const origin of [...this.#connected]) this.#revoke(origin);
   }
@@ -69,7 +85,7 @@ export class Engine {
 
   /** MetaMask gives lower case. */
   #accounts(origin) {
-    return this.#connected.has(origin) ? [this.#account.address.toLowerCase()] : [];
+    return this.#connected.has(origin) && !this.#locked ? [this.#account.address.toLowerCase()] : [];
   }
 
   #revoke(origin) {
@@ -100,7 +116,7 @@ export class Engine {
       ? [{ parentCapability: 'eth_accounts', invoker: origin, caveats: [{ type: 'restrictReturnedAccounts', value: this.#accounts(origin) }] }]
       : [];
     this.#engine.push(createScaffoldMiddleware({
-      metamask_getProviderState: answer(({ origin }) => ({ ...this.#chain(), isUnlocked: true, accounts: this.#accounts(origin) })),
+      metamask_getProviderState: answer(({ origin }) => ({ ...this.#chain(), isUnlocked: !this.#locked, accounts: this.#accounts(origin) })),
       eth_requestAccounts: answer(connect),
       wallet_requestPermissions: answer(async (request) => {
         await connect({ ...request, method: 'eth_requestAccounts' });

@@ -98,6 +98,11 @@ export async function createWallet({
     setAccount: (key) => engine.setAccount(key),
     /** The person chooses another chain that the wallet knows. */
     setChain: (id) => engine.setChain(id),
+    /** The wallet locks itself, or the person unlocks it. */
+    lock: () => engine.lock(true),
+    unlock: () => engine.lock(false),
+    /** Answers nothing until the function that this gives is called. */
+    hold: () => engine.hold(),
     /** The person disconnects all pages. */
     disconnect: () => engine.disconnect(),
   };

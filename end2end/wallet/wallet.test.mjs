@@ -244,6 +244,17 @@ describe('the test wallet', { timeout: 120_000 }, () => {
     assert.deepEqual(await request('eth_accounts'), { result: [] });
   });
 
+  it('shows no account while it is locked, and tells pages when it is unlocked', async () => {
+    await connect();
+    await visit();
+    wallet.lock();
+    assert.deepEqual(await heard('accountsChanged'), []);
+    assert.deepEqual(await request('eth_accounts'), { result: [] });
+    await visit();
+    wallet.unlock();
+    assert.deepEqual(await heard('accountsChanged'), [ADDRESS.toLowerCase()]);
+  });
+
   it('connects each site for itself', async () => {
     await connect();
     await page.goto(url.replace('127.0.0.1', 'localhost'));

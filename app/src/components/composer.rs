@@ -45,6 +45,10 @@ pub(crate) fn Composer() -> impl IntoView {
     Effect::new(move |_| {
         let draft = room.draft.get();
         let Some(field) = field.get() else { return };
+        // The field holds other words for a message.
+        if aside.with_value(Option::is_some) {
+            return;
+        }
         if field.value().is_empty() {
             field.set_value(&draft);
         } else if !touched.get_value() {
@@ -87,6 +91,8 @@ pub(crate) fn Composer() -> impl IntoView {
                 .collect::<Vec<_>>()
         })
     });
+    // Its words are the caption now, and do not change any more.
+    let goes = Memo::new(move |_| room.case_waits.get() || !busy.with(Vec::is_empty));
     let clear = move || {
         if aside.with_value(Option::is_some) {
             aside.set_value(Some(String::new()));
@@ -145,7 +151,7 @@ pub(crate) fn Composer() -> impl IntoView {
             fault.set(Some(why));
             return;
         }
-        if !busy.with_untracked(Vec::is_empty) || (text.is_empty() && !attached) {
+        if goes.get_untracked() || (text.is_empty() && !attached) {
             return;
         }
         let checked = if attached {
@@ -266,7 +272,7 @@ pub(crate) fn Composer() -> impl IntoView {
                     placeholder="Message, without patient names"
                     data-testid="composer"
                     node_ref=field
-                    readonly=move || !busy.with(Vec::is_empty)
+                    readonly=move || goes.get()
                     on:input=typed
                     on:keydown=key
                 ></textarea>
@@ -276,7 +282,7 @@ pub(crate) fn Composer() -> impl IntoView {
                     aria-label="Send"
                     title="Send (Enter)"
                     data-testid="send"
-                    aria-busy=move || (!busy.with(Vec::is_empty)).then_some("true")
+                    aria-busy=move || goes.get().then_some("true")
                     disabled=move || !client.live.get()
                 >
                     <Icon name="send" />

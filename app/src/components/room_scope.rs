@@ -37,6 +37,7 @@ pub(crate) struct RoomScope {
     pub(crate) unsent: Memo<u32>,
     pub(crate) refused: Memo<Option<(u32, String)>>,
     pub(crate) draft: Memo<String>,
+    pub(crate) case_waits: Memo<bool>,
     /// The case that a tab has chosen; the shown one is `open_case`.
     pub(crate) chosen_case: RwSignal<Option<EventId>>,
     pub(crate) open_case: Memo<Option<EventId>>,
@@ -85,6 +86,7 @@ impl RoomScope {
             unsent: slice(client, id, |room| room.unsent),
             refused: slice(client, id, |room| room.refused.clone()),
             draft: slice(client, id, |room| room.draft.clone()),
+            case_waits: slice(client, id, |room| room.case_waits),
             chosen_case,
             open_case: open_case(cases, phase, chosen_case),
             asking: RwSignal::new(false),

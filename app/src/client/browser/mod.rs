@@ -129,6 +129,15 @@ impl Desk {
             Some(runtime) => runtime.handle(intent),
             None => {
                 let mut waiting = self.waiting.borrow_mut();
+                match intent {
+                    // Nobody hears it before there is a connection.
+                    Intent::Typing => return,
+                    // Each holds the whole text.
+                    Intent::KeepDraft(_) => {
+                        waiting.retain(|before| !matches!(before, Intent::KeepDraft(_)));
+                    }
+                    _ => {}
+                }
                 if waiting.len() < 100 {
                     waiting.push(intent);
                 }
@@ -277,6 +286,7 @@ impl Runtime {
             if room.case_waits.replace(true) {
                 return;
             }
+            self.repaint(&room);
         } else {
             room.draft.take();
             room.unsaid.borrow_mut().push(text.clone());
@@ -291,6 +301,7 @@ impl Runtime {
                 sleep(LOOKS_MS).await;
             }
             room.case_waits.set(false);
+            runtime.repaint(&room);
             // It is among the drafts of whoever wrote it.
             if author.is_some() && author != room.person.get() {
                 room.unsaid.borrow_mut().retain(|waiting| *waiting != text);

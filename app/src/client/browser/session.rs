@@ -54,13 +54,18 @@ impl Runtime {
         let Some(wallet) = self.remembered_wallet(&remembered.wallet).await else {
             return self.forget_me();
         };
-        // A wallet that is locked or slow must not hold the page up.
-        match within(5_000, wallet.account(false)).await {
-            Some(Ok(Some(person))) => {
-                self.watch(&wallet);
-                self.become_person(wallet, person).await;
-            }
-            Some(Ok(None) | Err(_)) | None => self.forget_me(),
+        // A wallet that is locked or slow must not hold the page up; when it is unlocked, or answers later, that counts.
+        let mut account = Box::pin(wallet.account(false));
+        let mut answer = within(5_000, &mut account).await;
+        if !matches!(answer, Some(Ok(Some(_)))) {
+            self.forget_me();
+        }
+        self.watch(&wallet);
+        if answer.is_none() {
+            answer = Some(account.await);
+        }
+        if let Some(Ok(Some(person))) = answer {
+            self.become_person(wallet.clone(), person).await;
         }
     }
 
@@ -338,11 +343,15 @@ impl Runtime {
         }
     }
 
-    pub(crate) fn disconnect(self: &Rc<Self>) {
+    fn sign_out(self: &Rc<Self>) {
         self.signing_in.stop();
         self.cancel_create();
         self.end_visit();
         self.forget_me();
+    }
+
+    pub(crate) fn disconnect(self: &Rc<Self>) {
+        self.sign_out();
         let runtime = self.clone();
         wasm_bindgen_futures::spawn_local(async move {
             if let Err(error) = runtime.db.delete(schema::SETTINGS, "session").await {
@@ -407,7 +416,16 @@ impl Runtime {
     fn follow(self: &Rc<Self>, change: WalletChange) {
         let session = self.client.session.get_untracked();
         match change {
-            WalletChange::Account(None) => self.disconnect(),
+            // A wallet that is still locked.
+            WalletChange::Account(None) if session == Session::SignedOut => {}
+            // Disconnected there, or locked: then it says so when it is unlocked.
+            WalletChange::Account(None) => {
+                let wallet = self.watched_wallet();
+                self.sign_out();
+                if let Some(wallet) = wallet {
+                    self.watch(&wallet);
+                }
+            }
             WalletChange::Account(Some(person)) => {
                 if session.person() == Some(person) || matches!(session, Session::Connecting { .. })
                 {

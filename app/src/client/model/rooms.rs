@@ -112,6 +112,8 @@ pub struct RoomView {
     pub refused: Option<(u32, String)>,
     /// Text of the composer as last kept, for the first fill.
     pub draft: String,
+    /// Send was pressed, and the images go out when they are checked and the room is open.
+    pub case_waits: bool,
 }
 
 impl RoomView {
@@ -133,6 +135,7 @@ impl RoomView {
             unsent: 0,
             refused: None,
             draft: String::new(),
+            case_waits: false,
         }
     }
 }

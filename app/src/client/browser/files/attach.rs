@@ -1,10 +1,10 @@
 //! Attaching pictures: checked and freed of metadata in a worker, shown, and kept across reloads until they are shared.
 //! DICOM, TIFF and NIfTI files go their own way ([`super::study`]).
 
-use std::rc::Rc;
+use std::{collections::BTreeSet, rc::Rc};
 
 use futures::future::join;
-use healthsync_core::{Person, PhotoReceipt, limits};
+use healthsync_core::{Person, PhotoReceipt, RoomLog, limits};
 use healthsync_imaging::intake::{HEAD_BYTES, Photographed, is_medical};
 use healthsync_lighthouse::OVERHEAD;
 use js_sys::Array;
@@ -297,11 +297,25 @@ impl Runtime {
         }
     }
 
-    /// What was attached before a reload.
+    /// What was attached before a reload. What was attached in this page before anybody was known is kept now.
     pub(crate) async fn load_attached(self: &Rc<Self>, room: &OpenRoom, person: Person) {
         let Ok(kept) = drafts::attachments(&self.db, person, room.id).await else {
             return;
         };
+        let fresh: Vec<Attached> = (room.attached.borrow().iter())
+            .filter(|row| kept.iter().all(|(id, _)| *id != row.id))
+            .cloned()
+            .collect();
+        for Attached {
+            id, name, content, ..
+        } in fresh
+        {
+            match content {
+                Some(Content::Photo(picture)) => self.keep_picture(room, id, name, &picture).await,
+                Some(Content::Series(series)) => self.keep_series(room, id, &series).await,
+                None => {}
+            }
+        }
         for (id, _) in &kept {
             let stored = drafts::stored(&self.db, (person, room.id, *id)).await;
             if let Ok(Some(stored)) = stored {
@@ -347,6 +361,21 @@ impl Runtime {
             };
             show(&mut attached, picture);
             all.push(attached);
+        }
+    }
+
+    /// Takes out what the room knows already: this browser told it, and was left before it had cleared up.
+    pub(crate) fn drop_told(self: &Rc<Self>, room: &Rc<OpenRoom>, log: &RoomLog) {
+        let cases = log.state().cases.iter();
+        let told: BTreeSet<&str> = cases
+            .flat_map(|case| case.images.iter().map(|image| image.cid.as_str()))
+            .collect();
+        let known: Vec<u32> = (room.stored.borrow().iter())
+            .filter(|(_, stored)| told.contains(stored.cid.as_str()))
+            .map(|(id, _)| *id)
+            .collect();
+        for id in known {
+            self.remove_attached(room, id, true);
         }
     }
 

@@ -23,9 +23,10 @@ use crate::client::{
 impl Runtime {
     /// `Send` with pictures: `text` is the caption. What fails stays in the composer and can be sent again.
     pub(crate) fn send_case(self: &Rc<Self>, room: Rc<OpenRoom>, text: String) {
-        let (runtime, shared) = (self.clone(), room.clone());
+        let (runtime, shared, caption) = (self.clone(), room.clone(), text.trim().to_owned());
+        room.going_caption.replace(caption.clone());
         room.sharing
-            .run(async move { runtime.share(&shared, text.trim().to_owned()).await });
+            .run(async move { runtime.share(&shared, caption).await });
     }
 
     async fn share(self: &Rc<Self>, room: &Rc<OpenRoom>, caption: String) {
@@ -82,7 +83,7 @@ impl Runtime {
         // Also what is stored by now can be taken out, until all of it is told to the room.
         shared.retain(|(attached, _)| room.has_attached(attached.id));
         if shared.is_empty() {
-            if failed {
+            if failed || room.has_unsaid(&caption) {
                 self.give_back(room, &caption);
             }
             return;
@@ -132,8 +133,9 @@ impl Runtime {
                     }
                     self.remove_attached(room, attached.id, false);
                 }
-                let in_field = !room.unsaid.borrow().contains(&caption);
-                if !failed && in_field {
+                // What came into the field since stays there.
+                let in_field = *room.draft.borrow().trim() == *caption;
+                if !failed && in_field && !room.has_unsaid(&caption) {
                     room.draft.take();
                 }
                 self.no_longer_unsaid(room, &caption);
@@ -237,6 +239,10 @@ impl Runtime {
             {
                 attached.stage = rest;
             }
+        }
+        let caption = room.going_caption.take();
+        if room.has_unsaid(&caption) {
+            self.give_back(&room, &caption);
         }
         self.repaint(&room);
     }

@@ -312,7 +312,7 @@ impl Runtime {
 
     /// Keeps a clean series across a reload. Files that still hold what the patient could be recognised by are never
     /// kept.
-    async fn keep_series(self: &Rc<Self>, room: &OpenRoom, id: u32, series: &Series) {
+    pub(super) async fn keep_series(self: &Rc<Self>, room: &OpenRoom, id: u32, series: &Series) {
         let (Some(person), Some(cleaned)) = (room.person.get(), series.cleaned.borrow().clone())
         else {
             return;

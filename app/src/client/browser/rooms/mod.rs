@@ -127,6 +127,8 @@ pub(crate) struct OpenRoom {
     /// Images that are being unlocked, by content id, and what stops that.
     pub unlocking: RefCell<Vec<(String, AbortHandle)>>,
     pub attached: RefCell<Vec<Attached>>,
+    /// The caption of the images that are on their way.
+    pub going_caption: RefCell<String>,
     /// The row of which the image is on its way, and what stops that.
     pub going: RefCell<Option<(u32, AbortHandle)>>,
     /// Attached things that storage has, while the room knows nothing of them: by row of the composer.
@@ -143,7 +145,9 @@ pub(crate) struct OpenRoom {
     /// Whether the relay has let this connection in.
     pub joined: Cell<bool>,
     pub pushing: Cell<bool>,
+    /// The relay is being asked for what is missing, and whether more was missed since it was.
     pub pulling: Cell<bool>,
+    pub missed: Cell<bool>,
     /// What another tab has written is being read, and whether it has written since.
     pub reading: Cell<bool>,
     pub wrote: Cell<bool>,
@@ -207,6 +211,7 @@ impl OpenRoom {
             looking: RefCell::default(),
             unlocking: RefCell::default(),
             attached: RefCell::default(),
+            going_caption: RefCell::default(),
             going: RefCell::default(),
             stored: RefCell::default(),
             casting: RefCell::default(),
@@ -217,6 +222,7 @@ impl OpenRoom {
             joined: Cell::new(false),
             pushing: Cell::new(false),
             pulling: Cell::new(false),
+            missed: Cell::new(false),
             reading: Cell::new(false),
             wrote: Cell::new(false),
             asking_facts: Cell::new(false),
@@ -294,6 +300,11 @@ impl OpenRoom {
             Some("Nothing was changed."),
             Some("Try again in a moment."),
         ))
+    }
+
+    /// Whether this text has left the field and is no event yet.
+    pub(crate) fn has_unsaid(&self, text: &str) -> bool {
+        self.unsaid.borrow().iter().any(|waiting| waiting == text)
     }
 
     pub(crate) fn is_open(&self) -> bool {

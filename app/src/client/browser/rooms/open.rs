@@ -12,6 +12,7 @@ use super::{
     outbox,
     registry::absence,
     ring::{KeyRing, Read, epoch_of},
+    write::TYPING_MS,
 };
 use crate::{
     api::{self, RoomFacts},
@@ -83,7 +84,10 @@ impl Runtime {
                     RoomPhase::Loading
                 }
                 None => {
-                    shared.forget_content();
+                    // What was written before anybody was known waits for whoever connects.
+                    if shared.person.get().is_some() {
+                        shared.forget_content();
+                    }
                     RoomPhase::NeedsWallet
                 }
             };
@@ -198,6 +202,10 @@ impl Runtime {
             .await
             .unwrap_or_default();
         room.draft_read.set(true);
+        if !room.draft.borrow().is_empty() {
+            // Written before anybody was known.
+            self.save_draft(room, TYPING_MS);
+        }
         if draft.is_empty() {
             return;
         }
@@ -247,6 +255,7 @@ impl Runtime {
             .await
             .unwrap_or_default();
         room.set_facts(facts);
+        self.drop_told(room, &log);
         room.set_log(log);
         self.pass_on_revocations(room);
         self.follow_mints(room, mints, me.person);

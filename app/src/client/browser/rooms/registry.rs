@@ -144,13 +144,15 @@ impl Runtime {
                 Ok(block) => {
                     let facts = runtime.facts_that(&room, block, &seen).await;
                     if act == RoomAct::Leave {
-                        // Closes the door, with what the registry says now.
+                        // Closes the door, with what the registry says now. The act stays until then: it says why.
                         runtime.refresh_facts(&room);
-                    } else if let Some(facts) = facts {
-                        room.set_facts(facts);
+                    } else {
+                        if let Some(facts) = facts {
+                            room.set_facts(facts);
+                        }
+                        room.act.take();
                     }
                     runtime.tell_members_changed(&room);
-                    room.act.take();
                     runtime.repaint(&room);
                     runtime.note_seen(&room);
                 }

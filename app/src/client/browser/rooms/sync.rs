@@ -265,18 +265,25 @@ impl Runtime {
     /// Pulls once more: something was seen that points to events which are not here.
     pub(crate) fn pull_soon(self: &Rc<Self>, room: &Rc<OpenRoom>) {
         // A history that is still coming ends with the same question.
-        if !room.joined.get() || !room.whole.get() || room.pulling.replace(true) {
+        if !room.joined.get() || !room.whole.get() {
             return;
+        }
+        if room.pulling.replace(true) {
+            return room.missed.set(true);
         }
         let (runtime, room) = (self.clone(), room.clone());
         spawn_local(async move {
             // What is missing may be in the next gossip message already.
             sleep(300).await;
+            room.missed.set(false);
             if !room.closed.get() {
                 let _ = runtime.pull_all(&room).await;
             }
             sleep(700).await;
             room.pulling.set(false);
+            if room.missed.take() && !room.closed.get() {
+                runtime.pull_soon(&room);
+            }
         });
     }
 

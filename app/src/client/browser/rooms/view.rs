@@ -62,6 +62,7 @@ fn room_view(room: &OpenRoom, who: Option<(Person, DeviceKey)>) -> RoomView {
     view.owner = room.owner.get();
     view.attachments = Arc::new(room.attached.borrow().iter().map(Attached::row).collect());
     view.draft = room.draft.borrow().clone();
+    view.case_waits = room.case_waits.get();
     // Who may not read the room, sees nothing of it.
     if matches!(
         view.phase,
