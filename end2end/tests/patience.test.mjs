@@ -153,8 +153,9 @@ describe('what comes late, from another, or never', { timeout: 240_000 }, () => 
     for (const me of [ada, ben]) await p.connect(me);
     const room = await p.createRoom(ada, 'Slow to open, with an image');
     await p.addMember(ada, ben.address);
-    const held = [];
-    const asked = new Promise((told) => ben.page.route('**/api/key_shares*', (route) => { held.push(route); told(); }));
+    let open;
+    const opens = new Promise((told) => { open = told; });
+    await ben.page.route('**/api/key_shares*', async (route) => { await opens; await route.continue(); });
     await p.open(ben, room);
     const field = ben.page.getByTestId('composer');
     await ben.page.getByTestId('attach').setInputFiles([file('early.png', png({ seed: 24 }))]);
@@ -163,9 +164,7 @@ describe('what comes late, from another, or never', { timeout: 240_000 }, () => 
     await ben.page.waitForFunction(() => document.querySelector('[data-testid=composer]').readOnly);
     await field.press('x');
     assert.equal(await field.inputValue(), 'As it was sent');
-    await asked;
-    await ben.page.unroute('**/api/key_shares*');
-    await Promise.all(held.map((route) => route.continue()));
+    open();
     await ada.page.getByTestId('case').filter({ hasText: 'As it was sent' }).first().waitFor();
     await ben.page.waitForFunction(() => document.querySelector('[data-testid=composer]').value === '');
   });
@@ -182,7 +181,7 @@ describe('what comes late, from another, or never', { timeout: 240_000 }, () => 
     const attached = ada.page.locator('.thumb').filter({ hasText: 'before.png' }).filter({ hasText: /, (clean|\d+ removed)$/ });
     await attached.waitFor();
     // The page waits no longer, and the wallet answers after all.
-    await ada.page.getByTestId('connect-wallet').first().waitFor();
+    await field.waitFor({ state: 'detached' });
     go();
     const whole = async () => {
       await attached.waitFor();
