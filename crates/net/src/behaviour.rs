@@ -82,6 +82,10 @@ impl Behaviour {
             .with_interval(Duration::from_secs(3_600))
             .with_cache_size(0)
             .with_hide_listen_addrs(true);
+        let gossip = match relay {
+            Some(_) => gossip::behaviour(keypair),
+            None => gossip::behaviour_of_relay(keypair),
+        };
         Self {
             limits: connection_limits::Behaviour::new(limits),
             ping: ping::Behaviour::new(
@@ -90,7 +94,7 @@ impl Behaviour {
                     .with_timeout(PING_TIMEOUT),
             ),
             identify: identify::Behaviour::new(identify),
-            gossip: RelayOnly::new(gossip::behaviour(keypair), relay),
+            gossip: RelayOnly::new(gossip, relay),
             sync: sync::behaviour(support),
             streams,
         }

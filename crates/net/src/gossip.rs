@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use healthsync_core::limits;
 use libp2p::{
+    PeerId,
     gossipsub::{
         self, AllowAllSubscriptionFilter, IdentityTransform, MaxCountSubscriptionFilter, MessageId,
         ValidationMode,
@@ -72,23 +73,41 @@ pub fn decode(data: &[u8]) -> Option<(GossipKind, &[u8])> {
     (!content.is_empty() && content.len() <= kind.limit()).then_some((kind, content))
 }
 
-/// The id of a message is the hash of its data: the same envelope, sent by gossip and published
-/// again by the relay, is one message.
-pub(crate) fn message_id(data: &[u8]) -> MessageId {
-    MessageId::new(&Sha256::digest(data))
+/// To a member the id of a message is the hash of its data: the same envelope, sent by its author and published again
+/// by the relay, is one message.
+fn id_at_member(message: &gossipsub::Message) -> MessageId {
+    MessageId::new(&Sha256::digest(&message.data))
 }
 
-/// Gossipsub for a star.
+/// To the relay they are two: it must be able to tell a room what gossipsub has taken for known and not passed on,
+/// because it could not be checked then, or not in time. That it tells nothing twice it sees to itself.
+fn id_at_relay(message: &gossipsub::Message) -> MessageId {
+    let mut hash = Sha256::new();
+    hash.update(message.source.map_or_else(Vec::new, PeerId::to_bytes));
+    hash.update(&message.data);
+    MessageId::new(&hash.finalize())
+}
+
+/// Gossipsub of a member: see [`behaviour_of_relay`].
+pub fn behaviour(keypair: &Keypair) -> Gossip {
+    with_ids(keypair, id_at_member)
+}
+
+/// Gossipsub for the middle of a star.
 ///
 /// Both ends name the other an explicit peer once they know it (the relay: everybody it has let
 /// into a room), so that every message goes to every member at once. The mesh would not do: with its
 /// defaults everyone beyond the twelfth member gets messages a second late, and at any size a
 /// message that arrives between SUBSCRIBE and GRAFT is never passed on.
-pub fn behaviour(keypair: &Keypair) -> Gossip {
+pub fn behaviour_of_relay(keypair: &Keypair) -> Gossip {
+    with_ids(keypair, id_at_relay)
+}
+
+fn with_ids(keypair: &Keypair, id: fn(&gossipsub::Message) -> MessageId) -> Gossip {
     let config = gossipsub::ConfigBuilder::default()
         .validation_mode(ValidationMode::Strict)
         .validate_messages()
-        .message_id_fn(|message| message_id(&message.data))
+        .message_id_fn(id)
         .max_transmit_size(MAX_RPC)
         .duplicate_cache_time(Duration::from_secs(120))
         .flood_publish(true)
@@ -119,7 +138,9 @@ mod tests {
 
     #[test]
     fn gossipsub_accepts_the_configuration() {
-        behaviour(&Keypair::generate_ed25519());
+        let keypair = Keypair::generate_ed25519();
+        behaviour(&keypair);
+        behaviour_of_relay(&keypair);
     }
 
     #[test]

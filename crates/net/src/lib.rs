@@ -20,6 +20,7 @@ mod framing;
 pub mod gossip;
 pub mod protobuf;
 mod relay_only;
+mod seen;
 pub mod signal;
 pub mod sync;
 pub mod tabs;

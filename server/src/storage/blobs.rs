@@ -4,6 +4,7 @@
 
 use std::path::{Path as FilePath, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures::stream::BoxStream;
@@ -24,6 +25,8 @@ const CHECK_FIRST: u64 = 4 * 1024 * 1024;
 /// Bytes per write, and writes on their way at the same time: what one upload holds in memory.
 const PART: usize = 512 * 1024;
 const PARTS: usize = 4;
+/// An upload of which nothing comes for so long has lost its sender: it would keep its place for ever.
+const STALLED: Duration = Duration::from_secs(60);
 
 /// Why a file cannot be stored or read.
 #[derive(Debug, thiserror::Error)]
@@ -142,7 +145,7 @@ impl Blobs {
         ));
         let upload: Box<dyn MultipartUpload> = self.store.put_multipart(&side_name).await?;
         let mut write = WriteMultipart::new_with_chunk_size(upload, PART);
-        match receive(&mut write, limit, bytes).await {
+        match receive(&mut write, limit, STALLED, bytes).await {
             Ok(file) => match expected.filter(|expected| *expected != file.cid) {
                 None => {
                     write.finish().await?;
@@ -316,6 +319,7 @@ fn file_path(cid: &Cid) -> Path {
 async fn receive<S, E>(
     write: &mut WriteMultipart,
     limit: u64,
+    stalled: Duration,
     bytes: S,
 ) -> Result<healthsync_lighthouse::cid::File, BlobError>
 where
@@ -325,7 +329,12 @@ where
     let mut builder = CidBuilder::new();
     let mut size = 0;
     let mut bytes = std::pin::pin!(bytes);
-    while let Some(piece) = bytes.next().await {
+    loop {
+        let next = tokio::time::timeout(stalled, bytes.next()).await;
+        let nothing = |_| BlobError::Interrupted(format!("nothing came for {stalled:?}"));
+        let Some(piece) = next.map_err(nothing)? else {
+            break;
+        };
         let piece = piece.map_err(|error| BlobError::Interrupted(error.to_string()))?;
         size += piece.len() as u64;
         if size > limit {
@@ -361,4 +370,21 @@ fn checked(
         }
     })
     .boxed()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn an_upload_whose_sender_has_vanished_ends() {
+        let store = object_store::memory::InMemory::new();
+        let upload = store.put_multipart(&Path::from("incoming/1")).await;
+        let mut write = WriteMultipart::new_with_chunk_size(upload.expect("an upload"), PART);
+        let begun = futures::stream::iter([Ok::<_, String>(Bytes::from_static(b"begun"))]);
+        let bytes = begun.chain(futures::stream::pending());
+        let received = receive(&mut write, 100, Duration::from_millis(1), bytes).await;
+        let error = received.expect_err("nothing came any more").to_string();
+        assert_eq!(error, "the upload broke off: nothing came for 1ms");
+    }
 }

@@ -1,5 +1,7 @@
 //! What Lighthouse's API tells of uploads: lists, one file's facts, what is used of the quota, and deleting.
 
+use std::time::Duration;
+
 use axum::Json;
 use axum::extract::{Query, State};
 use axum::response::{IntoResponse, Response};
@@ -12,6 +14,9 @@ use super::accounts::program;
 use super::catalogue::{Forgotten, Upload};
 use super::routes::{StorageState, refuse, sentence};
 use crate::http::failure::Failure;
+
+/// How long a removal waits for uploads that are being stored, and keeps out new ones meanwhile.
+const TURN: Duration = Duration::from_secs(2);
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -122,7 +127,12 @@ pub(super) async fn remove(
     headers: HeaderMap,
 ) -> Result<Response, Failure> {
     let person = program(&state, &headers).await?;
-    let _alone = state.removal.write().await;
+    let Ok(_alone) = tokio::time::timeout(TURN, state.removal.write()).await else {
+        return Err(Failure::unavailable(
+            "busy",
+            "The storage is busy with uploads. Nothing was removed; try again in a moment.",
+        ));
+    };
     let forgotten = state
         .catalogue
         .forget(person, &query.id.unwrap_or_default())

@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 use tokio::sync::{RwLock, Semaphore};
 
 use super::accounts::{self, Uploader};
+use super::blobs::Received;
 use super::catalogue::{Catalogue, Upload};
 use super::{BlobError, Blobs, download, listing};
 use crate::clock;
@@ -44,7 +45,7 @@ pub struct StorageState {
     pub(super) chain_id: u64,
     pub(super) limits: Limits,
     /// Held for writing while a file is removed, so that no upload of the same file comes between the look and the
-    /// removal.
+    /// removal. Nobody waits long for that: whoever waits to write keeps out everybody who comes to read.
     pub(super) removal: Arc<RwLock<()>>,
     uploads: Arc<Semaphore>,
     per_person: Arc<RateLimit<Person>>,
@@ -193,11 +194,6 @@ async fn store(
         .await
         .map_err(refuse)?;
     let file = received.file;
-    let (room, full) = left(state, person).await?;
-    if file.size > room {
-        state.blobs.discard(received).await;
-        return Err(full);
-    }
     let upload = Upload {
         id: hex::encode(rand::random::<[u8; 16]>()),
         person,
@@ -212,18 +208,41 @@ async fn store(
         mime,
         encrypted: how.encrypted,
     };
-    let _no_removal = state.removal.read().await;
-    state.blobs.keep(received).await.map_err(refuse)?;
-    state
-        .catalogue
-        .remember(&upload, how.shares_awaited)
+    // To its end, also when nobody waits for the answer any more: half of it would leave bytes that nothing knows of.
+    let state = state.clone();
+    tokio::spawn(async move { keep(&state, received, &upload, how).await })
         .await
-        .map_err(Failure::internal)?;
+        .map_err(Failure::internal)??;
     Ok(json!({
         "Name": name,
         "Hash": file.cid.to_string(),
         "Size": file.dag_size.to_string(),
     }))
+}
+
+/// Keeps a file that has come whole, if it fits.
+async fn keep(
+    state: &StorageState,
+    received: Received,
+    upload: &Upload,
+    how: How,
+) -> Result<(), Failure> {
+    let full = match left(state, upload.person).await {
+        Ok((room, _)) if upload.size <= room => None,
+        Ok((_, full)) => Some(full),
+        Err(failure) => Some(failure),
+    };
+    if let Some(failure) = full {
+        state.blobs.discard(received).await;
+        return Err(failure);
+    }
+    let _no_removal = state.removal.read().await;
+    state.blobs.keep(received).await.map_err(refuse)?;
+    state
+        .catalogue
+        .remember(upload, how.shares_awaited)
+        .await
+        .map_err(Failure::internal)
 }
 
 /// Bytes that a person may still store, and what to say of more. What others are uploading at this moment is not counted.

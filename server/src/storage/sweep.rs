@@ -59,8 +59,11 @@ pub(super) async fn sweep(
             Some(true) => state.catalogue.has_key(&upload.cid).await?,
             None => {}
             Some(false) => {
-                // No upload of it can come between this look and the removal.
-                let _alone = state.removal.write().await;
+                // No upload of it can come between this look and the removal. While a file is being stored, which takes
+                // long where that is elsewhere, it is left to the next sweep.
+                let Ok(_alone) = state.removal.try_write() else {
+                    continue;
+                };
                 let forgotten = state.catalogue.forget_keyless(&upload, before).await?;
                 if let Forgotten::Last(cid) = forgotten {
                     state.blobs.remove(&cid).await?;
@@ -71,7 +74,9 @@ pub(super) async fn sweep(
     }
     let mut files = state.blobs.older_than(before);
     while let Some(cid) = files.try_next().await? {
-        let _alone = state.removal.write().await;
+        let Ok(_alone) = state.removal.try_write() else {
+            continue;
+        };
         if !state.catalogue.knows(&cid).await? {
             state.blobs.remove(&cid).await?;
             removed += 1;

@@ -524,6 +524,54 @@ async fn files_can_be_kept_at_a_kubo_node() {
     }
 }
 
+#[tokio::test]
+async fn what_is_passed_on_is_kept_also_when_nobody_waits_for_the_answer_any_more() {
+    use std::sync::Arc;
+
+    use axum::extract::Request as Asked;
+    use axum::middleware::{Next, from_fn};
+    use tokio::sync::Semaphore;
+
+    let (reached, goes_on) = (Arc::new(Semaphore::new(0)), Arc::new(Semaphore::new(0)));
+    let slow = {
+        let (reached, goes_on) = (reached.clone(), goes_on.clone());
+        kubo().layer(from_fn(move |asked: Asked, next: Next| {
+            let (reached, goes_on) = (reached.clone(), goes_on.clone());
+            async move {
+                reached.add_permits(1);
+                let _open = goes_on.acquire().await.expect("never closed");
+                next.run(asked).await
+            }
+        }))
+    };
+    let url = format!("kubo+{}", listening(slow).await);
+    let server = TestServer::start(&["--storage-url", &url]).await;
+    let ada = api_key(&server, 1).await;
+    let ask = async |method: &str, path: &str| {
+        let request = Request::builder().method(method).uri(path);
+        let request = request.header(header::AUTHORIZATION, format!("Bearer {ada}"));
+        let request = request.body(Body::empty()).expect("a request");
+        json(server.send(request).await).await
+    };
+    tokio::select! {
+        _ = server.send(upload(&ada, b"by a program")) => panic!("the service has not answered"),
+        _ = reached.acquire() => {} // The program has gone.
+    }
+    // Whoever wants to remove something waits for that, and keeps nobody out for long.
+    let (status, said) = ask("DELETE", "/api/user/delete_file?id=any").await;
+    assert_eq!(
+        (status, said["code"].as_str()),
+        (StatusCode::SERVICE_UNAVAILABLE, Some("busy"))
+    );
+    goes_on.add_permits(1);
+    while ask("GET", "/api/user/user_data_usage").await.1["dataUsed"] != 12 {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(incoming(&server), 0);
+    let (status, _) = ask("DELETE", "/api/user/delete_file?id=any").await;
+    assert_eq!(status, StatusCode::NOT_FOUND);
+}
+
 /// An S3 service that checks signatures, over a folder.
 async fn s3(folder: &std::path::Path) -> String {
     let files = s3s_fs::FileSystem::new(folder).expect("a folder");

@@ -28,7 +28,6 @@ use super::{
     NetError, NetEvent, NodeConfig, NodeHandle, State, Status,
     direct::Direct,
     handle::{Command, Reply},
-    lines::Seen,
     link::{Closed, Dial, Link, Order},
 };
 use crate::{
@@ -40,6 +39,7 @@ use crate::{
         transport::{CircuitTransport, Welcome},
     },
     gossip,
+    seen::{Content, Seen},
 };
 
 /// Commands that may wait for the actor.
@@ -632,7 +632,10 @@ impl Actor {
                 let content = gossip::decode(&message.data);
                 let acceptance = match (room, content) {
                     (Some(room), Some((kind, content))) => {
-                        if self.seen.is_new(&room, &message.data, Instant::now()) {
+                        if self
+                            .seen
+                            .is_new(Content::of(&room, &message.data), Instant::now())
+                        {
                             let bytes = content.to_vec();
                             self.emit(NetEvent::Gossip { room, kind, bytes });
                         }
@@ -662,7 +665,7 @@ impl Actor {
         let content = gossip::decode(message);
         if let (Some((kind, content)), true) = (content, self.direct.shares(&from, &room)) {
             self.direct.heard(&from, now);
-            if self.seen.is_new(&room, message, now) {
+            if self.seen.is_new(Content::of(&room, message), now) {
                 let bytes = content.to_vec();
                 self.emit(NetEvent::Gossip { room, kind, bytes });
             }

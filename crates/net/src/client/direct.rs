@@ -46,6 +46,9 @@ const WAITING: usize = 64;
 const GIVING: usize = 24;
 /// The relay forgets a reservation after an hour.
 const RESERVE_AGAIN: Duration = Duration::from_secs(30 * 60);
+/// After a failure: at first soon, because of questions that come at the same moment the relay hears only one, then less
+/// and less often.
+const RESERVE_SOON: Duration = Duration::from_millis(500);
 const RESERVE_LATER: Duration = Duration::from_secs(10);
 
 /// Members by room, for the tasks that give blobs away: the question is asked when it is answered.
@@ -70,7 +73,21 @@ pub(super) struct Direct {
 struct Reservation {
     usable: bool,
     again: Instant,
+    failures: u32,
     done: (mpsc::Sender<bool>, mpsc::Receiver<bool>),
+}
+
+impl Reservation {
+    /// How long until the relay is asked again.
+    fn wait(&mut self, reserved: bool) -> Duration {
+        if reserved {
+            self.failures = 0;
+            return RESERVE_AGAIN;
+        }
+        let wait = RESERVE_SOON.saturating_mul(1 << self.failures.min(8));
+        self.failures = self.failures.saturating_add(1);
+        wait.min(RESERVE_LATER)
+    }
 }
 
 impl Direct {
@@ -101,6 +118,7 @@ impl Direct {
             reservation: Reservation {
                 usable: false,
                 again: Instant::now(),
+                failures: 0,
                 done: mpsc::channel(1),
             },
         }
@@ -119,8 +137,7 @@ impl Direct {
                     self.give(peer, stream);
                 }
                 reserved = self.reservation.done.1.select_next_some() => {
-                    let wait = if reserved { RESERVE_AGAIN } else { RESERVE_LATER };
-                    self.reservation.again = Instant::now() + wait;
+                    self.reservation.again = Instant::now() + self.reservation.wait(reserved);
                 }
                 () = self.tasks.select_next_some() => {}
             }
@@ -187,6 +204,7 @@ impl Direct {
         self.reservation.usable = usable;
         if came_back {
             self.reservation.again = now;
+            self.reservation.failures = 0;
             self.neighbours.relay_is_back(now);
         }
         if !usable || self.neighbours.members().is_empty() {

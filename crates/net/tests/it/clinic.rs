@@ -64,6 +64,8 @@ pub(crate) struct Mailbox {
     rooms: Mutex<BTreeMap<RoomId, Kept>>,
     proofs: Mutex<BTreeMap<DeviceKey, SignedDelegation>>,
     revoked: Mutex<Vec<SignedRevocation>>,
+    /// Nothing can be checked.
+    pub(crate) is_busy: AtomicBool,
     /// Nothing more can be kept.
     pub(crate) disk_is_full: AtomicBool,
     /// Each device's envelopes are kept without a gap only, as the server's mailbox does.
@@ -171,6 +173,10 @@ impl Policy for Mailbox {
         _: RoomId,
         envelope: &[u8],
     ) -> Result<(), Refusal> {
+        if self.is_busy.load(Ordering::Relaxed) {
+            let text = "The mailbox is busy.";
+            return Err(Refusal::new(RefusalCode::Unavailable, text));
+        }
         Envelope::decode(envelope)
             .map(drop)
             .map_err(|error| Refusal::new(RefusalCode::BadDelegation, error.to_string()))

@@ -97,6 +97,31 @@ async fn what_is_said_is_heard_before_it_is_kept_and_stored_only_after() {
 }
 
 #[tokio::test]
+async fn what_could_not_be_checked_when_it_was_said_is_told_when_it_is_stored() {
+    let clinic = Clinic::open().await;
+    let mut ada = clinic.member(1).await;
+    let mut ben = clinic.member(2).await;
+    ada.enter(ROOM).await;
+    ben.enter(ROOM).await;
+    clinic.mailbox.is_busy.store(true, Ordering::Relaxed);
+    let said = ada.say(ROOM, "Is anybody there?");
+    ada.node.publish(ROOM, GossipKind::Envelope, &said).unwrap();
+    while clinic.relay.metrics().gossip_ignored == 0 {
+        tokio::task::yield_now().await;
+    }
+    clinic.mailbox.is_busy.store(false, Ordering::Relaxed);
+    ada.node.push(ROOM, vec![said.clone()]).await.unwrap();
+    assert_eq!(ben.hears().await, said);
+    // Once, however often it is pushed.
+    ada.node.push(ROOM, vec![said]).await.unwrap();
+    clinic
+        .relay
+        .publish(ROOM, GossipKind::Ephemeral, b"after that")
+        .await;
+    assert_eq!(ben.hears().await, b"after that");
+}
+
+#[tokio::test]
 async fn long_and_many_envelopes_arrive_once_each() {
     let clinic = Clinic::open().await;
     let mut ada = clinic.member(1).await;

@@ -32,6 +32,7 @@ use crate::{
     behaviour::{Behaviour, BehaviourEvent},
     gossip,
     native::{Policy, Refusal},
+    seen::{Content, Seen},
 };
 
 /// A connection that has not answered for this long is closed.
@@ -75,6 +76,12 @@ fn silent(
         .collect()
 }
 
+/// A gossip message that nobody else was told yet.
+struct Undecided {
+    from: PeerId,
+    content: Content,
+}
+
 pub(super) struct Actor {
     swarm: Swarm<Behaviour>,
     policy: Arc<dyn Policy>,
@@ -86,8 +93,10 @@ pub(super) struct Actor {
     circuits: Circuits,
     mesh: Mesh,
     jobs: FuturesUnordered<BoxFuture<'static, (PeerId, u64, Done)>>,
-    /// Gossip that waits for the mailbox, and who brought it.
-    undecided: HashMap<MessageId, PeerId>,
+    /// Gossip that waits for the mailbox.
+    undecided: HashMap<MessageId, Undecided>,
+    /// What rooms were told.
+    told: Seen,
     /// Number of kicks so far, and who was kicked at which of them while jobs were running: an
     /// admission that was asked for before a kick must not undo it.
     kicks: u64,
@@ -121,6 +130,7 @@ impl Actor {
             rooms: Rooms::default(),
             jobs: FuturesUnordered::new(),
             undecided: HashMap::new(),
+            told: Seen::default(),
             kicks: 0,
             kicked: HashMap::new(),
             ended: HashMap::new(),
@@ -254,7 +264,7 @@ impl Actor {
                     .behaviour_mut()
                     .gossip
                     .remove_explicit_peer(&peer);
-                self.undecided.retain(|_, from| *from != peer);
+                self.undecided.retain(|_, waiting| waiting.from != peer);
                 for topic in self.rooms.leave_all(peer) {
                     self.unsubscribe(&topic);
                 }
@@ -385,10 +395,10 @@ impl Actor {
             return self.blame(&id, from, "sent an envelope of another room");
         }
         let Some(peer) = self.peers.get_mut(&from) else {
-            return self.decide(&id, from, MessageAcceptance::Ignore);
+            return self.ignore(&id, from);
         };
         if !peer.gossip.take(Instant::now()) || peer.waiting.len() >= WAITING_JOBS {
-            return self.decide(&id, from, MessageAcceptance::Ignore);
+            return self.ignore(&id, from);
         }
         match kind {
             GossipKind::Ephemeral => {
@@ -396,7 +406,13 @@ impl Actor {
                 self.mesh.tell(Live::Said(room, message.data.into()));
             }
             GossipKind::Envelope => {
-                self.undecided.insert(id.clone(), from);
+                let of = Content::of(&room, &message.data);
+                // A push of it was quicker.
+                if self.told.knows(&of) {
+                    return self.ignore(&id, from);
+                }
+                self.undecided
+                    .insert(id.clone(), Undecided { from, content: of });
                 let envelope = content.to_vec();
                 self.enqueue(
                     from,
@@ -410,7 +426,8 @@ impl Actor {
         }
     }
 
-    fn decide(&mut self, id: &MessageId, from: PeerId, acceptance: MessageAcceptance) {
+    /// Says whether gossipsub still has the message: it keeps what was not decided for a few seconds only.
+    fn decide(&mut self, id: &MessageId, from: PeerId, acceptance: MessageAcceptance) -> bool {
         {
             let mut metrics = lock(&self.metrics);
             match acceptance {
@@ -422,7 +439,11 @@ impl Actor {
         self.swarm
             .behaviour_mut()
             .gossip
-            .report_message_validation_result(id, &from, acceptance);
+            .report_message_validation_result(id, &from, acceptance)
+    }
+
+    fn ignore(&mut self, id: &MessageId, from: PeerId) {
+        self.decide(id, from, MessageAcceptance::Ignore);
     }
 
     /// Rejects a message; the third time the connection goes as well.
@@ -446,22 +467,24 @@ impl Actor {
         let Some(topic) = self.rooms.topic(room).map(IdentTopic::new) else {
             return true; // Nobody is there to hear it.
         };
-        let id = gossip::message_id(&data);
-        match self.swarm.behaviour_mut().gossip.publish(topic, data) {
-            Ok(_) | Err(PublishError::NoPeersSubscribedToTopic) => true,
-            // It came by gossip too and waits for the mailbox, which knows it by now.
-            Err(PublishError::Duplicate) => match self.undecided.remove(&id) {
-                Some(from) => {
-                    self.decide(&id, from, MessageAcceptance::Accept);
-                    true
-                }
-                None => false,
-            },
-            Err(error) => {
-                tracing::debug!(%error, "an envelope was not published");
-                true
+        let content = Content::of(&room, &data);
+        if !self.told.is_new(content, Instant::now()) {
+            return false;
+        }
+        // It came by gossip too and waits for the mailbox, which knows it by now.
+        let mut undecided = self.undecided.iter();
+        let waiting = undecided.find(|(_, waiting)| waiting.content == content);
+        if let Some((id, from)) = waiting.map(|(id, waiting)| (id.clone(), waiting.from)) {
+            self.undecided.remove(&id);
+            if self.decide(&id, from, MessageAcceptance::Accept) {
+                return true;
             }
         }
+        match self.swarm.behaviour_mut().gossip.publish(topic, data) {
+            Ok(_) | Err(PublishError::NoPeersSubscribedToTopic) => {}
+            Err(error) => tracing::debug!(%error, "an envelope was not published"),
+        }
+        true
     }
 
     // Requests
@@ -728,13 +751,19 @@ impl Actor {
         result: Result<(Admitted, Vec<u8>), Refusal>,
     ) {
         // Not there any more: a push of the same envelope was quicker and has passed it on.
-        if self.undecided.remove(id).is_none() {
+        let Some(Undecided { content, .. }) = self.undecided.remove(id) else {
             return;
-        }
+        };
         match result {
             Ok((admitted, envelope)) => {
-                self.decide(id, from, MessageAcceptance::Accept);
+                let passed_on = self.decide(id, from, MessageAcceptance::Accept);
+                if passed_on {
+                    self.told.is_new(content, Instant::now());
+                }
                 if let Some(data) = gossip::encode(GossipKind::Envelope, &envelope) {
+                    if !passed_on {
+                        self.publish(room, data.clone());
+                    }
                     self.mesh.tell(Live::Said(room, data.into()));
                 }
                 self.enqueue(from, Job::Keep { admitted, envelope });
@@ -745,7 +774,7 @@ impl Actor {
                 | RefusalCode::NotJoined
                 | RefusalCode::NotAllowed
                 | RefusalCode::Revoked
-                | RefusalCode::NoSuchRoom => self.decide(id, from, MessageAcceptance::Ignore),
+                | RefusalCode::NoSuchRoom => self.ignore(id, from),
                 RefusalCode::BadDelegation | RefusalCode::TooLarge => {
                     self.blame(id, from, "sent an envelope that does not hold");
                 }
