@@ -309,6 +309,15 @@ impl Policy for Mailbox {
     }
 }
 
+/// A relay, and two members who are in one room by it.
+pub(crate) async fn two_in_a_room() -> (Clinic, Visitor, Visitor) {
+    let clinic = Clinic::open().await;
+    let (ada, ben) = (clinic.member(1).await, clinic.member(2).await);
+    ada.enter(ROOM).await;
+    ben.enter(ROOM).await;
+    (clinic, ada, ben)
+}
+
 /// A relay behind axum.
 pub(crate) struct Clinic {
     pub(crate) mailbox: Arc<Mailbox>,

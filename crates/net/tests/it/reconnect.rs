@@ -3,15 +3,11 @@
 use healthsync_core::VersionVector;
 use healthsync_net::{GossipKind, NetError, State, Transport};
 
-use crate::clinic::{Clinic, ROOM};
+use crate::clinic::{Clinic, ROOM, two_in_a_room};
 
 #[tokio::test]
 async fn after_a_crash_the_rooms_are_joined_again_and_history_fills_the_gap() {
-    let clinic = Clinic::open().await;
-    let mut ada = clinic.member(1).await;
-    let mut ben = clinic.member(2).await;
-    ada.enter(ROOM).await;
-    ben.enter(ROOM).await;
+    let (clinic, mut ada, mut ben) = two_in_a_room().await;
     let relay_before = clinic.relay.peer_id();
 
     let (mailbox, keypair, address) = clinic.crash().await;

@@ -6,7 +6,7 @@ use futures::StreamExt;
 use healthsync_core::{RefusalCode, RoomId, VersionVector, limits};
 use healthsync_net::{GossipKind, NetError, State};
 
-use crate::clinic::{Clinic, Mailbox, PATIENCE, ROOM};
+use crate::clinic::{Clinic, Mailbox, PATIENCE, ROOM, two_in_a_room};
 
 #[tokio::test]
 async fn two_members_talk_live_and_the_mailbox_keeps_it() {
@@ -60,11 +60,7 @@ async fn two_members_talk_live_and_the_mailbox_keeps_it() {
 
 #[tokio::test]
 async fn what_is_said_is_heard_before_it_is_kept_and_stored_only_after() {
-    let clinic = Clinic::open().await;
-    let mut ada = clinic.member(1).await;
-    let mut ben = clinic.member(2).await;
-    ada.enter(ROOM).await;
-    ben.enter(ROOM).await;
+    let (clinic, mut ada, mut ben) = two_in_a_room().await;
     clinic.mailbox.disk_is_full.store(true, Ordering::Relaxed);
     let said = ada.say(ROOM, "Is anybody there?");
     ada.node.publish(ROOM, GossipKind::Envelope, &said).unwrap();
@@ -98,11 +94,7 @@ async fn what_is_said_is_heard_before_it_is_kept_and_stored_only_after() {
 
 #[tokio::test]
 async fn what_could_not_be_checked_when_it_was_said_is_told_when_it_is_stored() {
-    let clinic = Clinic::open().await;
-    let mut ada = clinic.member(1).await;
-    let mut ben = clinic.member(2).await;
-    ada.enter(ROOM).await;
-    ben.enter(ROOM).await;
+    let (clinic, mut ada, mut ben) = two_in_a_room().await;
     clinic.mailbox.is_busy.store(true, Ordering::Relaxed);
     let said = ada.say(ROOM, "Is anybody there?");
     ada.node.publish(ROOM, GossipKind::Envelope, &said).unwrap();
@@ -123,11 +115,7 @@ async fn what_could_not_be_checked_when_it_was_said_is_told_when_it_is_stored() 
 
 #[tokio::test]
 async fn long_and_many_envelopes_arrive_once_each() {
-    let clinic = Clinic::open().await;
-    let mut ada = clinic.member(1).await;
-    let mut ben = clinic.member(2).await;
-    ada.enter(ROOM).await;
-    ben.enter(ROOM).await;
+    let (_clinic, mut ada, mut ben) = two_in_a_room().await;
     let long = "x".repeat(limits::MESSAGE_CHARS);
     let sent: Vec<_> = (0..100).map(|_| ada.say(ROOM, &long)).collect();
     let mut rest = &sent[..];
@@ -163,11 +151,7 @@ async fn long_and_many_envelopes_arrive_once_each() {
 
 #[tokio::test]
 async fn known_envelopes_do_not_travel_again() {
-    let clinic = Clinic::open().await;
-    let mut ada = clinic.member(1).await;
-    let mut ben = clinic.member(2).await;
-    ada.enter(ROOM).await;
-    ben.enter(ROOM).await;
+    let (_clinic, mut ada, mut ben) = two_in_a_room().await;
     let first = ada.say(ROOM, "once");
     ada.node.push(ROOM, vec![first.clone()]).await.unwrap();
     assert_eq!(ben.hears().await, first);
@@ -301,11 +285,7 @@ async fn leaving_and_returning_works_at_once() {
 
 #[tokio::test]
 async fn closing_ends_the_node_and_tells_the_relay() {
-    let clinic = Clinic::open().await;
-    let ada = clinic.member(1).await;
-    let mut ben = clinic.member(2).await;
-    ada.enter(ROOM).await;
-    ben.enter(ROOM).await;
+    let (clinic, ada, mut ben) = two_in_a_room().await;
     ada.node.close();
     let ended = ada.events.collect::<Vec<_>>();
     tokio::time::timeout(PATIENCE, ended)

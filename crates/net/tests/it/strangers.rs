@@ -11,7 +11,9 @@ use libp2p::{
     swarm::{NetworkBehaviour, SwarmEvent, dial_opts::DialOpts},
 };
 
-use crate::clinic::{Clinic, Mailbox, PATIENCE, ROOM, Visitor, revocation, websocket_transport};
+use crate::clinic::{
+    Clinic, Mailbox, PATIENCE, ROOM, Visitor, revocation, two_in_a_room, websocket_transport,
+};
 
 #[tokio::test]
 async fn who_is_not_a_member_neither_joins_nor_reads_nor_writes() {
@@ -293,10 +295,7 @@ async fn whoever_leaves_and_listens_on_is_cut_off_after_a_moment_also_when_the_r
 
 #[tokio::test]
 async fn a_revoked_device_is_cut_off_and_does_not_come_back() {
-    let clinic = Clinic::open().await;
-    let (mut ada, ben) = (clinic.member(1).await, clinic.member(2).await);
-    ada.enter(ROOM).await;
-    ben.enter(ROOM).await;
+    let (clinic, mut ada, _ben) = two_in_a_room().await;
     // Somebody else's wallet ends nothing of hers.
     let [by_ben, by_ada] = [2, 1].map(|wallet| revocation(wallet, ada.device.public()));
     clinic.relay.tell_revoked(by_ben).await;
